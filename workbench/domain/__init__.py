@@ -1,0 +1,1 @@
+"""Values and their rules: instruments, prices in points, calendar, cost book, orders, fills, accounts."""

@@ -1,0 +1,34 @@
+"""Quotes and bars in whole points, with both sides of the market."""
+
+from dataclasses import dataclass
+
+from workbench.domain.instruments import InstrumentId
+
+__all__ = ["Bar", "Quote"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quote:
+    """The best bid and ask at an instant."""
+
+    instrument: InstrumentId
+    time_ns: int  # UTC
+    bid: int  # points
+    ask: int  # points
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bar:
+    """Bid and ask open, high, low and close over `[open_ns, close_ns)`; known at `close_ns` and no earlier."""
+
+    instrument: InstrumentId
+    open_ns: int  # UTC
+    close_ns: int  # UTC
+    bid_open: int  # points, as all prices here
+    bid_high: int
+    bid_low: int
+    bid_close: int
+    ask_open: int
+    ask_high: int
+    ask_low: int
+    ask_close: int

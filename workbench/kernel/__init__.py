@@ -1,0 +1,1 @@
+"""The research kernel: what a notebook imports, magics, rich output."""

@@ -1,0 +1,1 @@
+"""Live kernel, supervisor, strategy runtime."""

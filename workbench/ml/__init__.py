@@ -1,0 +1,1 @@
+"""Features, labels, splits, training, model export."""

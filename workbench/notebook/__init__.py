@@ -1,0 +1,1 @@
+"""A notebook as a document: its cells, its parameters, a run of it by papermill."""

@@ -1,0 +1,1 @@
+"""Promotion: bundle, gates, approval, signature."""

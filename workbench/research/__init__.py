@@ -1,0 +1,1 @@
+"""Backtest, sweep, tear sheet."""

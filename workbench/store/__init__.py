@@ -1,0 +1,1 @@
+"""The relational store: one schema, its migrations, SQLite and PostgreSQL."""

@@ -1,0 +1,1 @@
+"""How a strategy is written: Strategy, Param, rules as expressions."""

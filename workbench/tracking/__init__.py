@@ -1,0 +1,1 @@
+"""MLflow runs and models, and the ledger of trials."""
