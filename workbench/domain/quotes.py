@@ -19,7 +19,7 @@ class Quote:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bar:
-    """Bid and ask open, high, low and close over `[open_ns, close_ns)`; known at `close_ns` and no earlier."""
+    """Bid and ask open, high, low and close over `[open_ns, close_ns)`; known at `close_ns`, no earlier."""
 
     instrument: InstrumentId
     open_ns: int  # UTC
