@@ -1,0 +1,43 @@
+# Two commands set everything up: `make demo` runs the main job, `make test` passes the tests.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export WORKBENCH_HOME ?= $(CURDIR)/.home
+export MLFLOW_DISABLE_TELEMETRY := true
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help demo test lab bench check format clean
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+demo: $(VENV)/.ready ## run the main job, headless, on real quotes (under 5 minutes after set-up)
+	@$(BIN)/workbench demo
+
+test: $(VENV)/.ready ## run every check and test; says what each stage is and how long it took
+	@$(BIN)/python tests/stages.py
+
+lab: $(VENV)/.ready ## open the workbench: JupyterLab, gateway, supervisor, scheduler, Voila, MLflow
+	@$(BIN)/workbench up
+
+bench: $(VENV)/.ready ## measure against the peers
+	@for file in benchmarks/*.py; do $(BIN)/python $$file; done
+
+check: $(VENV)/.ready ## only the quick checks: format, lint, types, import contract
+	@$(BIN)/python tests/stages.py --quick
+
+format: $(VENV)/.ready ## put the code into its format
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+clean: ## remove the virtual environment, builds and the demo's home
+	rm -rf $(VENV) .home build dist workbench/labextension extensions/*/lib extensions/*/node_modules
+
+$(VENV)/.packages: requirements.lock
+	@echo "== setting up $(VENV) from requirements.lock (a few minutes the first time)"
+	@$(PYTHON) -c 'import sys; v = sys.version_info; assert (3, 11) <= v < (3, 14), f"needs Python 3.11 to 3.13, found {sys.version.split()[0]}; try make PYTHON=python3.11"'
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --upgrade "pip>=24"
+	@$(BIN)/python -m pip install --quiet --requirement requirements.lock
+	@touch $@
