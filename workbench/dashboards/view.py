@@ -1,0 +1,235 @@
+"""What a dashboard reads: plain values from the stores, opened read-only.
+
+Nothing here sends an order or runs code of a viewer; the verbs go through `workbench.dashboards.verbs`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa
+
+from workbench.domain.instruments import instrument
+from workbench.domain.money import to_decimal
+from workbench.store import schema
+
+__all__ = [
+    "DeploymentView",
+    "EquityPoint",
+    "FillLine",
+    "OrderLine",
+    "StoreView",
+]
+
+_MOST_POINTS = 2_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeploymentView:
+    """One deployment as a person wants to see it."""
+
+    id: str
+    release_id: str
+    release_name: str
+    account_id: str
+    broker: str
+    currency: str
+    desired: str
+    state: str
+    detail: str
+    restarts: int
+    heartbeat_ns: int
+    opening_balance: Decimal
+    balance: Decimal
+    equity: Decimal
+    margin_used: Decimal
+    financing: Decimal
+    commission: Decimal
+    market_ns: int  # of the last bar, 0 before the first
+    positions: tuple[dict[str, Any], ...]
+    killed_by: str  # who threw the kill switch over it, empty for nobody
+    kill_reason: str
+
+    @property
+    def profit(self) -> Decimal:
+        """Profit or loss since the deployment began, open position included."""
+        return self.equity - self.opening_balance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EquityPoint:
+    """Equity as of a bar's close."""
+
+    time_ns: int
+    equity: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderLine:
+    """One order that was asked for, and what became of it."""
+
+    client_order_id: str
+    decided_ns: int  # of the bar it was decided on
+    instrument: str
+    units: int
+    reduce_only: bool
+    state: str
+    control: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FillLine:
+    """One execution."""
+
+    time_ns: int
+    instrument: str
+    units: int
+    price: Decimal
+    reason: str
+    realized: Decimal
+    commission: Decimal
+    position: int
+
+
+class StoreView:
+    """The dashboards' reader, over the research store and the gateway's own."""
+
+    def __init__(self, store: sa.Engine, gateway_store: sa.Engine) -> None:
+        self._store = store
+        self._gateway = gateway_store
+
+    def deployments(self) -> list[DeploymentView]:
+        """Every deployment, the newest first."""
+        query = (
+            sa.select(
+                schema.deployments,
+                schema.releases.c.name.label("release_name"),
+                schema.accounts.c.broker,
+                schema.accounts.c.currency,
+                schema.accounts.c.balance,
+            )
+            .join(schema.releases, schema.releases.c.id == schema.deployments.c.release_id)
+            .join(schema.accounts, schema.accounts.c.id == schema.deployments.c.account_id)
+            .order_by(schema.deployments.c.created_ns.desc())
+        )
+        with self._store.connect() as connection:
+            rows = connection.execute(query).mappings().all()
+        with self._gateway.connect() as connection:
+            books = {
+                row.deployment_id: row.snapshot
+                for row in connection.execute(sa.select(schema.positions)).all()
+            }
+            kills = connection.execute(sa.select(schema.kills)).mappings().all()
+        return [self._deployment(row, books.get(row["id"]), kills) for row in rows]
+
+    @staticmethod
+    def _deployment(
+        row: sa.RowMapping, books: dict[str, Any] | None, kills: Sequence[sa.RowMapping]
+    ) -> DeploymentView:
+        scopes = {"all", f"account:{row['account_id']}", f"deployment:{row['id']}"}
+        kill = next((item for item in kills if item["scope"] in scopes), None)
+        opening = to_decimal(row["balance"])
+
+        def money(name: str, otherwise: Decimal) -> Decimal:
+            return to_decimal(books[name]) if books else otherwise
+
+        return DeploymentView(
+            id=row["id"],
+            release_id=row["release_id"],
+            release_name=row["release_name"],
+            account_id=row["account_id"],
+            broker=row["broker"],
+            currency=row["currency"],
+            desired=row["desired"],
+            state=row["state"],
+            detail=row["detail"],
+            restarts=row["restarts"],
+            heartbeat_ns=row["heartbeat_ns"],
+            opening_balance=opening,
+            balance=money("balance", opening),
+            equity=money("equity", opening),
+            margin_used=money("margin_used", Decimal(0)),
+            financing=money("financing", Decimal(0)),
+            commission=money("commission", Decimal(0)),
+            market_ns=books["time_ns"] if books else 0,
+            positions=tuple(books["positions"]) if books else (),
+            killed_by=kill["by"] if kill else "",
+            kill_reason=kill["reason"] if kill else "",
+        )
+
+    def equity(self, deployment_id: str, *, most: int = _MOST_POINTS) -> list[EquityPoint]:
+        """The equity curve, thinned to at most `most` points and the last one."""
+        table = schema.deliveries
+        mine = table.c.deployment_id == deployment_id
+        with self._gateway.connect() as connection:
+            count = connection.scalar(sa.select(sa.func.count()).where(mine).select_from(table)) or 0
+            step = max(1, -(-count // most))
+            place = sa.func.row_number().over(order_by=table.c.event_seq).label("place")
+            numbered = sa.select(table.c.time_ns, table.c.snapshot, place).where(mine).subquery()
+            chosen = sa.or_(numbered.c.place % step == 0, numbered.c.place == count)
+            rows = connection.execute(
+                sa.select(numbered.c.time_ns, numbered.c.snapshot).where(chosen).order_by(numbered.c.place)
+            ).all()
+        return [EquityPoint(time_ns=row.time_ns, equity=to_decimal(row.snapshot["equity"])) for row in rows]
+
+    def orders(self, deployment_id: str, *, most: int = 20) -> list[OrderLine]:
+        """The last orders, the newest first."""
+        intents, deliveries = schema.intents, schema.deliveries
+        query = (
+            sa.select(
+                intents, deliveries.c.time_ns.label("decided_ns"), schema.orders.c.state.label("at_broker")
+            )
+            .outerjoin(
+                deliveries,
+                sa.and_(
+                    deliveries.c.deployment_id == intents.c.deployment_id,
+                    deliveries.c.event_seq == intents.c.event_seq,
+                ),
+            )
+            .outerjoin(schema.orders, schema.orders.c.client_order_id == intents.c.client_order_id)
+            .where(intents.c.deployment_id == deployment_id)
+            .order_by(intents.c.event_seq.desc(), intents.c.client_order_id.desc())
+            .limit(most)
+        )
+        with self._gateway.connect() as connection:
+            rows = connection.execute(query).mappings().all()
+        return [
+            OrderLine(
+                client_order_id=row["client_order_id"],
+                decided_ns=row["decided_ns"] or row["created_ns"],
+                instrument=row["instrument"],
+                units=row["body"]["units"],
+                reduce_only=row["body"]["reduce_only"],
+                state=row["at_broker"] or row["state"],
+                control=row["control"],
+                reason=row["reason"],
+            )
+            for row in rows
+        ]
+
+    def fills(self, deployment_id: str, *, most: int = 50) -> list[FillLine]:
+        """The last executions, the newest first."""
+        table = schema.fills
+        query = (
+            sa.select(table)
+            .where(table.c.deployment_id == deployment_id)
+            .order_by(table.c.event_seq.desc(), table.c.broker_trade_id.desc())
+            .limit(most)
+        )
+        with self._gateway.connect() as connection:
+            rows = connection.execute(query).mappings().all()
+        return [
+            FillLine(
+                time_ns=row["time_ns"],
+                instrument=row["instrument"],
+                units=row["units"],
+                price=instrument(row["instrument"]).to_price(row["price"]),
+                reason=row["reason"],
+                realized=to_decimal(row["realized"]),
+                commission=to_decimal(row["commission"]),
+                position=row["position"],
+            )
+            for row in rows
+        ]
