@@ -1,1 +1,13 @@
-"""The relational store: one schema, its migrations, SQLite and PostgreSQL."""
+"""The relational store: one schema on SQLite and PostgreSQL, its migrations, and how it is opened."""
+
+from workbench.store.engines import open_store, read_only, upgrade
+from workbench.store.errors import NewerDatabaseError, StoreMissingError, StoreUrlError
+
+__all__ = [
+    "NewerDatabaseError",
+    "StoreMissingError",
+    "StoreUrlError",
+    "open_store",
+    "read_only",
+    "upgrade",
+]

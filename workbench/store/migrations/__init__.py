@@ -1,0 +1,6 @@
+"""The schema's history, one Alembic revision a file; each runs in one transaction on both databases."""
+
+__all__ = ["HEAD", "KNOWN"]
+
+KNOWN = ("0001",)  # every revision, oldest first
+HEAD = KNOWN[-1]
