@@ -6,9 +6,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from workbench.errors import WorkbenchError
@@ -45,6 +45,7 @@ class Process:
     command: Sequence[str]
     ready: Callable[[], bool]
     folder: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 def check_port(port: int, *, needed_by: str, setting: str) -> None:
@@ -93,7 +94,7 @@ def start(process: Process, *, settings: Settings) -> "subprocess.Popen[bytes]":
         child = subprocess.Popen(
             process.command,
             cwd=process.folder,
-            env=child_environment(settings),
+            env={**child_environment(settings), **process.environment},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

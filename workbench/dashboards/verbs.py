@@ -29,4 +29,8 @@ class GatewayVerbs:
     def stop(self, deployment_id: str, *, flatten: bool) -> str:
         """Stop a deployment; with `flatten` its position is closed at the next price."""
         self._client.stop(deployment_id, flatten=flatten)
-        return "Stopped; the position is closed at the next price." if flatten else "Stopped; the position is kept."
+        return (
+            "Stopped; the position is closed at the next price."
+            if flatten
+            else "Stopped; the position is kept."
+        )
