@@ -1,0 +1,286 @@
+"""The strategy's loop in a live kernel: ask for the next event, decide, send intents, ask again.
+
+It runs in a thread of its own and blocks on the gateway's socket, so that nothing the kernel's main
+thread does can hold it up for longer than the interpreter's switch interval.
+
+Replayed events are decided again and compared with what was decided then. A kernel that was killed
+therefore comes back with the state an uninterrupted one would have, or stops and says where it differs.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any, Protocol
+
+import msgspec
+
+from workbench.domain.accounts import AccountSnapshot
+from workbench.domain.instruments import InstrumentId
+from workbench.domain.orders import MarketOrder
+from workbench.domain.quotes import Bar
+from workbench.gateway.messages import (
+    PROTOCOL_VERSION,
+    Attach,
+    Attached,
+    EventReply,
+    FeedEnded,
+    IntentResult,
+    KernelReply,
+    KernelRequest,
+    NextEvent,
+    Refused,
+    SubmitIntent,
+    Waiting,
+)
+from workbench.live.errors import DecisionDiffersError, GatewayRefusedError
+from workbench.live.log import JsonLog
+
+__all__ = ["Decider", "Ending", "Gateway", "GatewaySilentError", "Progress", "StrategyRuntime", "decision_of"]
+
+
+class GatewaySilentError(Exception):
+    """The gateway did not answer in time; asking again is safe, since every question is idempotent."""
+
+
+class Gateway(Protocol):
+    """The gateway as a live kernel sees it."""
+
+    def ask(self, request: KernelRequest) -> KernelReply:
+        """The answer, or `GatewaySilentError`."""
+
+    def close(self) -> None:
+        """Give the socket back."""
+
+
+class Decider(Protocol):
+    """One instrument's strategy, bar by bar."""
+
+    def on_bar(self, bar: Bar, account: AccountSnapshot, event_seq: int) -> Sequence[MarketOrder]:
+        """The orders decided at the bar's close."""
+
+
+class Ending(StrEnum):
+    """Why the loop came to its end without a failure."""
+
+    FINISHED = "finished"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far the loop is."""
+
+    attached: bool = False
+    event_seq: int = 0
+    decisions: int = 0
+    replayed: int = 0
+    orders: int = 0
+    waiting: str = ""
+    at_ns: int = 0  # monotonic clock: when the loop last went round
+
+
+def decision_of(bar: Bar, orders: Sequence[MarketOrder]) -> dict[str, Any]:
+    """What was decided at a bar's close, as plain JSON values, so that it can be compared and shown."""
+    return {
+        "instrument": str(bar.instrument),
+        "bar_close_ns": bar.close_ns,
+        "orders": [msgspec.to_builtins(order) for order in orders],
+    }
+
+
+class StrategyRuntime:
+    """One deployment's loop.
+
+    Parameters
+    ----------
+    deciders
+        One for each instrument; a bar of another instrument is answered with no orders.
+    pause_s
+        Rest before the gateway is asked again after it was silent or had nothing yet.
+    """
+
+    def __init__(
+        self,
+        *,
+        gateway: Gateway,
+        deciders: Mapping[InstrumentId, Decider],
+        deployment_id: str,
+        token: str,
+        pid: int,
+        log: JsonLog,
+        tell: Callable[[Progress], None] = lambda progress: None,
+        pause_s: float = 0.2,
+    ) -> None:
+        self._gateway = gateway
+        self._deciders = deciders
+        self._deployment_id = deployment_id
+        self._token = token
+        self._pid = pid
+        self._log = log
+        self._tell = tell
+        self._pause_s = pause_s
+        self._stop = threading.Event()
+        self._progress = Progress(at_ns=time.monotonic_ns())
+
+    @property
+    def progress(self) -> Progress:
+        """How far the loop is; safe to read from any thread."""
+        return self._progress
+
+    def request_stop(self) -> None:
+        """Finish the decision at hand, tell the gateway, then leave the loop."""
+        self._stop.set()
+
+    def run(self) -> Ending:
+        """Trade until the feed ends or a stop is asked for.
+
+        Raises
+        ------
+        GatewayRefusedError
+            The gateway does not let this kernel trade.
+        DecisionDiffersError
+            A replayed event was decided otherwise than before.
+        """
+        if not self._attach():
+            return Ending.STOPPED
+        after, decision, refusals = 0, dict[str, Any](), 0
+        while True:
+            stopping = self._stop.is_set()  # asked before this round: this round only says what was decided
+            reply = self._ask(
+                NextEvent(
+                    deployment_id=self._deployment_id, token=self._token, after=after, decision=decision
+                )
+            )
+            match reply:
+                case EventReply(event=FeedEnded() as ended):
+                    self._log.info("feed ended", seq=ended.seq)
+                    self._note(event_seq=ended.seq, waiting="")
+                    return Ending.FINISHED
+                case Refused(reason=reason) if refusals == 0:
+                    refusals += 1
+                    self._attach_again(reason)
+                case Waiting(killed=killed) if not stopping:
+                    refusals = 0
+                    self._note(waiting="the kill switch is on" if killed else "")
+                    self._stop.wait(self._pause_s)
+                case EventReply() if not stopping:
+                    refusals = 0
+                    decided = self._decide(reply)
+                    if decided is None:
+                        return Ending.STOPPED
+                    after, decision = reply.event.seq, decided
+                case None | Waiting() | EventReply():
+                    return Ending.STOPPED
+                case other:
+                    raise GatewayRefusedError(f"expected an event from the gateway, found {other!r}")
+
+    def _attach(self) -> bool:
+        request = Attach(
+            version=PROTOCOL_VERSION, deployment_id=self._deployment_id, token=self._token, pid=self._pid
+        )
+        reply = self._ask(request)
+        match reply:
+            case None:
+                return False
+            case Attached(version=version, acked=acked, killed=killed):
+                if version != PROTOCOL_VERSION:
+                    raise GatewayRefusedError(
+                        f"the gateway speaks version {version}, this kernel {PROTOCOL_VERSION}; restart both"
+                    )
+                self._log.info("attached", acked=acked, killed=killed)
+                self._note(attached=True, waiting="")
+                return True
+            case Refused(reason=reason):
+                raise GatewayRefusedError(f"the gateway refused deployment {self._deployment_id}: {reason}")
+            case other:
+                raise GatewayRefusedError(f"expected the gateway's welcome, found {other!r}")
+
+    def _attach_again(self, reason: str) -> None:
+        """A gateway that was restarted does not know this kernel yet; one that refuses it says so here."""
+        self._log.warning("the gateway asks to attach again", reason=reason)
+        self._attach()
+
+    def _decide(self, reply: EventReply) -> dict[str, Any] | None:
+        """What was decided; None when a stop came before the gateway had taken all the intents."""
+        assert not isinstance(reply.event, FeedEnded)
+        bar, seq = reply.event.bar, reply.event.seq
+        decider = self._deciders.get(bar.instrument)
+        orders = [] if decider is None else list(decider.on_bar(bar, reply.account, seq))
+        decision = decision_of(bar, orders)
+        if reply.replayed:
+            self._check(seq, decided=decision, recorded=reply.decision)
+        elif not self._send(seq, orders):
+            return None
+        progress = self._progress
+        self._note(
+            event_seq=seq,
+            decisions=progress.decisions + 1,
+            replayed=progress.replayed + reply.replayed,
+            orders=progress.orders + (0 if reply.replayed else len(orders)),
+            waiting="",
+        )
+        if orders or reply.fills:
+            self._log.info(
+                "decided",
+                seq=seq,
+                replayed=reply.replayed,
+                decision=decision,
+                fills=[msgspec.to_builtins(fill) for fill in reply.fills],
+                equity=reply.account.equity,
+            )
+        return decision
+
+    def _check(self, seq: int, *, decided: dict[str, Any], recorded: dict[str, Any]) -> None:
+        if decided != recorded:
+            self._log.error("decision differs", seq=seq, decided=decided, recorded=recorded)
+            raise DecisionDiffersError(
+                f"decision differs at event {seq}: recorded {recorded.get('orders')}, "
+                f"decided again {decided['orders']}; "
+                "the strategy depends on something that is not in the release"
+            )
+
+    def _send(self, seq: int, orders: Sequence[MarketOrder]) -> bool:
+        for order in orders:
+            request = SubmitIntent(
+                deployment_id=self._deployment_id, token=self._token, event_seq=seq, order=order
+            )
+            result = self._ask(request)
+            if isinstance(result, Refused):
+                self._attach_again(result.reason)
+                result = self._ask(request)  # the same client id: at most one order comes of it
+            if result is None:
+                return False
+            if not isinstance(result, IntentResult):
+                raise GatewayRefusedError(f"expected what became of an intent, found {result!r}")
+            self._log.info(
+                "intent",
+                seq=seq,
+                client_order_id=result.client_order_id,
+                state=result.state,
+                control=result.control,
+                reason=result.reason,
+                repeated=result.repeated,
+            )
+        return True
+
+    def _ask(self, request: KernelRequest) -> KernelReply | None:
+        """The gateway's answer; None when it is silent and a stop was asked for.
+
+        A question is asked until it is answered. That sends no order twice: an intent carries the client
+        id that was derived from its event, and the gateway repeats its first answer to it.
+        """
+        while True:
+            try:
+                return self._gateway.ask(request)
+            except GatewaySilentError as silence:
+                if not self._progress.waiting:
+                    self._log.warning("the gateway is silent", detail=str(silence))
+                self._note(waiting="the gateway does not answer")
+                if self._stop.wait(self._pause_s):
+                    return None
+
+    def _note(self, **changes: Any) -> None:
+        self._progress = replace(self._progress, at_ns=time.monotonic_ns(), **changes)
+        self._tell(self._progress)
