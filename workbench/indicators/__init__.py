@@ -1,1 +1,45 @@
-"""Indicators: each one recurrence, run over an array or one step at a time, the same bits."""
+"""Indicators: each one recurrence, over an array or one value at a time, with the same bits."""
+
+from workbench.indicators.compiled import compiled
+from workbench.indicators.library import (
+    MAX_LOOKBACK,
+    BarIndicator,
+    BarStream,
+    Indicator,
+    Macd,
+    Stream,
+    atr,
+    bollinger,
+    ema,
+    ema_first,
+    highest,
+    lookback,
+    lowest,
+    macd,
+    rsi,
+    sma,
+    stdev,
+    wma,
+)
+
+__all__ = [
+    "MAX_LOOKBACK",
+    "BarIndicator",
+    "BarStream",
+    "Indicator",
+    "Macd",
+    "Stream",
+    "atr",
+    "bollinger",
+    "compiled",
+    "ema",
+    "ema_first",
+    "highest",
+    "lookback",
+    "lowest",
+    "macd",
+    "rsi",
+    "sma",
+    "stdev",
+    "wma",
+]
