@@ -22,9 +22,9 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 def compiled(function: _F) -> _F:
     """Compile `function` with numba in nopython mode, cached on disk, without fast-math."""
-    dispatcher: Any = njit(cache=True, nogil=True, error_model="numpy")(function)
+    dispatcher = cast("Any", njit(cache=True, nogil=True, error_model="numpy")(function))
     stamps = tuple(sorted({_stamp(item) for item in _called(function)}))
-    if stamps and isinstance(dispatcher, Dispatcher):  # with NUMBA_DISABLE_JIT it is the plain function
+    if stamps and hasattr(dispatcher, "py_func"):  # with NUMBA_DISABLE_JIT it is the plain function
         cache_file = dispatcher._cache._cache_file
         cache_file._source_stamp = (cache_file._source_stamp, stamps)
     return cast("_F", dispatcher)  # it is called with the same arguments
