@@ -1,1 +1,27 @@
-"""Market data: import, check, store, snapshot."""
+"""Market data: import, check, store, resample, replay."""
+
+from workbench.market.bars import Bars, make_bars
+from workbench.market.checks import CheckReport, Finding, check_bars
+from workbench.market.market_store import Dataset, ImportReport, MarketStore
+from workbench.market.reference_rates import ecb_rate
+from workbench.market.replay import Feed, FeedEvent, ReplayFeed
+from workbench.market.resampling import resample
+from workbench.market.sample_files import SampleFiles, sample_files
+
+__all__ = [
+    "Bars",
+    "CheckReport",
+    "Dataset",
+    "Feed",
+    "FeedEvent",
+    "Finding",
+    "ImportReport",
+    "MarketStore",
+    "ReplayFeed",
+    "SampleFiles",
+    "check_bars",
+    "ecb_rate",
+    "make_bars",
+    "resample",
+    "sample_files",
+]

@@ -1,0 +1,97 @@
+"""Bars as Parquet files: int64 columns, written whole or not at all."""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from workbench.domain.instruments import instrument
+from workbench.domain.timeframes import timeframe
+from workbench.market.bars import COLUMNS, Bars
+from workbench.market.errors import DamagedDatasetError
+
+__all__ = ["read_bars_file", "write_bars_file"]
+
+_FORMAT = "1"
+
+
+def write_bars_file(bars: Bars, path: Path) -> None:
+    """Write `bars` at `path`: a file of another name first, flushed to the disk, then renamed."""
+    head = {
+        "format": _FORMAT,
+        "instrument": bars.instrument.id,
+        "timeframe": str(bars.timeframe),
+        "sides": bars.sides,
+        "fingerprint": bars.fingerprint,
+    }
+    table = pa.table(
+        {name: pa.array(column) for name, column in bars.columns().items()},
+        metadata={"bars": json.dumps(head)},
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-", suffix=path.suffix)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            pq.write_table(
+                table,
+                file,
+                compression="zstd",
+                use_dictionary=False,
+                column_encoding=dict.fromkeys(COLUMNS, "DELTA_BINARY_PACKED"),
+            )
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o644)
+        os.replace(name, path)
+    except BaseException:  # Ctrl-C too: nothing is left behind
+        Path(name).unlink(missing_ok=True)
+        raise
+    _flush_folder(path.parent)
+
+
+def read_bars_file(path: Path, *, fingerprint: str) -> Bars:
+    """The bars of a file, checked against the fingerprint of their content.
+
+    Raises
+    ------
+    DamagedDatasetError
+        The file is gone, can not be read, or holds something else.
+    """
+    try:
+        table = pq.read_table(path, memory_map=True)
+        head = json.loads((table.schema.metadata or {})[b"bars"])
+        columns = {name: table.column(name).to_numpy() for name in COLUMNS}
+    except FileNotFoundError:
+        raise DamagedDatasetError(
+            f"dataset {fingerprint[:12]}: its file {path} is gone; "
+            "import the source again, it brings the file back"
+        ) from None
+    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+        raise DamagedDatasetError(
+            f"dataset {fingerprint[:12]}: {path} can not be read ({error}); "
+            "import the source again, it brings the file back"
+        ) from None
+    bars = Bars(
+        instrument=instrument(head["instrument"]),
+        timeframe=timeframe(head["timeframe"]),
+        **columns,
+        sides=head["sides"],
+        fingerprint=fingerprint,
+    )
+    if bars.content_digest() != fingerprint:
+        raise DamagedDatasetError(
+            f"dataset {fingerprint[:12]}: {path} was changed after it was imported; "
+            "import the source again, it brings the file back"
+        )
+    return bars
+
+
+def _flush_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
