@@ -261,6 +261,7 @@ schedules = sa.Table(
     _column("next_run_ns", _Int),  # 0 for none
     _column("created_by"),
     _column("created_ns", _Int),
+    _column("options", _Json, server_default="{}"),  # time limit, and what a face of the scheduler keeps
 )
 
 schedule_runs = sa.Table(
@@ -271,7 +272,7 @@ schedule_runs = sa.Table(
     _column("name"),
     _column("pipeline"),
     _column("parameters", _Json),
-    _column("status"),  # queued | running | completed | failed | stopped
+    _column("status"),  # queued | running | stopping | completed | failed | stopped | skipped
     _column("detail"),
     _column("pid", _Int),
     _column("pid_started", sa.Float),
@@ -279,7 +280,8 @@ schedule_runs = sa.Table(
     _column("started_ns", _Int),
     _column("ended_ns", _Int),
     _column("heartbeat_ns", _Int),
-    _column("outputs", _Json),  # files written
+    _column("outputs", _Json),  # each step's result and the files written
     _column("created_by"),
+    _column("options", _Json, server_default="{}"),
     sa.Index("ix_schedule_runs_schedule_id_scheduled_ns", "schedule_id", "scheduled_ns"),
 )
