@@ -44,8 +44,9 @@ def account_books(instruments: Sequence[Instrument], *, cost_book: CostBook, cur
     for k, item in enumerate(instruments):
         if item.quote != currency:
             raise UnsupportedAccountCurrencyError(
-                f"{item.id} books its profit in {item.quote}, the account is in {currency}: that needs prices "
-                f"of {item.quote} in {currency}, which the engine is not given; use an account in {item.quote}"
+                f"{item.id} books its profit in {item.quote}, the account is in {currency}: that needs "
+                f"prices of {item.quote} in {currency}, which the engine is not given; "
+                f"use an account in {item.quote}"
             )
         costs = cost_book.of(item.id)
         core.set_book(

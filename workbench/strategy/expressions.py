@@ -1,0 +1,431 @@
+"""Rules as expressions: what `Strategy.rules` is traced into.
+
+An expression is a value of every bar, made from prices, indicators, arithmetic and comparisons. It can
+look back (`lag`, indicators) and never ahead, so it is causal by construction. Prices are in points,
+stamped by the bar they belong to and known at its close. Expressions are immutable; equal ones have equal
+`key`, and are computed once.
+"""
+
+import hashlib
+import json
+import math
+import numbers
+from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
+from functools import cached_property
+from typing import Any, Protocol, runtime_checkable
+
+from workbench.errors import BadInputError
+from workbench.indicators import lookback
+from workbench.strategy.rendering import to_text
+
+__all__ = [
+    "MAX_NODES",
+    "BarExpr",
+    "Expr",
+    "Model",
+    "SideExpr",
+    "atr",
+    "bar",
+    "crosses_above",
+    "crosses_below",
+    "ema",
+    "expression",
+    "highest",
+    "lowest",
+    "macd",
+    "maximum",
+    "minimum",
+    "pips",
+    "predict",
+    "price",
+    "rsi",
+    "sma",
+    "stdev",
+    "true_range",
+    "wma",
+]
+
+NUMBER, TRUTH = "number", "truth"
+MAX_NODES = 10_000
+SIDES = ("bid", "ask", "mid")
+FIELDS = ("open", "high", "low", "close")
+
+
+@runtime_checkable
+class Model(Protocol):
+    """A trained model in its live form: one row of features in, one number out."""
+
+    @property
+    def feature_names(self) -> Sequence[str]:
+        """The features of a row, in order."""
+
+    @property
+    def digest(self) -> str:
+        """Hash of the model's content, hexadecimal."""
+
+    def predict_one(self, row: Any, /) -> float:
+        """The prediction for one row of features, float64[k]."""
+
+
+class Expr:
+    """One node: an operation on other expressions."""
+
+    __slots__ = ("__dict__", "args", "data", "kind", "model", "op")
+
+    def __init__(
+        self,
+        op: str,
+        args: tuple["Expr", ...] = (),
+        *,
+        kind: str = NUMBER,
+        data: tuple[tuple[str, Any], ...] = (),
+        model: Model | None = None,
+    ) -> None:
+        self.op = op
+        self.args = args
+        self.kind = kind
+        self.data = data
+        self.model = model
+
+    @cached_property
+    def key(self) -> str:
+        """Canonical text: equal for expressions that compute the same."""
+        inner = ",".join(item.key for item in self.args)
+        data = json.dumps(dict(self.data), sort_keys=True) if self.data else ""
+        return _short(f"{self.op}{data}({inner})")
+
+    def lag(self, bars: int) -> "Expr":
+        """The value `bars` bars ago, 1 or more.
+
+        Raises
+        ------
+        BadInputError
+            `bars` is not a whole number of 1 or more; looking ahead can not be written.
+        """
+        k = lookback(bars, name="lag (bars back; the future can not be read)")
+        return Expr("lag", (self,), kind=self.kind, data=(("n", k),))
+
+    def __repr__(self) -> str:
+        return to_text(self)
+
+    def __bool__(self) -> bool:
+        raise BadInputError(
+            f"{self!r} has a value at every bar, not one truth; combine with & | ~ instead of and, or, not, "
+            "put each comparison in parentheses, and do not chain a < b < c"
+        )
+
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> "Expr":  # type: ignore[override]  # a comparison at every bar
+        return _compare("eq", self, other)
+
+    def __ne__(self, other: object) -> "Expr":  # type: ignore[override]  # a comparison at every bar
+        return _compare("ne", self, other)
+
+    def __lt__(self, other: object) -> "Expr":
+        return _compare("lt", self, other)
+
+    def __le__(self, other: object) -> "Expr":
+        return _compare("le", self, other)
+
+    def __gt__(self, other: object) -> "Expr":
+        return _compare("gt", self, other)
+
+    def __ge__(self, other: object) -> "Expr":
+        return _compare("ge", self, other)
+
+    def __add__(self, other: object) -> "Expr":
+        return _arithmetic("add", self, other)
+
+    def __radd__(self, other: object) -> "Expr":
+        return _arithmetic("add", other, self)
+
+    def __sub__(self, other: object) -> "Expr":
+        return _arithmetic("sub", self, other)
+
+    def __rsub__(self, other: object) -> "Expr":
+        return _arithmetic("sub", other, self)
+
+    def __mul__(self, other: object) -> "Expr":
+        return _arithmetic("mul", self, other)
+
+    def __rmul__(self, other: object) -> "Expr":
+        return _arithmetic("mul", other, self)
+
+    def __truediv__(self, other: object) -> "Expr":
+        return _arithmetic("div", self, other)
+
+    def __rtruediv__(self, other: object) -> "Expr":
+        return _arithmetic("div", other, self)
+
+    def __neg__(self) -> "Expr":
+        return Expr("neg", (_number(self, "-"),))
+
+    def __abs__(self) -> "Expr":
+        return Expr("abs", (_number(self, "abs"),))
+
+    def __and__(self, other: object) -> "Expr":
+        return Expr("and", (_truth(self, "&"), _truth(other, "&")), kind=TRUTH)
+
+    def __or__(self, other: object) -> "Expr":
+        return Expr("or", (_truth(self, "|"), _truth(other, "|")), kind=TRUTH)
+
+    def __rand__(self, other: object) -> "Expr":
+        return Expr("and", (_truth(other, "&"), self), kind=TRUTH)
+
+    def __ror__(self, other: object) -> "Expr":
+        return Expr("or", (_truth(other, "|"), self), kind=TRUTH)
+
+    def __invert__(self) -> "Expr":
+        return Expr("not", (_truth(self, "~"),), kind=TRUTH)
+
+
+def _short(text: str) -> str:
+    """`text`, or its hash when long, so that keys of deep expressions stay small."""
+    if len(text) <= 80:
+        return text
+    return "#" + hashlib.sha256(text.encode()).hexdigest()
+
+
+def expression(value: object, *, what: str = "value") -> Expr:
+    """`value` as an expression: itself, or a constant.
+
+    Raises
+    ------
+    BadInputError
+        It is neither an expression nor a finite number.
+    """
+    if isinstance(value, Expr):
+        return value
+    if isinstance(value, bool) or not isinstance(value, numbers.Real | Decimal):
+        raise BadInputError(f"{what}: expected an expression or a number, found {value!r}")
+    number = float(value)
+    if not math.isfinite(number):
+        raise BadInputError(f"{what}: expected a finite number, found {value!r}")
+    return Expr("const", data=(("value", number),))
+
+
+def _number(value: object, what: str) -> Expr:
+    item = expression(value, what=what)
+    if item.kind != NUMBER:
+        raise BadInputError(f"{what}: expected a number, found the condition {item!r}")
+    return item
+
+
+def _truth(value: object, what: str) -> Expr:
+    if not isinstance(value, Expr) or value.kind != TRUTH:
+        raise BadInputError(
+            f"{what}: expected a condition such as a > b, found {value!r}; put comparisons in parentheses"
+        )
+    return value
+
+
+def _compare(op: str, left: object, right: object) -> Expr:
+    return Expr(op, (_number(left, op), _number(right, op)), kind=TRUTH)
+
+
+def _arithmetic(op: str, left: object, right: object) -> Expr:
+    return Expr(op, (_number(left, op), _number(right, op)))
+
+
+class SideExpr:
+    """Open, high, low and close of one side of the market, in points."""
+
+    def __init__(self, side: str) -> None:
+        self._side = side
+
+    def __repr__(self) -> str:
+        return f"bar.{self._side}"
+
+    def _field(self, field: str) -> Expr:
+        return Expr("price", data=(("side", self._side), ("field", field)))
+
+    @property
+    def open(self) -> Expr:
+        """First price of the bar."""
+        return self._field("open")
+
+    @property
+    def high(self) -> Expr:
+        """Highest price of the bar."""
+        return self._field("high")
+
+    @property
+    def low(self) -> Expr:
+        """Lowest price of the bar."""
+        return self._field("low")
+
+    @property
+    def close(self) -> Expr:
+        """Last price of the bar."""
+        return self._field("close")
+
+
+class BarExpr:
+    """The bar that has just closed. `mid` is the mean of bid and ask, field by field."""
+
+    bid = SideExpr("bid")
+    ask = SideExpr("ask")
+    mid = SideExpr("mid")
+
+    def __repr__(self) -> str:
+        return "bar"
+
+    @property
+    def hour(self) -> Expr:
+        """New York hour of the bar's open, 0 to 23."""
+        return Expr("hour")
+
+    @property
+    def weekday(self) -> Expr:
+        """New York weekday of the bar's open, Monday 0 to Sunday 6."""
+        return Expr("weekday")
+
+
+bar = BarExpr()
+
+
+def price(value: Decimal | str | float) -> Expr:
+    """A price level such as ``price("1.05")``, in points of whatever instrument is traded."""
+    try:
+        number = Decimal(str(value))
+    except InvalidOperation:
+        number = Decimal("NaN")
+    if isinstance(value, bool) or not number.is_finite() or number <= 0:
+        raise BadInputError(f"price: expected a price above 0, found {value!r}")
+    return Expr("level", data=(("value", str(number)),))
+
+
+def pips(value: float) -> Expr:
+    """A distance in pips, in points of whatever instrument is traded."""
+    constant = expression(value, what="pips")
+    if constant.op != "const":
+        raise BadInputError(f"pips: expected a number, found {value!r}; multiply pips(1) by an expression")
+    return Expr("pips", data=constant.data)
+
+
+def _indicator(op: str, value: object, n: object, *, least: int = 1) -> Expr:
+    k = lookback(n, name=f"{op} lookback", least=least)
+    return Expr(op, (_number(value, op),), data=(("n", k),))
+
+
+def sma(value: Expr, lookback_bars: int) -> Expr:
+    """Simple mean of the last bars."""
+    return _indicator("sma", value, lookback_bars)
+
+
+def wma(value: Expr, lookback_bars: int) -> Expr:
+    """Mean of the last bars with weights rising to the newest."""
+    return _indicator("wma", value, lookback_bars)
+
+
+def ema(value: Expr, lookback_bars: int, *, seed: str = "mean") -> Expr:
+    """Exponential mean with weight 2 / (n + 1).
+
+    Parameters
+    ----------
+    seed
+        "mean": of the first n values (TA-Lib), or "first": the first value (most charting tools).
+        Either way it is NaN before the n-th value.
+    """
+    if seed not in ("mean", "first"):
+        raise BadInputError(f"ema seed: expected 'mean' or 'first', found {seed!r}")
+    return _indicator("ema" if seed == "mean" else "ema_first", value, lookback_bars)
+
+
+def rsi(value: Expr, lookback_bars: int) -> Expr:
+    """Wilder's relative strength index, 0 to 100; 50 where nothing moved."""
+    return _indicator("rsi", value, lookback_bars)
+
+
+def stdev(value: Expr, lookback_bars: int) -> Expr:
+    """Population standard deviation of the last bars."""
+    return _indicator("stdev", value, lookback_bars, least=2)
+
+
+def highest(value: Expr, lookback_bars: int) -> Expr:
+    """Greatest of the last bars, this one included; take ``.lag(1)`` for a breakout level."""
+    return _indicator("highest", value, lookback_bars)
+
+
+def lowest(value: Expr, lookback_bars: int) -> Expr:
+    """Least of the last bars, this one included; take ``.lag(1)`` for a breakout level."""
+    return _indicator("lowest", value, lookback_bars)
+
+
+def _side_of(value: object, op: str) -> SideExpr:
+    if isinstance(value, BarExpr):
+        return value.mid
+    if isinstance(value, SideExpr):
+        return value
+    raise BadInputError(f"{op}: expected bar, bar.bid, bar.ask or bar.mid, found {value!r}")
+
+
+def atr(of: BarExpr | SideExpr, lookback_bars: int) -> Expr:
+    """Wilder's average true range in points; of `bar` it is that of the mid."""
+    side = _side_of(of, "atr")
+    k = lookback(lookback_bars, name="atr lookback")
+    return Expr("atr", (side.high, side.low, side.close), data=(("n", k),))
+
+
+def true_range(of: BarExpr | SideExpr) -> Expr:
+    """Range of the bar that includes the close before."""
+    side = _side_of(of, "true_range")
+    return Expr("true_range", (side.high, side.low, side.close))
+
+
+def macd(value: Expr, *, fast: int = 12, slow: int = 26, signal: int = 9) -> tuple[Expr, Expr, Expr]:
+    """MACD line, signal and histogram."""
+    line = ema(value, fast) - ema(value, slow)
+    smooth = ema(line, signal)
+    return line, smooth, line - smooth
+
+
+def minimum(left: Expr | float, right: Expr | float) -> Expr:
+    """The lesser of two values at every bar; NaN if either is."""
+    return _arithmetic("min", left, right)
+
+
+def maximum(left: Expr | float, right: Expr | float) -> Expr:
+    """The greater of two values at every bar; NaN if either is."""
+    return _arithmetic("max", left, right)
+
+
+def crosses_above(left: Expr | float, right: Expr | float) -> Expr:
+    """True at the bar where `left` is above `right` and was not at the bar before."""
+    return Expr(
+        "crosses_above", (_number(left, "crosses_above"), _number(right, "crosses_above")), kind=TRUTH
+    )
+
+
+def crosses_below(left: Expr | float, right: Expr | float) -> Expr:
+    """True at the bar where `left` is below `right` and was not at the bar before."""
+    return Expr(
+        "crosses_below", (_number(left, "crosses_below"), _number(right, "crosses_below")), kind=TRUTH
+    )
+
+
+def predict(model: Model, features: Sequence[Expr | float]) -> Expr:
+    """The model's prediction at every bar; NaN, without asking it, where a feature is NaN.
+
+    Raises
+    ------
+    BadInputError
+        `model` has not the parts of `Model`, or needs another number of features.
+    """
+    if not isinstance(model, Model):
+        raise BadInputError(
+            f"predict: expected a model with feature_names, digest and predict_one, found {model!r}"
+        )
+    if isinstance(features, Expr) or len(features) != len(model.feature_names) or not features:
+        names = ", ".join(model.feature_names)
+        found = 1 if isinstance(features, Expr) else len(features)
+        raise BadInputError(
+            f"predict: expected a list of {len(model.feature_names)} ({names}), found {found}"
+        )
+    args = tuple(
+        _number(item, f"feature {name}") for name, item in zip(model.feature_names, features, strict=True)
+    )
+    data = (("features", list(model.feature_names)), ("model", str(model.digest)))
+    return Expr("predict", args, data=data, model=model)

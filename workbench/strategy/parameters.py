@@ -1,0 +1,138 @@
+"""What can be tuned about a strategy."""
+
+import keyword
+import math
+import numbers
+from typing import Any, Generic, TypeVar, cast, overload
+
+from workbench.errors import BadInputError
+
+__all__ = ["Param", "check_name"]
+
+T = TypeVar("T", int, float, bool, str)
+_RESERVED = frozenset({"name", "params", "parameters", "rules", "on_bar", "fresh", "form", "traced"})
+_KINDS: dict[type, str] = {int: "a whole number", float: "a number", bool: "True or False", str: "a text"}
+
+
+def check_name(name: object) -> str:
+    """`name` if it can be a Python variable.
+
+    Raises
+    ------
+    BadInputError
+        It is not an identifier, or a keyword.
+    """
+    if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):
+        raise BadInputError(
+            f"expected a parameter name that is a Python identifier, found {name!r}; "
+            "use letters, digits and _ and start with a letter"
+        )
+    return name
+
+
+class Param(Generic[T]):
+    """A parameter of a strategy, declared as a class attribute; on an instance it reads as its value.
+
+    Parameters
+    ----------
+    low, high
+        Bounds, both included. For whole numbers and numbers only.
+    step
+        The grid that forms and sweeps use; values between are allowed.
+    kind
+        int, float, bool or str; the default's own unless given.
+    choices
+        The only values allowed.
+    """
+
+    def __init__(
+        self,
+        default: T,
+        *,
+        low: T | None = None,
+        high: T | None = None,
+        step: T | None = None,
+        kind: type | None = None,
+        choices: tuple[T, ...] | None = None,
+    ) -> None:
+        chosen = kind or type(default)
+        if chosen not in _KINDS:
+            raise BadInputError(f"Param: expected a kind of int, float, bool or str, found {chosen!r}")
+        self.kind = chosen
+        self.low: T | None = low
+        self.high: T | None = high
+        self.step: T | None = step
+        self.choices: tuple[T, ...] | None = tuple(choices) if choices is not None else None
+        self.name = "parameter"
+        if chosen in (bool, str) and (low, high, step) != (None, None, None):
+            raise BadInputError(f"Param: low, high and step are for numbers, found a default of {default!r}")
+        self.default: T = self.check(default)
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        if check_name(name) in _RESERVED or name.startswith("_"):
+            raise BadInputError(
+                f"{owner.__name__}.{name}: a parameter can not be called so; "
+                f"names with _ in front and {', '.join(sorted(_RESERVED))} are taken"
+            )
+        self.name = name
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> "Param[T]": ...
+
+    @overload
+    def __get__(self, instance: object, owner: type) -> T: ...
+
+    def __get__(self, instance: object | None, owner: type) -> "Param[T] | T":
+        if instance is None:
+            return self
+        values: dict[str, Any] = instance.__dict__.get("_values", {})
+        return cast("T", values.get(self.name, self.default))
+
+    def __set__(self, instance: object, value: object) -> None:
+        raise AttributeError(f"{self.name} is fixed; make a new strategy with {self.name}={value!r}")
+
+    @property
+    def range(self) -> str:
+        """The allowed values in words."""
+        if self.choices is not None:
+            return f"one of {', '.join(map(repr, self.choices))}"
+        bounds = {
+            (True, True): f" from {self.low} to {self.high}",
+            (True, False): f" of {self.low} or more",
+            (False, True): f" up to {self.high}",
+        }
+        return _KINDS[self.kind] + bounds.get((self.low is not None, self.high is not None), "")
+
+    def check(self, value: object) -> T:
+        """`value` in the parameter's own type.
+
+        Raises
+        ------
+        BadInputError
+            Wrong type or out of range; the message names the parameter, what it allows and what was found.
+        """
+        found = _converted(value, self.kind)
+        if (
+            found is None
+            or (self.low is not None and found < self.low)
+            or (self.high is not None and found > self.high)
+            or (self.choices is not None and found not in self.choices)
+        ):
+            raise BadInputError(f"{self.name}: expected {self.range}, found {value!r}")
+        return cast("T", found)
+
+
+def _converted(value: object, kind: type) -> Any:
+    """`value` as `kind` if it is one without loss, else None."""
+    if kind is bool or kind is str:
+        return value if isinstance(value, kind) else _numpy_bool(value) if kind is bool else None
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        return None
+    if kind is int:
+        return int(value) if isinstance(value, numbers.Integral) else None
+    number = float(value)
+    return number if math.isfinite(number) else None
+
+
+def _numpy_bool(value: object) -> bool | None:
+    return bool(value) if type(value).__name__ in ("bool", "bool_") else None

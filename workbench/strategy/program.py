@@ -1,0 +1,414 @@
+"""Expressions as a program: every different expression once, in order, run compiled over blocks of bars.
+
+A batch runs blocks of many bars, a stream blocks of one, through the same compiled function with the same
+carried state, so both give the same bits; user-written rules need no compilation of their own.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from workbench.domain.instruments import Instrument
+from workbench.errors import BadInputError
+from workbench.indicators import (
+    compiled,
+    ema,
+    ema_first,
+    highest,
+    lowest,
+    rsi,
+    sma,
+    stdev,
+    wma,
+)
+from workbench.indicators.kernels import (
+    atr_kernel,
+    ema_first_kernel,
+    ema_kernel,
+    highest_kernel,
+    lowest_kernel,
+    rsi_kernel,
+    sma_kernel,
+    stdev_kernel,
+    true_range_kernel,
+    wma_kernel,
+)
+from workbench.strategy.expressions import FIELDS, MAX_NODES, SIDES, Expr, Model
+
+__all__ = ["BLOCK", "PRICES", "Program", "compile_program", "required_bars", "run_batch", "run_nodes"]
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+BLOCK = 512  # bars: buffers of a whole rule stay in the second-level cache
+PRICES = tuple(f"{side}_{field}" for side in SIDES[:2] for field in FIELDS)  # rows of a block of prices
+
+OPS = (
+    "price", "const", "hour", "weekday",
+    "add", "sub", "mul", "div", "neg", "abs", "min", "max",
+    "lt", "le", "gt", "ge", "eq", "ne", "and", "or", "not",
+    "lag", "crosses_above", "crosses_below",
+    "sma", "wma", "ema", "ema_first", "rsi", "stdev", "highest", "lowest", "atr", "true_range", "predict",
+)  # fmt: skip
+(
+    PRICE, CONST, HOUR, WEEKDAY,
+    ADD, SUB, MUL, DIV, NEG, ABS, MIN, MAX,
+    LT, LE, GT, GE, EQ, NE, AND, OR, NOT,
+    LAG, CROSSES_ABOVE, CROSSES_BELOW,
+    SMA, WMA, EMA, EMA_FIRST, RSI, STDEV, HIGHEST, LOWEST, ATR, TRUE_RANGE, PREDICT,
+) = range(35)  # fmt: skip
+_CODE = {name: number for number, name in enumerate(OPS)}
+_INDICATORS = {item.name: item for item in (sma, wma, ema, ema_first, rsi, stdev, highest, lowest)}
+
+# columns of the code table: operation, up to three arguments (node numbers), a whole number, state offset
+(N_OP, N_A, N_B, N_C, N_NUMBER, N_STATE) = range(6)
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """A predict node: which row it fills, from which rows, by which model."""
+
+    node: int
+    features: tuple[int, ...]
+    model: Model
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """Rules for one instrument, ready to run."""
+
+    code: Ints
+    constants: Floats
+    initial_state: Floats
+    outputs: tuple[int, ...]  # node of each output, -1 for none
+    predictions: tuple[Prediction, ...]
+
+    @property
+    def nodes(self) -> int:
+        """How many different expressions are computed."""
+        return len(self.code)
+
+
+def compile_program(outputs: Sequence[Expr | None], *, instrument: Instrument) -> Program:
+    """The program that computes `outputs`, each different subexpression once."""
+    numbers: dict[str, int] = {}
+    order: list[Expr] = []
+    for item in outputs:
+        if item is not None:
+            _visit(item, numbers, order)
+    code = np.zeros((len(order), 6), np.int64)
+    constants = np.zeros(len(order))
+    lags: list[tuple[int, int]] = []
+    predictions: list[Prediction] = []
+    size = 0
+    for node, item in enumerate(order):
+        data = dict(item.data)
+        args = [numbers[argument.key] for argument in item.args]
+        name, number = item.op, int(data.get("n", 0))
+        if name == "predict":
+            assert item.model is not None  # made by `predict` or `rules_from_json`, which both demand it
+            predictions.append(Prediction(node, tuple(args), item.model))
+            args = []
+        elif name == "price":
+            number = SIDES.index(data["side"]) * len(FIELDS) + FIELDS.index(data["field"])
+        elif name in ("const", "pips", "level"):
+            constants[node] = _constant(item, instrument)
+            name = "const"
+        code[node, N_OP] = _CODE[name]
+        code[node, N_A : N_A + len(args)] = args
+        code[node, N_NUMBER] = number
+        code[node, N_STATE] = size
+        if name == "lag":
+            lags.append((size + 1, size + 1 + number))
+        elif name.startswith("crosses"):
+            lags.append((size, size + 2))
+        size += _state_size(name, number)
+    state = np.zeros(size)
+    for start, stop in lags:
+        state[start:stop] = np.nan
+    chosen = tuple(-1 if item is None else numbers[item.key] for item in outputs)
+    return Program(code, constants, state, chosen, tuple(predictions))
+
+
+def required_bars(outputs: Sequence[Expr | None]) -> int:
+    """Bars until every output can have a value, the bar of that value included."""
+    needed: dict[str, int] = {}
+
+    def visit(item: Expr) -> int:
+        if item.key not in needed:
+            n = int(dict(item.data).get("n", 0))
+            before = max((visit(argument) for argument in item.args), default=1)
+            needed[item.key] = before + _extra_bars(item.op, n)
+        return needed[item.key]
+
+    return max((visit(item) for item in outputs if item is not None), default=1)
+
+
+def _extra_bars(op: str, n: int) -> int:
+    if op in ("lag", "rsi", "atr"):
+        return n
+    if op in ("crosses_above", "crosses_below", "true_range"):
+        return 1
+    return n - 1 if op in _INDICATORS else 0
+
+
+def _visit(root: Expr, numbers: dict[str, int], order: list[Expr]) -> None:
+    """Number `root` and all below it, arguments first, without recursion."""
+    stack: list[tuple[Expr, bool]] = [(root, False)]
+    while stack:
+        item, ready = stack.pop()
+        if item.key in numbers:
+            continue
+        if ready:
+            numbers[item.key] = len(order)
+            order.append(item)
+            if len(order) > MAX_NODES:
+                raise BadInputError(
+                    f"expected rules of at most {MAX_NODES:,} different expressions, found more"
+                )
+            continue
+        stack.append((item, True))
+        stack.extend((argument, False) for argument in item.args)
+
+
+def _constant(item: Expr, instrument: Instrument) -> float:
+    value = dict(item.data)["value"]
+    if item.op == "pips":
+        return float(Decimal(repr(value)) * instrument.points_per_pip)
+    if item.op == "level":
+        return float(Decimal(value).scaleb(instrument.digits))
+    return float(value)
+
+
+def _state_size(op: str, n: int) -> int:
+    if op in _INDICATORS:
+        return _INDICATORS[op].state_size(n)
+    return {"lag": 1 + n, "crosses_above": 2, "crosses_below": 2, "atr": 3, "true_range": 2}.get(op, 0)
+
+
+@compiled
+def _lag_kernel(state: Floats, at: int, n: int, x: Floats, out: Floats) -> None:
+    position = int(state[at])
+    ring = state[at + 1 : at + 1 + n]
+    for i in range(x.shape[0]):
+        out[i] = ring[position]
+        ring[position] = x[i]
+        position += 1
+        if position == n:
+            position = 0
+    state[at] = position
+
+
+@compiled
+def _cross_kernel(state: Floats, at: int, sign: float, a: Floats, b: Floats, out: Floats) -> None:
+    """1 where sign * (a - b) turned positive, 0 where not, NaN where now or the bar before is unknown."""
+    before_a, before_b = state[at], state[at + 1]
+    for i in range(a.shape[0]):
+        now_a, now_b = sign * a[i], sign * b[i]
+        if now_a != now_a or now_b != now_b or before_a != before_a or before_b != before_b:
+            out[i] = np.nan
+        else:
+            out[i] = 1.0 if now_a > now_b and before_a <= before_b else 0.0
+        before_a, before_b = now_a, now_b
+    state[at] = before_a
+    state[at + 1] = before_b
+
+
+@compiled
+def _arithmetic_kernel(op: int, a: Floats, b: Floats, out: Floats) -> None:
+    m = out.shape[0]
+    if op == ADD:
+        for i in range(m):
+            out[i] = a[i] + b[i]
+    elif op == SUB:
+        for i in range(m):
+            out[i] = a[i] - b[i]
+    elif op == MUL:
+        for i in range(m):
+            out[i] = a[i] * b[i]
+    elif op == DIV:
+        for i in range(m):
+            out[i] = a[i] / b[i]
+    elif op == NEG:
+        for i in range(m):
+            out[i] = -a[i]
+    elif op == ABS:
+        for i in range(m):
+            out[i] = abs(a[i])
+    else:
+        for i in range(m):
+            if a[i] != a[i] or b[i] != b[i]:
+                out[i] = np.nan
+            elif op == MIN:
+                out[i] = a[i] if a[i] < b[i] else b[i]
+            else:
+                out[i] = a[i] if a[i] > b[i] else b[i]
+
+
+@compiled
+def _comparison_kernel(op: int, a: Floats, b: Floats, out: Floats) -> None:
+    """1 or 0; NaN where a side is NaN."""
+    m = out.shape[0]
+    if op == LT:
+        for i in range(m):
+            out[i] = 1.0 if a[i] < b[i] else 0.0
+    elif op == LE:
+        for i in range(m):
+            out[i] = 1.0 if a[i] <= b[i] else 0.0
+    elif op == GT:
+        for i in range(m):
+            out[i] = 1.0 if a[i] > b[i] else 0.0
+    elif op == GE:
+        for i in range(m):
+            out[i] = 1.0 if a[i] >= b[i] else 0.0
+    elif op == EQ:
+        for i in range(m):
+            out[i] = 1.0 if a[i] == b[i] else 0.0
+    else:
+        for i in range(m):
+            out[i] = 1.0 if a[i] != b[i] else 0.0
+    for i in range(m):
+        if a[i] != a[i] or b[i] != b[i]:
+            out[i] = np.nan
+
+
+@compiled
+def _logic_kernel(op: int, a: Floats, b: Floats, out: Floats) -> None:
+    """Three-valued: NaN is unknown, so False & unknown is False and True | unknown is True."""
+    m = out.shape[0]
+    if op == NOT:
+        for i in range(m):
+            out[i] = 1.0 - a[i]
+    elif op == AND:
+        for i in range(m):
+            if a[i] == 0.0 or b[i] == 0.0:
+                out[i] = 0.0
+            else:
+                out[i] = a[i] * b[i]
+    else:
+        for i in range(m):
+            if a[i] == 1.0 or b[i] == 1.0:
+                out[i] = 1.0
+            else:
+                out[i] = a[i] + b[i]
+
+
+@compiled
+def _window_kernel(op: int, state: Floats, at: int, n: int, x: Floats, out: Floats) -> None:
+    if op == SMA:
+        sma_kernel(state, at, n, x, out)
+    elif op == WMA:
+        wma_kernel(state, at, n, x, out)
+    elif op == EMA:
+        ema_kernel(state, at, n, x, out)
+    elif op == EMA_FIRST:
+        ema_first_kernel(state, at, n, x, out)
+    elif op == RSI:
+        rsi_kernel(state, at, n, x, out)
+    elif op == STDEV:
+        stdev_kernel(state, at, n, x, out)
+    elif op == HIGHEST:
+        highest_kernel(state, at, n, x, out)
+    elif op == LOWEST:
+        lowest_kernel(state, at, n, x, out)
+
+
+@compiled
+def run_nodes(
+    code: Ints,
+    constants: Floats,
+    state: Floats,
+    first: int,
+    last: int,
+    prices: Floats,
+    clock: Floats,
+    values: Floats,
+    m: int,
+) -> None:
+    """Compute nodes `first` to `last` (exclusive) of a block of `m` bars into the rows of `values`.
+
+    `prices` has a row for each of `PRICES`, `clock` the rows hour and weekday.
+    """
+    for node in range(first, last):
+        op = code[node, N_OP]
+        number = code[node, N_NUMBER]
+        at = code[node, N_STATE]
+        out = values[node, :m]
+        a = values[code[node, N_A], :m]
+        b = values[code[node, N_B], :m]
+        if op >= SMA and op <= LOWEST:
+            _window_kernel(op, state, at, number, a, out)
+        elif op >= ADD and op <= MAX:
+            _arithmetic_kernel(op, a, b, out)
+        elif op >= LT and op <= NE:
+            _comparison_kernel(op, a, b, out)
+        elif op >= AND and op <= NOT:
+            _logic_kernel(op, a, b, out)
+        elif op == PRICE:
+            if number < 8:
+                out[:] = prices[number, :m]
+            else:
+                for i in range(m):
+                    out[i] = (prices[number - 8, i] + prices[number - 4, i]) * 0.5
+        elif op == CONST:
+            out[:] = constants[node]
+        elif op == HOUR:
+            out[:] = clock[0, :m]
+        elif op == WEEKDAY:
+            out[:] = clock[1, :m]
+        elif op == LAG:
+            _lag_kernel(state, at, number, a, out)
+        elif op == CROSSES_ABOVE:
+            _cross_kernel(state, at, 1.0, a, b, out)
+        elif op == CROSSES_BELOW:
+            _cross_kernel(state, at, -1.0, a, b, out)
+        elif op == ATR:
+            atr_kernel(state, at, number, a, b, values[code[node, N_C], :m], out)
+        elif op == TRUE_RANGE:
+            true_range_kernel(state, at, a, b, values[code[node, N_C], :m], out)
+
+
+@compiled
+def run_batch(
+    code: Ints,
+    constants: Floats,
+    state: Floats,
+    columns: Any,
+    hours: Floats,
+    weekdays: Floats,
+    flag_nodes: Ints,
+    flags: Any,
+    number_nodes: Ints,
+    results: Floats,
+) -> None:
+    """Run a program without predictions over whole columns, block by block.
+
+    `columns` are the int64 price columns in the order of `PRICES`; hours and weekdays may be empty when not
+    used. `flags` (bool) and `results` get a row for each node of `flag_nodes` and `number_nodes`.
+    """
+    count = columns[0].shape[0]
+    values = np.empty((max(1, code.shape[0]), BLOCK))
+    prices = np.empty((8, BLOCK))
+    clock = np.zeros((2, BLOCK))
+    for start in range(0, count, BLOCK):
+        m = min(BLOCK, count - start)
+        for row in range(8):
+            column = columns[row]
+            for i in range(m):
+                prices[row, i] = column[start + i]
+        if hours.shape[0] > 0:
+            clock[0, :m] = hours[start : start + m]
+            clock[1, :m] = weekdays[start : start + m]
+        run_nodes(code, constants, state, 0, code.shape[0], prices, clock, values, m)
+        for row in range(flag_nodes.shape[0]):
+            if flag_nodes[row] >= 0:
+                for i in range(m):
+                    flags[row, start + i] = values[flag_nodes[row], i] == 1.0
+        for row in range(number_nodes.shape[0]):
+            if number_nodes[row] >= 0:
+                for i in range(m):
+                    results[row, start + i] = values[number_nodes[row], i]

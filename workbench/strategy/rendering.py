@@ -1,0 +1,83 @@
+"""Expressions as text that reads like the code that made them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from workbench.strategy.expressions import Expr
+
+__all__ = ["to_text"]
+
+_INFIX = {
+    "add": ("+", 5), "sub": ("-", 5), "mul": ("*", 6), "div": ("/", 6),
+    "lt": ("<", 1), "le": ("<=", 1), "gt": (">", 1), "ge": (">=", 1), "eq": ("==", 1), "ne": ("!=", 1),
+    "or": ("|", 2), "and": ("&", 4),
+}  # fmt: skip
+_UNARY, _ATOM = 7, 9
+_CALLS = {"min": "minimum", "max": "maximum"}
+_MAX_TEXT = 20_000
+
+
+def to_text(expr: Expr) -> str:
+    """`expr` in the notation of a rule; cut after 20,000 characters."""
+    text = _render(expr, {})[0]
+    return text if len(text) <= _MAX_TEXT else text[:_MAX_TEXT] + "..."
+
+
+def _render(expr: Expr, seen: dict[str, tuple[str, int]]) -> tuple[str, int]:
+    """Text and binding strength."""
+    if expr.key in seen:
+        return seen[expr.key]
+    result = _render_new(expr, seen)
+    if len(result[0]) > _MAX_TEXT:
+        result = (result[0][:_MAX_TEXT], result[1])
+    seen[expr.key] = result
+    return result
+
+
+def _render_new(expr: Expr, seen: dict[str, tuple[str, int]]) -> tuple[str, int]:
+    data = dict(expr.data)
+    op = expr.op
+    if op == "price":
+        return f"bar.{data['side']}.{data['field']}", _ATOM
+    if op in ("hour", "weekday"):
+        return f"bar.{op}", _ATOM
+    if op == "const":
+        value = data["value"]
+        return (
+            f"{value:g}" if float(f"{value:g}") == value else repr(value)
+        ), _ATOM if value >= 0 else _UNARY
+    if op == "level":
+        return f'price("{data["value"]}")', _ATOM
+    if op == "pips":
+        return f"pips({data['value']:g})", _ATOM
+    if op in ("atr", "true_range"):
+        side = dict(expr.args[0].data)["side"]
+        of = "bar" if side == "mid" else f"bar.{side}"
+        return (f"atr({of}, {data['n']})" if op == "atr" else f"true_range({of})"), _ATOM
+    parts = [_render(item, seen) for item in expr.args]
+    if op in _INFIX:
+        sign, strength = _INFIX[op]
+        left = _enclosed(parts[0], above=strength if strength == 1 else strength - 1)
+        right = _enclosed(parts[1], above=strength)
+        return f"{left} {sign} {right}", strength
+    if op in ("neg", "not"):
+        inner = _enclosed(parts[0], above=_UNARY - 1)
+        return ("-" if op == "neg" else "~") + inner, _UNARY
+    if op == "lag":
+        inner = _enclosed(parts[0], above=_ATOM - 1)
+        return f"{inner}.lag({data['n']})", _ATOM
+    if op == "predict":
+        return f"predict({data['model'][:12]}, [{', '.join(text for text, _ in parts)}])", _ATOM
+    inside = [text for text, _ in parts]
+    if "n" in data:
+        inside.append(str(data["n"]))
+    if op == "ema_first":
+        return f'ema({", ".join(inside)}, seed="first")', _ATOM
+    return f"{_CALLS.get(op, op)}({', '.join(inside)})", _ATOM
+
+
+def _enclosed(part: tuple[str, int], *, above: int) -> str:
+    """The text, in parentheses unless it binds stronger than `above`."""
+    return part[0] if part[1] > above else f"({part[0]})"
