@@ -16,6 +16,13 @@ from workbench.tracking.models import (
     register_model,
     set_alias,
 )
+from workbench.tracking.notebook_runs import (
+    EXECUTED_NOTEBOOK,
+    TrackedRun,
+    executed_notebook,
+    run_parameters,
+    run_tracked,
+)
 from workbench.tracking.runs import (
     TAG_CODE,
     TAG_DATA,
@@ -39,6 +46,7 @@ from workbench.tracking.runs import (
 from workbench.tracking.store import TrackingStore, bootstrap, current_store
 
 __all__ = [
+    "EXECUTED_NOTEBOOK",
     "TAG_CODE",
     "TAG_DATA",
     "TAG_IDEA",
@@ -50,6 +58,7 @@ __all__ = [
     "NoSuchRunError",
     "RegisteredOnnx",
     "SqlTrialLedger",
+    "TrackedRun",
     "TrackingStore",
     "TrackingStoreError",
     "bootstrap",
@@ -58,6 +67,7 @@ __all__ = [
     "count_trials",
     "current_store",
     "ensure_idea_row",
+    "executed_notebook",
     "finish_run",
     "load_model_onnx",
     "log_artifact",
@@ -72,6 +82,8 @@ __all__ = [
     "model_version_of_alias",
     "register_model",
     "run_data",
+    "run_parameters",
+    "run_tracked",
     "set_alias",
     "set_tags",
     "start_run",

@@ -184,7 +184,9 @@ def _ensure_registered_model(name: str) -> None:
     try:
         client().create_registered_model(name)
     except MlflowException as error:
-        if error.error_code != ErrorCode.Name(RESOURCE_ALREADY_EXISTS):  # an earlier version, or another process
+        if error.error_code != ErrorCode.Name(
+            RESOURCE_ALREADY_EXISTS
+        ):  # an earlier version, or another process
             raise
 
 

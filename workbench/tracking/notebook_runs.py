@@ -1,0 +1,160 @@
+"""A notebook run by papermill as one MLflow run: parameters, code, what it showed, how it ended."""
+
+import contextlib
+import json
+import tempfile
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from workbench.notebook import NotebookRun, Progress, RunStatus, ensure_idea, read_notebook, run_notebook
+from workbench.settings import Settings
+from workbench.tracking.code_version import code_version
+from workbench.tracking.errors import NoSuchRunError
+from workbench.tracking.runs import (
+    TAG_CODE,
+    TAG_IDEA,
+    TAG_NOTEBOOK,
+    TAG_NOTEBOOK_SHA256,
+    client,
+    finish_run,
+    log_artifact,
+    log_dict,
+    run_data,
+    set_tags,
+    start_run,
+)
+from workbench.tracking.store import bootstrap
+
+__all__ = ["EXECUTED_NOTEBOOK", "TrackedRun", "executed_notebook", "run_parameters", "run_tracked"]
+
+EXECUTED_NOTEBOOK = "notebook/executed.ipynb"  # artifact
+_PARAMETERS = "notebook/parameters.json"
+_STATUS = {
+    RunStatus.COMPLETED: "FINISHED",
+    RunStatus.FAILED: "FAILED",
+    RunStatus.TIMED_OUT: "FAILED",
+    RunStatus.STOPPED: "KILLED",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrackedRun:
+    """A notebook's run and its MLflow run."""
+
+    run_id: str
+    run: NotebookRun
+
+
+def run_tracked(
+    path: Path,
+    *,
+    settings: Settings,
+    parameters: Mapping[str, Any] | None = None,
+    experiment: str = "workbench",
+    timeout_s: float = 3_600.0,
+    progress: Callable[[Progress], None] | None = None,
+    stop: threading.Event | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> TrackedRun:
+    """Run a notebook in the research kernel under a new MLflow run, and log the executed notebook.
+
+    The notebook's own calls log to the same run. The run ends as FINISHED, FAILED or KILLED, as the notebook
+    did; look at `run.ok` or call `run.raise_for_status()`.
+
+    Raises
+    ------
+    NotANotebookError, NoParametersCellError, BadInputError
+        The notebook or the parameters can not be used; nothing was run.
+    """
+    given = dict(parameters or {})
+    store = bootstrap(settings)
+    idea = ensure_idea(path)
+    notebook = read_notebook(path)
+    run_id = start_run(
+        path.stem,
+        experiment,
+        {
+            TAG_CODE: str(code_version(settings.project)),
+            TAG_NOTEBOOK: _relative(path, settings.project),
+            TAG_NOTEBOOK_SHA256: notebook.source_sha256,
+            TAG_IDEA: idea,
+            "mlflow.user": settings.user,
+            "mlflow.source.name": path.name,
+            "mlflow.source.type": "NOTEBOOK",
+            **(tags or {}),
+        },
+    )
+    status = "FAILED"
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            executed = Path(folder) / "executed.ipynb"
+            run = run_notebook(
+                path,
+                executed,
+                parameters=given,
+                env={
+                    **store.environment(),
+                    "WORKBENCH_HOME": str(settings.home.resolve()),
+                    "WORKBENCH_PROJECT": str(settings.project.resolve()),
+                    "WORKBENCH_MLRUNS": str(settings.mlruns_dir.resolve()),
+                    "WORKBENCH_USER": settings.user,
+                    "WORKBENCH_RUN_ID": run_id,
+                    "WORKBENCH_MODE": "research",
+                },
+                timeout_s=timeout_s,
+                progress=progress,
+                stop=stop,
+                cwd=settings.project,
+            )
+            if executed.exists():
+                log_artifact(run_id, executed, str(Path(EXECUTED_NOTEBOOK).parent))
+        log_dict(run_id, given, _PARAMETERS)
+        if run.error:
+            set_tags(run_id, {"workbench.error": run.error})
+        status = _STATUS[run.status]
+    except KeyboardInterrupt:
+        status = "KILLED"
+        raise
+    finally:
+        finish_run(run_id, status)
+    return TrackedRun(run_id=run_id, run=run)
+
+
+def executed_notebook(run_id: str, folder: Path) -> Path:
+    """The notebook that a run executed, copied into `folder`.
+
+    Raises
+    ------
+    NoSuchRunError
+        There is no such run, or it logged no executed notebook.
+    """
+    return _artifact(run_id, EXECUTED_NOTEBOOK, folder)
+
+
+def run_parameters(run_id: str) -> dict[str, Any]:
+    """The parameters a notebook run was given, without the notebook's own defaults."""
+    with tempfile.TemporaryDirectory() as folder:
+        value: dict[str, Any] = json.loads(_artifact(run_id, _PARAMETERS, Path(folder)).read_text("utf-8"))
+    return value
+
+
+def _artifact(run_id: str, artifact: str, folder: Path) -> Path:
+    run_data(run_id)
+    found: str | None = None
+    with contextlib.suppress(OSError):
+        found = client().download_artifacts(run_id, artifact, str(folder))
+    if found is None or not Path(found).is_file():
+        raise NoSuchRunError(
+            f"expected the run {run_id} to have {artifact}, found none; run the notebook again"
+        )
+    return Path(found)
+
+
+def _relative(path: Path, project: Path) -> str:
+    try:
+        return path.resolve().relative_to(project.resolve()).as_posix()
+    except ValueError:
+        return str(path.resolve())
