@@ -17,6 +17,7 @@ from workbench.errors import BadInputError
 __all__ = ["HOURS_OF_WEEK", "CostBook", "InstrumentCosts", "retail_costs"]
 
 HOURS_OF_WEEK = 168
+_WHOLE = ("commission_ppm", "financing_long_ppm", "financing_short_ppm", "margin_rate_ppm", "slippage_points")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +32,9 @@ class InstrumentCosts:
     slippage_points: int = 0  # against the order, on market and stop fills
 
     def __post_init__(self) -> None:
+        for number in (*self.spread_points, *(getattr(self, name) for name in _WHOLE)):
+            if isinstance(number, bool) or not isinstance(number, int):
+                raise BadInputError(f"expected whole points and whole millionths, found {number!r}")
         if len(self.spread_points) != HOURS_OF_WEEK or min(self.spread_points) < 0:
             raise BadInputError(
                 f"expected {HOURS_OF_WEEK} spreads of 0 or more points, one an hour of the week; "
@@ -52,6 +56,10 @@ class CostBook:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "costs", MappingProxyType(dict(self.costs)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # a read-only mapping can not be pickled, and books travel to the processes of a sweep
+        return _rebuilt, (self.broker, self.valid_from, dict(self.costs))
 
     def of(self, name: str) -> InstrumentCosts:
         """The costs of one instrument.
@@ -79,18 +87,36 @@ class CostBook:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "CostBook":
-        """The book that `to_json` wrote."""
-        costs = {
-            InstrumentId(name): InstrumentCosts(**{**item, "spread_points": tuple(item["spread_points"])})
-            for name, item in value["costs"].items()
-        }
-        return cls(broker=value["broker"], valid_from=date.fromisoformat(value["valid_from"]), costs=costs)
+        """The book that `to_json` wrote.
+
+        Raises
+        ------
+        BadInputError
+            A field is missing, unknown or of another kind.
+        """
+        try:
+            costs = {
+                InstrumentId(name): InstrumentCosts(**{**item, "spread_points": tuple(item["spread_points"])})
+                for name, item in value["costs"].items()
+            }
+            return cls(
+                broker=value["broker"], valid_from=date.fromisoformat(value["valid_from"]), costs=costs
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise BadInputError(
+                f"expected a cost book with broker, valid_from and costs by instrument, found another shape: "
+                f"{type(error).__name__}: {error}"
+            ) from None
 
     @property
     def version(self) -> str:
         """SHA-256 of the canonical content, hexadecimal."""
         text = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _rebuilt(broker: str, valid_from: date, costs: dict[InstrumentId, InstrumentCosts]) -> CostBook:
+    return CostBook(broker=broker, valid_from=valid_from, costs=costs)
 
 
 def retail_costs(name: str) -> InstrumentCosts:

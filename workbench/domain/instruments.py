@@ -12,7 +12,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import NewType
 
-from workbench.domain.money import MICRO_DIGITS
+from workbench.domain.money import MICRO_DIGITS, scaled_to_whole
 from workbench.errors import BadInputError
 
 __all__ = ["INSTRUMENTS", "Instrument", "InstrumentId", "UnknownInstrumentError", "instrument"]
@@ -56,12 +56,12 @@ class Instrument:
         ValueError
             The price is not a whole number of points.
         """
-        scaled = Decimal(price).scaleb(self.digits)
-        if not scaled.is_finite() or scaled != scaled.to_integral_value():
+        found = scaled_to_whole(price, digits=self.digits)
+        if found is None:
             raise ValueError(
                 f"{self.id}: expected a price with at most {self.digits} decimals, found {price}"
             )
-        return int(scaled)
+        return found
 
     def to_price(self, points: int) -> Decimal:
         """The exact price of a whole number of points."""

@@ -33,7 +33,7 @@ class Limits:
         Raises
         ------
         BadInputError
-            An unknown field, or a value that is not a whole number of 0 or more.
+            An unknown field, a number that is not whole or below 0, or instruments that are no list of names.
         """
         known = {item.name for item in fields(cls)}
         if extra := set(value) - known:
@@ -44,4 +44,7 @@ class Limits:
         for name, number in numbers.items():
             if isinstance(number, bool) or not isinstance(number, int) or number < 0:
                 raise BadInputError(f"limit {name}: expected a whole number of 0 or more, found {number!r}")
-        return cls(instruments=tuple(value.get("instruments", ())), **numbers)
+        names = value.get("instruments", ())
+        if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+            raise BadInputError(f"limit instruments: expected a list of names, found {names!r}")
+        return cls(instruments=tuple(names), **numbers)

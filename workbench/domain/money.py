@@ -6,9 +6,9 @@ instrument quoted with at most six decimals. Only rates (commission, financing) 
 for each booked transaction, half to even.
 """
 
-from decimal import Decimal
+from decimal import Decimal, DecimalException
 
-__all__ = ["MICRO", "MICRO_DIGITS", "to_decimal", "to_micro"]
+__all__ = ["MICRO", "MICRO_DIGITS", "scaled_to_whole", "to_decimal", "to_micro"]
 
 MICRO_DIGITS = 6
 MICRO = 10**MICRO_DIGITS
@@ -27,7 +27,18 @@ def to_micro(amount: Decimal | str | int) -> int:
     ValueError
         The amount has more than six decimals or is not finite.
     """
-    scaled = Decimal(amount).scaleb(MICRO_DIGITS)
-    if not scaled.is_finite() or scaled != scaled.to_integral_value():
+    found = scaled_to_whole(amount, digits=MICRO_DIGITS)
+    if found is None:
         raise ValueError(f"expected an amount with at most {MICRO_DIGITS} decimals, found {amount}")
-    return int(scaled)
+    return found
+
+
+def scaled_to_whole(value: Decimal | str | int, *, digits: int) -> int | None:
+    """`value` times ten to the `digits`, or None when that is no whole number."""
+    try:
+        exact = Decimal(value)
+        whole = int(exact.scaleb(digits))
+    except (DecimalException, ValueError, OverflowError):  # no number, not a number, infinite, too large
+        return None
+    # compared without rounding: `scaleb` alone would round away digits beyond the context's precision
+    return whole if Decimal(whole).scaleb(-digits) == exact else None
