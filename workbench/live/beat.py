@@ -24,10 +24,11 @@ class Phase(StrEnum):
     TRADING = "trading"  # the gateway knows it
     FINISHED = "finished"  # the feed ended
     STOPPED = "stopped"  # it was asked to stop, and did
+    BROKEN = "broken"  # it ended with an error that a restart may mend
     FAILED = "failed"  # it will not trade on, and a restart would not help
 
 
-ENDED = frozenset({Phase.FINISHED, Phase.STOPPED, Phase.FAILED})
+ENDED = frozenset({Phase.FINISHED, Phase.STOPPED, Phase.BROKEN, Phase.FAILED})
 
 
 class Beat(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -35,6 +36,7 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     deployment_id: str
     pid: int
+    pid_started: float
     phase: Phase
     detail: str  # one sentence
     event_seq: int  # the last event it decided

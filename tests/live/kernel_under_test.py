@@ -1,0 +1,76 @@
+"""A live kernel with hand-written strategies: `python tests/live/kernel_under_test.py -f kernel.json`."""
+
+import hashlib
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from workbench.domain.accounts import AccountSnapshot
+from workbench.domain.instruments import InstrumentId
+from workbench.domain.orders import ClientOrderId, MarketOrder
+from workbench.domain.quotes import Bar
+from workbench.live.gateway_socket import GatewaySocket
+from workbench.live.launch import Launch
+from workbench.live.session import Deciders
+
+
+class Swinger:
+    """Buys when the close is above the mean of all closes so far, else sells: it remembers everything."""
+
+    def __init__(self, *, units: int = 1_000, mood: str = "") -> None:
+        self.units, self.mood = units, mood
+        self.total, self.count = 0, 0
+        self.prefix = "none"
+
+    def on_bar(self, bar: Bar, account: AccountSnapshot, event_seq: int) -> Sequence[MarketOrder]:
+        self.total, self.count = self.total + bar.bid_close, self.count + 1
+        if self.mood == "hangs" and event_seq == 6 and not Path("hung").exists():
+            Path("hung").touch()
+            while True:  # holds the strategy's thread, not the process
+                time.sleep(0.05)
+        if self.mood == "raises" and event_seq == 6:
+            raise ZeroDivisionError("no spread")
+        if self.mood == "forgets":
+            self.total += os.getpid()
+        wanted = self.units if bar.bid_close * self.count > self.total else -self.units
+        held = account.units(bar.instrument)
+        if wanted == held:
+            return []
+        return [
+            MarketOrder(
+                client_order_id=ClientOrderId(f"{self.prefix}-{event_seq}-0"),
+                instrument=bar.instrument,
+                units=wanted - held,
+            )
+        ]
+
+
+class Parts:
+    """Joins the session with the strategies above."""
+
+    def name(self, strategy: Any) -> str:
+        return type(strategy).__name__
+
+    def spec_digest(self, strategy: Any) -> str:
+        return hashlib.sha256(f"Swinger {strategy.units}".encode()).hexdigest()
+
+    def deciders(self, strategy: Any, launch: Launch) -> Deciders:
+        strategy.prefix = hashlib.sha256(launch.deployment_id.encode()).hexdigest()[:12]
+        return Deciders(
+            by_instrument={InstrumentId(name): strategy for name in launch.instruments}, warm_up_bars=0
+        )
+
+    def gateway(self, launch: Launch) -> GatewaySocket:
+        return GatewaySocket(Path(launch.gateway_socket), timeout_s=1.0)
+
+
+if __name__ == "__main__":
+    if Path("dies-at-start").exists():
+        sys.exit("no license for this machine")
+    sys.modules["kernel_under_test"] = sys.modules["__main__"]  # what the notebooks import
+    from workbench.live.live_kernel import main
+
+    main(Parts())
