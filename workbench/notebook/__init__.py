@@ -17,7 +17,7 @@ from workbench.notebook.errors import (
     NotANotebookError,
     NotebookFailedError,
 )
-from workbench.notebook.idea import ensure_idea, idea_of, stamp_on_save
+from workbench.notebook.idea import ensure_idea, idea_of, idea_of_place, stamp_on_save
 from workbench.notebook.parameters import Parameter, declared_parameters, validate_parameters
 from workbench.notebook.results import DIGEST_MIME, NOTE_MIME, CellResult, cell_results
 from workbench.notebook.run import NotebookRun, Progress, RunStatus, drive_notebook, run_notebook
@@ -45,6 +45,7 @@ __all__ = [
     "ensure_idea",
     "first_line",
     "idea_of",
+    "idea_of_place",
     "notebook_from",
     "read_notebook",
     "run_notebook",

@@ -1,5 +1,6 @@
 """The idea a notebook belongs to: a uuid in its metadata, so that copies and new names keep it."""
 
+import contextlib
 import uuid
 from pathlib import Path
 from typing import Any
@@ -7,9 +8,9 @@ from typing import Any
 from workbench.notebook.document import Notebook, metadata_of, read_notebook, write_notebook
 from workbench.notebook.errors import NotANotebookError
 
-__all__ = ["ensure_idea", "idea_of", "stamp_on_save"]
+__all__ = ["ensure_idea", "idea_of", "idea_of_place", "stamp_on_save"]
 
-_NAMESPACE = uuid.UUID("6f1d2a70-5a38-4f5e-9a7c-6a1f3a5b9c11")  # of ideas derived from a source
+_NAMESPACE = uuid.UUID("6f1d2a70-5a38-4f5e-9a7c-6a1f3a5b9c11")  # of ideas derived from a place
 
 
 def idea_of(notebook: Notebook) -> str:
@@ -20,19 +21,23 @@ def idea_of(notebook: Notebook) -> str:
 def ensure_idea(path: Path | str) -> str:
     """The idea of the notebook at `path`, written into its metadata if it has none.
 
-    A notebook that can not be written gets an idea derived from its source, the same at each run.
+    The first idea follows from the notebook's place, so that a kernel which may not write into an open
+    notebook, or a notebook that can not be written, counts for the same idea.
     """
     notebook = read_notebook(path)
     found = idea_of(notebook)
     if found:
         return found
-    idea = str(uuid.uuid4())
+    idea = idea_of_place(path)
     notebook.node.metadata["workbench"] = {**metadata_of(notebook.node), "idea": idea}
-    try:
+    with contextlib.suppress(OSError):  # a notebook that can not be written
         write_notebook(notebook.node, notebook.path, sign=False)
-    except OSError:
-        return str(uuid.uuid5(_NAMESPACE, notebook.source_sha256))
     return idea
+
+
+def idea_of_place(path: Path | str) -> str:
+    """The idea of a notebook that has none in its metadata yet."""
+    return str(uuid.uuid5(_NAMESPACE, str(Path(path).absolute())))
 
 
 def stamp_on_save(model: dict[str, Any], path: str, contents_manager: Any, **_: Any) -> None:

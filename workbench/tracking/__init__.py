@@ -24,11 +24,14 @@ from workbench.tracking.notebook_runs import (
     run_tracked,
 )
 from workbench.tracking.runs import (
+    TAG_CANDIDATE,
     TAG_CODE,
     TAG_DATA,
     TAG_IDEA,
     TAG_NOTEBOOK,
     TAG_NOTEBOOK_SHA256,
+    TAG_RESULT,
+    add_data,
     client,
     finish_run,
     log_artifact,
@@ -44,14 +47,17 @@ from workbench.tracking.runs import (
     start_run,
 )
 from workbench.tracking.store import TrackingStore, bootstrap, current_store
+from workbench.tracking.tracked_run import TrackedRun, run_tracked, settings_environment
 
 __all__ = [
     "EXECUTED_NOTEBOOK",
+    "TAG_CANDIDATE",
     "TAG_CODE",
     "TAG_DATA",
     "TAG_IDEA",
     "TAG_NOTEBOOK",
     "TAG_NOTEBOOK_SHA256",
+    "TAG_RESULT",
     "AlteredModelError",
     "CodeVersion",
     "NoSuchModelError",
@@ -61,6 +67,7 @@ __all__ = [
     "TrackedRun",
     "TrackingStore",
     "TrackingStoreError",
+    "add_data",
     "bootstrap",
     "client",
     "code_version",
@@ -86,6 +93,7 @@ __all__ = [
     "run_tracked",
     "set_alias",
     "set_tags",
+    "settings_environment",
     "start_run",
     "trials_frame",
 ]

@@ -22,12 +22,15 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 __all__ = [
+    "TAG_CANDIDATE",
     "TAG_CODE",
     "TAG_DATA",
     "TAG_IDEA",
     "TAG_NOTEBOOK",
     "TAG_NOTEBOOK_SHA256",
+    "TAG_RESULT",
     "Result",
+    "add_data",
     "client",
     "finish_run",
     "log_artifact",
@@ -48,17 +51,35 @@ TAG_CODE = "workbench.code"
 TAG_NOTEBOOK = "workbench.notebook"
 TAG_NOTEBOOK_SHA256 = "workbench.notebook_sha256"
 TAG_IDEA = "workbench.idea"
+TAG_RESULT = "workbench.result_digest"  # of the last result
+TAG_CANDIDATE = "workbench.candidate"  # digest of the strategy that `deploy` registered
 
 _LONGEST = 5_000  # characters of a parameter or tag; MLflow's limits are 6,000 and 8,000
 _BATCH = 100  # parameters a request, MLflow's limit
 
 
+class Priced(Protocol):
+    """What has a version: a cost book."""
+
+    @property
+    def version(self) -> str:
+        """Hash of the content."""
+
+
 class Result(Protocol):
-    """What `log_result` needs of a backtest's result."""
+    """What `log_result` needs of a backtest's result: `workbench.research.BacktestResult`."""
 
     @property
     def spec(self) -> Mapping[str, Any]:
         """The strategy's canonical description."""
+
+    @property
+    def name(self) -> str:
+        """The strategy's name."""
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """The strategy's parameters."""
 
     @property
     def metrics(self) -> Mapping[str, float | int | str]:
@@ -70,11 +91,11 @@ class Result(Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """Fingerprint of the data."""
+        """Of the data."""
 
     @property
-    def cost_book(self) -> str:
-        """Version of the cost book."""
+    def cost_book(self) -> Priced:
+        """What it was priced by."""
 
     def to_frame(self) -> pd.DataFrame:
         """The equity curve, one row a bar."""
@@ -170,24 +191,27 @@ def log_result(run_id: str, result: Result, *, number: int = 1) -> None:
     """
     prefix = "" if number == 1 else f"{number}."
     folder = f"result_{number:02d}"
-    params = result.spec.get("params", {})
     log_params(
         run_id,
         {
-            f"{prefix}strategy": result.spec.get("name", result.spec.get("class", "")),
-            **{f"{prefix}{key}": value for key, value in params.items()},
-            f"{prefix}cost_book": result.cost_book,
+            f"{prefix}strategy": result.name,
+            **{f"{prefix}strategy.{key}": value for key, value in result.parameters.items()},
+            f"{prefix}cost_book": result.cost_book.version,
         },
     )
     log_metrics(run_id, result.metrics, step=number)
     log_table(run_id, result.to_frame(), f"{folder}/equity.parquet")
     log_dict(run_id, dict(result.spec), f"{folder}/spec.json")
     log_dict(run_id, dict(result.metrics), f"{folder}/metrics.json")
-    tags = run_data(run_id).get("tags", {})
-    known = tags.get(TAG_DATA, "").split()
-    if result.fingerprint not in known:
-        known.append(result.fingerprint)
-    set_tags(run_id, {TAG_DATA: " ".join(known), "workbench.result_digest": result.digest})
+    add_data(run_id, result.fingerprint)
+    set_tags(run_id, {TAG_RESULT: result.digest})
+
+
+def add_data(run_id: str, fingerprint: str) -> None:
+    """Tag a run with one more dataset it used."""
+    known = run_data(run_id)["tags"].get(TAG_DATA, "").split()
+    if fingerprint not in known:
+        set_tags(run_id, {TAG_DATA: " ".join([*known, fingerprint])})
 
 
 def run_data(run_id: str) -> dict[str, Any]:
