@@ -20,8 +20,10 @@ from workbench.tracking.notebook_runs import (
     EXECUTED_NOTEBOOK,
     TrackedRun,
     executed_notebook,
+    notebook_tags,
     run_parameters,
     run_tracked,
+    settings_environment,
 )
 from workbench.tracking.runs import (
     TAG_CANDIDATE,
@@ -47,7 +49,6 @@ from workbench.tracking.runs import (
     start_run,
 )
 from workbench.tracking.store import TrackingStore, bootstrap, current_store
-from workbench.tracking.tracked_run import TrackedRun, run_tracked, settings_environment
 
 __all__ = [
     "EXECUTED_NOTEBOOK",
@@ -87,6 +88,7 @@ __all__ = [
     "log_table",
     "log_text",
     "model_version_of_alias",
+    "notebook_tags",
     "register_model",
     "run_data",
     "run_parameters",

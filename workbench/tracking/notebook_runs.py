@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Mapping
@@ -9,7 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workbench.notebook import NotebookRun, Progress, RunStatus, ensure_idea, read_notebook, run_notebook
+from workbench.notebook import (
+    Notebook,
+    NotebookRun,
+    Progress,
+    RunStatus,
+    ensure_idea,
+    read_notebook,
+    run_notebook,
+    validate_parameters,
+)
 from workbench.settings import Settings
 from workbench.tracking.code_version import code_version
 from workbench.tracking.errors import NoSuchRunError
@@ -22,13 +32,22 @@ from workbench.tracking.runs import (
     finish_run,
     log_artifact,
     log_dict,
+    log_params,
     run_data,
     set_tags,
     start_run,
 )
 from workbench.tracking.store import bootstrap
 
-__all__ = ["EXECUTED_NOTEBOOK", "TrackedRun", "executed_notebook", "run_parameters", "run_tracked"]
+__all__ = [
+    "EXECUTED_NOTEBOOK",
+    "TrackedRun",
+    "executed_notebook",
+    "notebook_tags",
+    "run_parameters",
+    "run_tracked",
+    "settings_environment",
+]
 
 EXECUTED_NOTEBOOK = "notebook/executed.ipynb"  # artifact
 _PARAMETERS = "notebook/parameters.json"
@@ -53,8 +72,12 @@ def run_tracked(
     *,
     settings: Settings,
     parameters: Mapping[str, Any] | None = None,
+    output: Path | None = None,
     experiment: str = "workbench",
+    kernel_name: str = "workbench",
+    env: Mapping[str, str] | None = None,
     timeout_s: float = 3_600.0,
+    cell_timeout_s: float | None = None,
     progress: Callable[[Progress], None] | None = None,
     stop: threading.Event | None = None,
     tags: Mapping[str, str] | None = None,
@@ -64,54 +87,54 @@ def run_tracked(
     The notebook's own calls log to the same run. The run ends as FINISHED, FAILED or KILLED, as the notebook
     did; look at `run.ok` or call `run.raise_for_status()`.
 
+    Parameters
+    ----------
+    output
+        Where to keep the executed notebook besides the run's artifacts; nowhere else when None, and then
+        `run.executed_path` does not outlive the call.
+    env
+        Added to the kernel's environment.
+
     Raises
     ------
     NotANotebookError, NoParametersCellError, BadInputError
-        The notebook or the parameters can not be used; nothing was run.
+        The notebook or the parameters can not be used; no run was made.
     """
-    given = dict(parameters or {})
+    path = Path(path)
+    notebook = read_notebook(path)
+    given = validate_parameters(notebook, parameters) if parameters else {}
     store = bootstrap(settings)
     idea = ensure_idea(path)
-    notebook = read_notebook(path)
     run_id = start_run(
-        path.stem,
-        experiment,
-        {
-            TAG_CODE: str(code_version(settings.project)),
-            TAG_NOTEBOOK: _relative(path, settings.project),
-            TAG_NOTEBOOK_SHA256: notebook.source_sha256,
-            TAG_IDEA: idea,
-            "mlflow.user": settings.user,
-            "mlflow.source.name": path.name,
-            "mlflow.source.type": "NOTEBOOK",
-            **(tags or {}),
-        },
+        path.stem, experiment, {**notebook_tags(notebook, settings=settings, idea=idea), **(tags or {})}
     )
     status = "FAILED"
     try:
+        log_params(run_id, {f"notebook.{name}": value for name, value in given.items()})
+        log_dict(run_id, given, _PARAMETERS)
         with tempfile.TemporaryDirectory() as folder:
-            executed = Path(folder) / "executed.ipynb"
             run = run_notebook(
                 path,
-                executed,
+                output or Path(folder) / "executed.ipynb",
                 parameters=given,
+                kernel_name=kernel_name,
                 env={
+                    **settings_environment(settings),
                     **store.environment(),
-                    "WORKBENCH_HOME": str(settings.home.resolve()),
-                    "WORKBENCH_PROJECT": str(settings.project.resolve()),
-                    "WORKBENCH_MLRUNS": str(settings.mlruns_dir.resolve()),
-                    "WORKBENCH_USER": settings.user,
                     "WORKBENCH_RUN_ID": run_id,
                     "WORKBENCH_MODE": "research",
+                    "WORKBENCH_IDEA": idea,
+                    **(env or {}),
                 },
                 timeout_s=timeout_s,
+                cell_timeout_s=cell_timeout_s,
                 progress=progress,
                 stop=stop,
-                cwd=settings.project,
             )
-            if executed.exists():
-                log_artifact(run_id, executed, str(Path(EXECUTED_NOTEBOOK).parent))
-        log_dict(run_id, given, _PARAMETERS)
+            executed = Path(folder) / Path(EXECUTED_NOTEBOOK).name
+            if run.executed_path != executed:
+                shutil.copyfile(run.executed_path, executed)
+            log_artifact(run_id, executed, str(Path(EXECUTED_NOTEBOOK).parent))
         if run.error:
             set_tags(run_id, {"workbench.error": run.error})
         status = _STATUS[run.status]
@@ -121,6 +144,31 @@ def run_tracked(
     finally:
         finish_run(run_id, status)
     return TrackedRun(run_id=run_id, run=run)
+
+
+def notebook_tags(notebook: Notebook, *, settings: Settings, idea: str) -> dict[str, str]:
+    """What a run is tagged with for its notebook: place, source, idea, code, person."""
+    return {
+        TAG_CODE: str(code_version(notebook.path.absolute().parent)),
+        TAG_NOTEBOOK: _relative(notebook.path, settings.project),
+        TAG_NOTEBOOK_SHA256: notebook.source_sha256,
+        TAG_IDEA: idea,
+        "mlflow.user": settings.user,
+        "mlflow.source.name": notebook.path.name,
+        "mlflow.source.type": "NOTEBOOK",
+    }
+
+
+def settings_environment(settings: Settings) -> dict[str, str]:
+    """The environment that gives a kernel these settings; the gateway's database is none of its business."""
+    return {
+        "WORKBENCH_HOME": str(settings.home.resolve()),
+        "WORKBENCH_PROJECT": str(settings.project.resolve()),
+        "WORKBENCH_MLRUNS": str(settings.mlruns_dir.resolve()),
+        "WORKBENCH_USER": settings.user,
+        **({"WORKBENCH_DATABASE_URL": settings.database_url} if settings.database_url else {}),
+        **({"WORKBENCH_MLFLOW_URI": settings.mlflow_uri} if settings.mlflow_uri else {}),
+    }
 
 
 def executed_notebook(run_id: str, folder: Path) -> Path:
