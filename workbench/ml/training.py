@@ -121,8 +121,6 @@ def train_mlp(
         source = network(single).numpy().astype(np.float64)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
-        torch.onnx.export(
-            network, (single[:1],), path, dynamo=True, verbose=False, external_data=False
-        )
+        torch.onnx.export(network, (single[:1],), path, dynamo=True, verbose=False, external_data=False)
         content = path.read_bytes()
     return _accept(OnnxModel(with_features(content, names)), rows, source)
