@@ -1,4 +1,4 @@
-"""A gateway over the real messages: replays made-up bars, fills at the next bar's open, keeps its books in memory.
+"""A gateway over the real messages: replays made-up bars and fills at the next bar's open, in memory.
 
 It outlives the live kernels under test, as the real one does, and hands a returning kernel every event
 again that it had done with, together with the decision and the books of then.

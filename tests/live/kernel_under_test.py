@@ -12,7 +12,7 @@ from workbench.domain.accounts import AccountSnapshot
 from workbench.domain.instruments import InstrumentId
 from workbench.domain.orders import ClientOrderId, MarketOrder
 from workbench.domain.quotes import Bar
-from workbench.live.gateway_socket import GatewaySocket
+from workbench.gateway.client import GatewayClient
 from workbench.live.launch import Launch
 from workbench.live.session import Deciders
 
@@ -63,8 +63,8 @@ class Parts:
             by_instrument={InstrumentId(name): strategy for name in launch.instruments}, warm_up_bars=0
         )
 
-    def gateway(self, launch: Launch) -> GatewaySocket:
-        return GatewaySocket(Path(launch.gateway_socket), timeout_s=1.0)
+    def gateway(self, launch: Launch) -> GatewayClient:
+        return GatewayClient(Path(launch.gateway_socket), timeout_s=1.0, patience_s=1.0)
 
 
 if __name__ == "__main__":

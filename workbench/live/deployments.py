@@ -165,7 +165,8 @@ def deploy(
     Parameters
     ----------
     feed
-        Where its prices come from, as the gateway understands it: ``{"kind": "replay", …}``.
+        Where its prices come from, as the gateway understands it: ``{"kind": "replay", "start_ns": …,
+        "end_ns": …}``; the release's pinned data unless it has a ``fingerprint`` of its own.
     by
         Who deploys; whoever calls this has checked that the person's role has the verb.
     limits
@@ -185,6 +186,7 @@ def deploy(
             "somebody other than its author must approve it"
         )
     asked = limits or release.limits
+    pinned = {} if feed.get("fingerprint") else {"fingerprint": release.fingerprints[release.instruments[0]]}
     check_limits(asked, released=release.limits)
     deployment_id = f"{_slug(release.name)}-{secrets.token_hex(4)}"
     with engine.begin() as connection:
@@ -205,7 +207,7 @@ def deploy(
                 id=deployment_id,
                 release_id=release.id,
                 account_id=account_id,
-                feed=dict(feed),
+                feed={**feed, **pinned},
                 limits=asked.to_json(),
                 desired="running",
                 state="starting",

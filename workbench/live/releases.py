@@ -1,4 +1,4 @@
-"""A release as the live room needs it."""
+"""A release as the live room needs it, checked byte by byte each time it is loaded."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from workbench.domain.limits import Limits
+from workbench.release.approvals import is_approved
+from workbench.release.releases import load_release
+from workbench.settings import Settings
 
-__all__ = ["LoadRelease", "ReleasedNotebook"]
+__all__ = ["LoadRelease", "ReleasedNotebook", "released_notebooks"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,3 +32,25 @@ class ReleasedNotebook:
 
 LoadRelease = Callable[[str], ReleasedNotebook]
 """Reads a release by id and checks every byte of it, or raises a `WorkbenchError` with the reason."""
+
+
+def released_notebooks(settings: Settings) -> LoadRelease:
+    """The releases of this home."""
+
+    def load(release_id: str) -> ReleasedNotebook:
+        release = load_release(release_id, settings=settings)
+        return ReleasedNotebook(
+            id=release.id,
+            name=release.name,
+            approved=is_approved(release.id, settings=settings),
+            notebook=release.notebook,
+            parameters=release.parameters,
+            spec_digest=release.spec_digest,
+            instruments=release.instruments,
+            timeframe=release.timeframe,
+            fingerprints=release.fingerprints,
+            cost_book=release.cost_book.to_json(),
+            limits=release.limits,
+        )
+
+    return load

@@ -20,6 +20,7 @@ from workbench.domain.accounts import AccountSnapshot
 from workbench.domain.instruments import InstrumentId
 from workbench.domain.orders import MarketOrder
 from workbench.domain.quotes import Bar
+from workbench.gateway.errors import GatewayUnreachableError
 from workbench.gateway.messages import (
     PROTOCOL_VERSION,
     Attach,
@@ -37,18 +38,14 @@ from workbench.gateway.messages import (
 from workbench.live.errors import DecisionDiffersError, GatewayRefusedError
 from workbench.live.log import JsonLog
 
-__all__ = ["Decider", "Ending", "Gateway", "GatewaySilentError", "Progress", "StrategyRuntime", "decision_of"]
-
-
-class GatewaySilentError(Exception):
-    """The gateway did not answer in time; asking again is safe, since every question is idempotent."""
+__all__ = ["Decider", "Ending", "Gateway", "Progress", "StrategyRuntime", "decision_of"]
 
 
 class Gateway(Protocol):
     """The gateway as a live kernel sees it."""
 
     def ask(self, request: KernelRequest) -> KernelReply:
-        """The answer, or `GatewaySilentError`."""
+        """The answer, or `GatewayUnreachableError`; every question may be asked again."""
 
     def close(self) -> None:
         """Give the socket back."""
@@ -274,7 +271,7 @@ class StrategyRuntime:
         while True:
             try:
                 return self._gateway.ask(request)
-            except GatewaySilentError as silence:
+            except GatewayUnreachableError as silence:
                 if not self._progress.waiting:
                     self._log.warning("the gateway is silent", detail=str(silence))
                 self._note(waiting="the gateway does not answer")
