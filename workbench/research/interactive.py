@@ -1,0 +1,150 @@
+"""One figure to move about in: equity above, price and trades below, linked, by Bokeh.
+
+The page it makes carries Bokeh itself, so it works without a network and outside Jupyter.
+"""
+
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from bokeh.embed import file_html
+from bokeh.layouts import column
+from bokeh.models import ColumnDataSource, CrosshairTool, HoverTool, NumeralTickFormatter
+from bokeh.models.annotations import Span
+from bokeh.plotting import figure
+from bokeh.resources import INLINE
+
+from workbench.domain.money import MICRO
+from workbench.research.pictures import COLOURS
+from workbench.research.thinning import thinned
+
+if TYPE_CHECKING:
+    from workbench.research.result import BacktestResult
+
+__all__ = ["Interactive"]
+
+_POINTS = 6_000
+_TOOLS = "xpan,xwheel_zoom,box_zoom,reset,save"
+
+
+class Interactive:
+    """Equity and price of a backtest as a Bokeh figure that a notebook shows inline."""
+
+    def __init__(self, result: "BacktestResult") -> None:
+        self._result = result
+
+    def figure(self) -> Any:
+        """The Bokeh layout."""
+        equity, price = self._equity(), self._price()
+        price.x_range = equity.x_range
+        width = Span(dimension="height", line_dash="dotted", line_color=COLOURS["text"])
+        for panel in (equity, price):
+            panel.add_tools(CrosshairTool(overlay=width, dimensions="height"))
+            _plain(panel)
+        return column(equity, price, sizing_mode="stretch_width")
+
+    def html(self) -> str:
+        """A page that stands alone."""
+        title = f"{self._result.name}, {self._result.instrument.id} {self._result.bars.timeframe}"
+        return str(file_html(self.figure(), INLINE, title))
+
+    def _repr_html_(self) -> str:
+        page = escape(self.html(), quote=True)
+        return (
+            '<iframe title="Equity and price, interactive" style="border:0;width:100%;height:660px;'
+            f'background:transparent" srcdoc="{page}"></iframe>'
+        )
+
+    def _equity(self) -> Any:
+        result = self._result
+        values = result.equity / MICRO
+        keep = thinned(values, limit=_POINTS)
+        source = ColumnDataSource(
+            {"at": result.bars.close_ns[keep].view("M8[ns]"), "equity": values[keep]}, name="equity"
+        )
+        panel = figure(
+            height=280,
+            sizing_mode="stretch_width",
+            x_axis_type="datetime",
+            tools=_TOOLS,
+            active_drag="xpan",
+            active_scroll="xwheel_zoom",
+            title=f"Equity, {result.currency}",
+        )
+        line = panel.line("at", "equity", source=source, color=COLOURS["line"], line_width=1.5)
+        panel.yaxis.formatter = NumeralTickFormatter(format="0,0")
+        tips = [("at", "@at{%F %H:%M} UTC"), ("equity", "@equity{0,0.00}")]
+        panel.add_tools(
+            HoverTool(renderers=[line], tooltips=tips, formatters={"@at": "datetime"}, mode="vline")
+        )
+        return panel
+
+    def _price(self) -> Any:
+        result = self._result
+        scale = 10.0**-result.instrument.digits
+        mid = (result.bars.bid_close + result.bars.ask_close) / 2 * scale
+        keep = thinned(mid, limit=_POINTS)
+        panel = figure(
+            height=340,
+            sizing_mode="stretch_width",
+            x_axis_type="datetime",
+            tools=_TOOLS,
+            active_drag="xpan",
+            active_scroll="xwheel_zoom",
+            title=f"{result.instrument.id} mid close and trades",
+        )
+        panel.line(
+            result.bars.close_ns[keep].view("M8[ns]"), mid[keep], color=COLOURS["line"], line_width=1.2
+        )
+        panel.yaxis.formatter = NumeralTickFormatter(format="0." + "0" * result.instrument.digits)
+        source = ColumnDataSource(_trade_columns(result), name="trades")
+        lines = panel.segment(
+            "entry_at", "entry_price", "last_at", "exit_price", source=source, color="colour", line_width=2
+        )
+        panel.scatter(
+            "entry_at", "entry_price", source=source, marker="marker", size=9, color=COLOURS["line"]
+        )
+        panel.scatter("last_at", "exit_price", source=source, marker="x", size=8, color=COLOURS["mark"])
+        tips = [
+            ("side", "@side @units{0,0}"),
+            ("entry", "@entry_at{%F %H:%M} at @entry_price{0.00000}"),
+            ("exit", "@last_at{%F %H:%M} at @exit_price{0.00000}, @reason"),
+            ("net", "@net_profit{0,0.00}"),
+        ]
+        formatters: dict[str, Any] = {"@entry_at": "datetime", "@last_at": "datetime"}
+        panel.add_tools(HoverTool(renderers=[lines], tooltips=tips, formatters=formatters))
+        return panel
+
+
+def _trade_columns(result: "BacktestResult") -> dict[str, Any]:
+    trades = result.trades
+    end = pd.Timestamp(int(result.bars.close_ns[-1]), tz="UTC")
+    return {
+        "entry_at": trades["entry_at"].dt.tz_convert(None).to_numpy(),
+        "last_at": trades["exit_at"].fillna(end).dt.tz_convert(None).to_numpy(),
+        "entry_price": trades["entry_price"].to_numpy(),
+        "exit_price": trades["exit_price"].to_numpy(),
+        "side": trades["side"].tolist(),
+        "units": trades["units"].to_numpy(),
+        "reason": trades["reason"].tolist(),
+        "net_profit": trades["net_profit"].to_numpy(),
+        "colour": np.where(trades["net_profit"] > 0, COLOURS["up"], COLOURS["down"]).tolist(),
+        "marker": np.where(trades["side"] == "long", "triangle", "inverted_triangle").tolist(),
+    }
+
+
+def _plain(panel: Any) -> None:
+    """Transparent, with a grey that reads on white and on black."""
+    panel.background_fill_color = None
+    panel.border_fill_color = None
+    panel.outline_line_color = None
+    panel.title.text_color = COLOURS["text"]
+    panel.title.text_font_size = "12px"
+    panel.grid.grid_line_color = COLOURS["text"]
+    panel.grid.grid_line_alpha = 0.22
+    for axis in panel.axis:
+        axis.axis_line_color = axis.major_tick_line_color = COLOURS["text"]
+        axis.minor_tick_line_color = None
+        axis.major_label_text_color = COLOURS["text"]
+    panel.toolbar.logo = None

@@ -1,0 +1,224 @@
+"""A tear sheet: the figures, the pictures and the tables of one backtest, for screen and print."""
+
+import base64
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from html import escape
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from workbench.domain.calendar import session_of, to_ns
+from workbench.errors import BadInputError
+from workbench.market import ecb_rate
+from workbench.market.errors import MissingDataError
+from workbench.research import html, pictures
+from workbench.research.interactive import Interactive
+from workbench.research.result import BacktestResult
+from workbench.research.statistics import DEFINITIONS
+
+__all__ = ["TearSheet", "monthly_returns", "tear_sheet"]
+
+_WINDOW_BARS = 240
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_CAPTIONS = {
+    "equity": "Equity at each bar's close, and how far it stood below its highest value before.",
+    "monthly": "Return by month, in percent of the equity the month began with.",
+    "trades": "Mid prices and the trades in a window of the backtest.",
+    "costs": "From the profit before costs to the net profit.",
+}
+
+
+def tear_sheet(
+    result: BacktestResult, *, window: tuple[str | datetime, str | datetime] | None = None
+) -> "TearSheet":
+    """The tear sheet of a backtest.
+
+    Parameters
+    ----------
+    window
+        First and last moment of the chart with the trades: aware datetimes, or dates such as
+        ``"2017-03-01"`` taken as UTC. Left out, the 240 bars around the last trade.
+
+    Raises
+    ------
+    BadInputError
+        No bar lies in the window.
+    """
+    low, high = _latest(result) if window is None else _between(result, *window)
+    return TearSheet(result=result, window=(low, high))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TearSheet:
+    """Pictures and tables of one backtest; a notebook shows it, `save` writes it."""
+
+    result: BacktestResult
+    window: tuple[int, int]  # bars of the chart with the trades
+
+    @property
+    def digest(self) -> str:
+        """The digest of the backtest it shows."""
+        return self.result.digest
+
+    @cached_property
+    def monthly(self) -> pd.DataFrame:
+        """Returns as fractions: one row a year, one column a month, and the year."""
+        return monthly_returns(self.result)
+
+    @cached_property
+    def figures(self) -> dict[str, Figure]:
+        """The pictures by name: equity, monthly, trades, costs."""
+        low, high = self.window
+        return {
+            "equity": pictures.equity_picture(self.result),
+            "monthly": pictures.monthly_picture(self.monthly),
+            "trades": pictures.trade_picture(self.result, low=low, high=high),
+            "costs": pictures.cost_picture(self.result),
+        }
+
+    @cached_property
+    def in_euro(self) -> str:
+        """The net profit in euro by the ECB's reference rate of the last day, for reporting; a sentence."""
+        result = self.result
+        if result.currency == "EUR" or not len(result.bars):
+            return ""
+        session = session_of(int(result.bars.close_ns[-1]) - 1)
+        try:
+            rate = ecb_rate(result.currency, session)
+        except (BadInputError, MissingDataError) as error:
+            return f"Not shown in euro: {error}"
+        euro = float(result.metrics["net_profit"]) / float(rate)
+        return (
+            f"Net profit {euro:,.2f} EUR at the ECB reference rate of {session} "
+            f"({rate} {result.currency} for 1 EUR). For reporting only: nobody traded at that rate."
+        )
+
+    def interactive(self) -> Interactive:
+        """Equity and price to zoom and move about in."""
+        return Interactive(self.result)
+
+    def save(self, folder: Path | str) -> list[Path]:
+        """Write pictures (PNG), pages (HTML) and tables (CSV) to `folder`, made if missing; the files."""
+        target = Path(folder)
+        target.mkdir(parents=True, exist_ok=True)
+        written: list[Path] = []
+
+        def put(name: str, content: bytes) -> None:
+            path = target / name
+            path.write_bytes(content)
+            written.append(path)
+
+        for name, picture in self.figures.items():
+            put(f"{name}.png", pictures.png(picture, dpi=160))
+        put("tear_sheet.html", self._standalone().encode())
+        put("interactive.html", self.interactive().html().encode())
+        tables = {
+            "trades": self.result.trades,
+            "equity": self.result.to_frame(),
+            "costs": self.result.costs,
+            "monthly": self.monthly,
+            "metrics": pd.DataFrame(
+                [(name, value, DEFINITIONS[name]) for name, value in self.result.metrics.items()],
+                columns=["figure", "value", "definition"],
+            ).set_index("figure"),
+        }
+        for name, frame in tables.items():
+            put(f"{name}.csv", frame.to_csv(lineterminator="\n").encode())
+        return written
+
+    def _repr_html_(self) -> str:
+        return html.page(self._body())
+
+    def _standalone(self) -> str:
+        title = f"{self.result.name}, {self.result.instrument.id} {self.result.bars.timeframe}"
+        return (
+            '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+            '<meta name="viewport" content="width=device-width,initial-scale=1">'
+            f"<title>{escape(title)}</title><style>:root{{color-scheme:light dark}}"
+            "body{margin:24px;background:Canvas;color:CanvasText}</style></head>"
+            f"<body>{html.page(self._body())}</body></html>"
+        )
+
+    def _body(self) -> str:
+        result = self.result
+        figures = result.metrics
+        costs = result.costs
+        parts = [
+            html.heading(result),
+            html.tiles(figures, currency=result.currency),
+            html.warnings_of(result),
+        ]
+        if self.in_euro:
+            parts.append(f'<p class="wb-quiet">{escape(self.in_euro)}</p>')
+        for name, picture in self.figures.items():
+            data = base64.b64encode(pictures.png(picture)).decode()
+            parts.append(f'<img alt="{escape(_CAPTIONS[name])}" src="data:image/png;base64,{data}">')
+        parts.append(f"<h4>Returns by month</h4>{_monthly_table(self.monthly)}")
+        rows = [
+            (str(name), *("–" if np.isnan(value) else f"{value:,.2f}" for value in row))
+            for name, row in zip(costs.index, costs.to_numpy(np.float64), strict=True)
+        ]
+        parts.append(f"<h4>Costs in {escape(result.currency)}</h4>")
+        parts.append(html.table(("", "amount", "a trade"), rows))
+        rows = [(name, html.figure_text(name, value), DEFINITIONS[name]) for name, value in figures.items()]
+        parts.append(
+            "<details><summary>All figures and what they mean</summary>"
+            f"{html.table(('figure', 'value', 'definition'), rows, words=(2,))}</details>"
+        )
+        return "".join(parts)
+
+
+def monthly_returns(result: BacktestResult) -> pd.DataFrame:
+    """Simple returns by month of FX days: years down, Jan to Dec across, then the whole year."""
+    daily = result.daily
+    frame = pd.DataFrame(
+        {
+            "year": [session.year for session in daily.sessions],
+            "month": [session.month for session in daily.sessions],
+            "growth": 1.0 + daily.returns,
+        }
+    )
+    months = frame.groupby(["year", "month"])["growth"].prod().unstack("month")
+    months = months.reindex(columns=range(1, 13)) - 1.0
+    months.columns = pd.Index(_MONTHS)
+    months["Year"] = frame.groupby("year")["growth"].prod() - 1.0
+    return months
+
+
+def _monthly_table(monthly: pd.DataFrame) -> str:
+    rows = [
+        (str(year), *("" if np.isnan(value) else f"{value:+.1%}" for value in row))
+        for year, row in zip(monthly.index, monthly.to_numpy(np.float64), strict=True)
+    ]
+    return html.table(("", *monthly.columns), rows)
+
+
+def _latest(result: BacktestResult) -> tuple[int, int]:
+    last = int(result.outcome.fill_bar[-1]) + _WINDOW_BARS // 8 if len(result.outcome.fills) else 0
+    high = min(max(last, _WINDOW_BARS), len(result.bars))
+    return max(high - _WINDOW_BARS, 0), high
+
+
+def _between(result: BacktestResult, start: str | datetime, end: str | datetime) -> tuple[int, int]:
+    bars = result.bars
+    low = int(np.searchsorted(bars.open_ns, _moment(start), side="left"))
+    high = int(np.searchsorted(bars.open_ns, _moment(end), side="left"))
+    if low >= high:
+        raise BadInputError(
+            f"no bar between {start} and {end}; the backtest has {bars.describe()}: choose a window inside"
+        )
+    return low, high
+
+
+def _moment(value: str | datetime) -> int:
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        raise BadInputError(f"expected a date such as 2017-03-01, found {value!r}") from None
+    if moment.tzinfo is None and isinstance(value, str):
+        moment = moment.replace(tzinfo=UTC)
+    return to_ns(moment)
