@@ -47,7 +47,7 @@ def bars_from_file(
     Parameters
     ----------
     timezone
-        IANA name of the clock the file's times were read from, for files whose times do not say it.
+        IANA name of the clock the file's times were read from; not used when the times say it themselves.
 
     Raises
     ------
@@ -59,7 +59,7 @@ def bars_from_file(
     open_ns = raw.times_ns if raw.utc else _in_utc(raw, name, timezone)
     _refuse_disorder(open_ns, raw.lines, name)
     chosen = timeframe or _timeframe(open_ns, name)
-    if not raw.utc or timezone is not None:
+    if not raw.utc:
         _refuse_wrong_zone(raw, open_ns, instrument, chosen, name, timezone)
     both = with_both_sides(
         raw.prices,

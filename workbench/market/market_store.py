@@ -142,7 +142,7 @@ class MarketStore:
         timeframe
             As in ``H1``; by default from the usual distance of the bars.
         timezone
-            IANA name of the clock the file was written by; needed when its times do not tell.
+            IANA name of the clock the file was written by; needed, and only used, when its times do not tell.
         side
             ``bid``, ``ask`` or ``mid`` for files with one price when the name does not tell.
         cost_book

@@ -5,11 +5,13 @@ from itertools import islice
 from typing import Protocol
 
 from workbench.domain.quotes import Bar, Quote
-from workbench.market.bars import Bars
+from workbench.market.bars import COLUMNS, Bars
 
 __all__ = ["Feed", "FeedEvent", "ReplayFeed"]
 
 FeedEvent = Quote | Bar
+
+_AT_ONCE = 4_096
 
 
 class Feed(Protocol):
@@ -47,7 +49,10 @@ class ReplayFeed:
         return islice(self._events(count // 2), count % 2, None)
 
     def _events(self, first: int) -> Iterator[FeedEvent]:
-        for index in range(first, len(self._bars)):
-            bar = self._bars.bar(index)
-            yield Quote(instrument=bar.instrument, time_ns=bar.open_ns, bid=bar.bid_open, ask=bar.ask_open)
-            yield bar
+        name = self._bars.instrument.id
+        for low in range(first, len(self._bars), _AT_ONCE):
+            part = self._bars.at(low, low + _AT_ONCE).columns().values()
+            for values in zip(*(column.tolist() for column in part), strict=True):
+                bar = Bar(instrument=name, **dict(zip(COLUMNS, values, strict=True)))
+                yield Quote(instrument=name, time_ns=bar.open_ns, bid=bar.bid_open, ask=bar.ask_open)
+                yield bar

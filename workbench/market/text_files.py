@@ -53,6 +53,7 @@ _TIMES = (
 _UTC_TIMES = ("gmttime", "utc", "timeutc")
 _IGNORED = ("volume", "vol", "tickvolume", "tickvol", "volumebid", "volumeask", "bidvolume", "askvolume")
 _HISTDATA = re.compile(r"\d{8} \d{6};[^;]+;[^;]+;[^;]+;[^;]+(;[^;]*)?$")
+_ISO = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?)?(Z|[+-]\d\d:?\d\d)?")
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - what a clock on the wall showed; its zone is applied later
 
 
@@ -170,7 +171,7 @@ def _read(
     targets = [(columns[name].append, index) for name, index in layout.price_indexes.items()]
     parse_time: Callable[[str], tuple[int, bool]] | None = None
     aware: bool | None = None
-    digits, pending = instrument.digits, 0
+    digits, pending = instrument.digits, len(first) + 1 if layout.header else 0
 
     def rows() -> Iterator[tuple[int, str]]:
         if not layout.header:
@@ -343,6 +344,8 @@ def _time_of_day(hours: str, minutes: str, seconds: str) -> int:
 
 
 def _iso_time(text: str) -> tuple[int, bool]:
+    if _ISO.fullmatch(text) is None:  # `fromisoformat` lets more than that pass
+        raise ValueError
     moment = datetime.fromisoformat(text)
     offset = moment.utcoffset()
     delta = moment.replace(tzinfo=None) - _EPOCH - (offset or timedelta())
