@@ -9,12 +9,15 @@ from workbench.research.overfitting import (
 )
 from workbench.research.result import BacktestResult
 from workbench.research.statistics import DEFINITIONS, max_drawdown, sharpe_ratio
+from workbench.research.sweep import sweep
+from workbench.research.sweep_result import SweepResult
 from workbench.research.tear_sheet import TearSheet, monthly_returns, tear_sheet
 
 __all__ = [
     "DEFINITIONS",
     "BacktestResult",
     "MemoryLedger",
+    "SweepResult",
     "TearSheet",
     "Trial",
     "TrialLedger",
@@ -26,5 +29,6 @@ __all__ = [
     "replay_backtest",
     "run_backtest",
     "sharpe_ratio",
+    "sweep",
     "tear_sheet",
 ]

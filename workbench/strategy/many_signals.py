@@ -1,0 +1,65 @@
+"""Signals of many variants at once: what they have in common is computed once.
+
+All rules become one program, in which equal expressions are one node.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from workbench.strategy.expressions import Expr
+from workbench.strategy.program import compile_program
+from workbench.strategy.rules import Rules
+from workbench.strategy.signals import BarColumns, Signals, _run, size_code
+
+__all__ = ["evaluate_many"]
+
+_CONDITIONS = ("enter_long", "enter_short", "exit_long", "exit_short")
+
+
+def evaluate_many(rules: Sequence[Rules], bars: BarColumns) -> list[Signals]:
+    """The signals of each of `rules` at every bar: what `evaluate` gives for one, bit for bit.
+
+    Variants share the columns they have in common; nobody may write to them.
+    """
+    conditions, numbers = _Outputs(), _Outputs()
+    for item in rules:
+        for name, expr in item.expressions():
+            (conditions if name in _CONDITIONS else numbers).add(expr)
+    program = compile_program([*conditions.found, *numbers.found], instrument=bars.instrument)
+    flags, values = _run(program, bars, conditions=len(conditions.found))
+    count = len(bars.open_ns)
+    never, unknown = np.zeros(count, np.bool_), np.full(count, np.nan)
+    found: list[Signals] = []
+    for item in rules:
+        kind, value = size_code(item)
+        columns = {name: conditions.row(expr) for name, expr in item.expressions() if name in _CONDITIONS}
+        stop, target = numbers.row(item.stop), numbers.row(item.target)
+        found.append(
+            Signals(
+                **{name: never if row is None else flags[row] for name, row in columns.items()},
+                stop=unknown if stop is None else values[stop],
+                target=unknown if target is None else values[target],
+                has_stop=item.stop is not None,
+                has_target=item.target is not None,
+                size_kind=kind,
+                size_value=value,
+            )
+        )
+    return found
+
+
+class _Outputs:
+    """Different expressions, in the order they were first seen."""
+
+    def __init__(self) -> None:
+        self.found: list[Expr] = []
+        self._rows: dict[str, int] = {}
+
+    def add(self, expr: Expr | None) -> None:
+        if expr is not None and expr.key not in self._rows:
+            self._rows[expr.key] = len(self.found)
+            self.found.append(expr)
+
+    def row(self, expr: Expr | None) -> int | None:
+        return None if expr is None else self._rows[expr.key]
