@@ -23,6 +23,9 @@ _APPROVE = frozenset({Role.APPROVER, Role.ADMIN})
 VERBS: dict[str, frozenset[Role]] = {
     "status": _EVERYBODY,
     "fills": _EVERYBODY,
+    "equity": _EVERYBODY,
+    "orders": _EVERYBODY,
+    "decisions": _EVERYBODY,
     "logs": _EVERYBODY,
     "verify": _EVERYBODY,
     "backtest": _RESEARCH,

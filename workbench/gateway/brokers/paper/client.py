@@ -1,0 +1,119 @@
+"""A paper account: orders wait here until the next quote, then the engine executes them."""
+
+from dataclasses import replace
+
+from workbench.domain.accounts import AccountSnapshot, Position
+from workbench.domain.instruments import Instrument
+from workbench.domain.orders import ClientOrderId, MarketOrder
+from workbench.engine import MatchingEngine
+from workbench.errors import BadInputError
+from workbench.gateway.brokers.paper.config import PaperConfig
+from workbench.gateway.brokers.paper.parsing import cancellation, transactions
+from workbench.gateway.brokers.port import Accepted, OpenOrder, RejectedError, Transaction
+from workbench.gateway.messages import BarClosed, FeedEnded, FeedEvent, QuoteMoved
+
+__all__ = ["PaperBroker"]
+
+
+class PaperBroker:
+    """The `Broker` port over a `MatchingEngine`; the same events and orders give the same books."""
+
+    absence_is_proof = True  # its memory is the store's: what is not in it was never taken
+
+    def __init__(self, config: PaperConfig) -> None:
+        self._instruments = config.instruments
+        self._engine = MatchingEngine(
+            instruments=config.instruments,
+            cost_book=config.cost_book,
+            currency=config.currency,
+            balance=config.balance,
+        )
+        self._waiting: dict[ClientOrderId, OpenOrder] = {}
+        self._transactions: list[Transaction] = []
+        self._placed = 0
+        self._trades = 0
+        self._seq = 0
+
+    def account(self) -> AccountSnapshot:
+        """See `Broker`; time 0 before the first event."""
+        snapshot = self._engine.account()
+        return snapshot if self._seq else replace(snapshot, time_ns=0)
+
+    def instruments(self) -> tuple[Instrument, ...]:
+        """See `Broker`."""
+        return self._instruments
+
+    def positions(self) -> tuple[Position, ...]:
+        """See `Broker`."""
+        return self._engine.account().positions
+
+    def place(self, order: MarketOrder) -> Accepted:
+        """See `Broker`."""
+        if order.instrument not in {item.id for item in self._instruments}:
+            raise RejectedError(f"this account does not trade {order.instrument}")
+        if order.client_order_id in self._waiting:
+            raise RejectedError(f"order {order.client_order_id} is waiting already")
+        self._placed += 1
+        accepted = Accepted(broker_order_id=f"P{self._placed:09d}")
+        self._waiting[order.client_order_id] = OpenOrder(
+            broker_order_id=accepted.broker_order_id, order=order
+        )
+        return accepted
+
+    def cancel(self, client_order_id: ClientOrderId, *, reason: str) -> bool:
+        """See `Broker`."""
+        if self._waiting.pop(client_order_id, None) is None:
+            return False
+        self._transactions.append(
+            cancellation(client_order_id, reason, event_seq=self._seq, number=len(self._transactions) + 1)
+        )
+        return True
+
+    def replace(self, client_order_id: ClientOrderId, order: MarketOrder) -> Accepted:
+        """See `Broker`."""
+        if not self.cancel(client_order_id, reason=f"replaced by {order.client_order_id}"):
+            raise RejectedError(f"order {client_order_id} does not wait any more; nothing was replaced")
+        return self.place(order)
+
+    def open_orders(self) -> tuple[OpenOrder, ...]:
+        """See `Broker`."""
+        return tuple(self._waiting.values())
+
+    def transactions_since(self, watermark: int) -> tuple[Transaction, ...]:
+        """See `Broker`."""
+        return tuple(self._transactions[watermark:])
+
+    def take_event(self, event: FeedEvent) -> None:
+        """See `Broker`: a quote executes what waits, a bar's range meets stops and targets."""
+        if event.seq != self._seq + 1:
+            raise ValueError(f"expected event {self._seq + 1}, found {event.seq}")
+        self._seq = event.seq
+        match event:
+            case QuoteMoved(quote=quote):
+                dropped = self._hand_over()
+                fills = self._engine.on_quote(quote)
+            case BarClosed(bar=bar):
+                dropped, fills = [], self._engine.on_bar(bar)
+            case FeedEnded():
+                dropped = [(item, "the feed has ended") for item in self._waiting]
+                fills = []
+                self._waiting.clear()
+        self._transactions += transactions(
+            fills,
+            [*dropped, *self._engine.take_canceled()],
+            event_seq=event.seq,
+            last_number=len(self._transactions),
+            last_trade=self._trades,
+        )
+        self._trades += len(fills)
+
+    def _hand_over(self) -> list[tuple[ClientOrderId, str]]:
+        """Give the engine what waits; what it refuses is dropped with its reason."""
+        dropped = []
+        for item in self._waiting.values():
+            try:
+                self._engine.submit(item.order)
+            except BadInputError as error:
+                dropped.append((item.order.client_order_id, str(error)))
+        self._waiting.clear()
+        return dropped

@@ -1,0 +1,49 @@
+"""From the engine's words to the port's."""
+
+from collections.abc import Iterable, Sequence
+
+from workbench.domain.orders import ClientOrderId, Fill, OrderState
+from workbench.gateway.brokers.port import Transaction
+
+__all__ = ["cancellation", "transactions"]
+
+
+def transactions(
+    fills: Sequence[Fill],
+    canceled: Iterable[tuple[ClientOrderId, str]],
+    *,
+    event_seq: int,
+    last_number: int,
+    last_trade: int,
+) -> list[Transaction]:
+    """The executions of one event, then the orders dropped on it, numbered on from the last of each."""
+    found = [
+        Transaction(
+            number=last_number + index,
+            event_seq=event_seq,
+            client_order_id=fill.client_order_id,
+            state=OrderState.FILLED,
+            fill=fill,
+            broker_trade_id=f"T{last_trade + index:09d}",
+            reason="",
+        )
+        for index, fill in enumerate(fills, start=1)
+    ]
+    for client_order_id, reason in canceled:
+        found.append(
+            cancellation(client_order_id, reason, event_seq=event_seq, number=last_number + len(found) + 1)
+        )
+    return found
+
+
+def cancellation(client_order_id: ClientOrderId, reason: str, *, event_seq: int, number: int) -> Transaction:
+    """An order's end without an execution."""
+    return Transaction(
+        number=number,
+        event_seq=event_seq,
+        client_order_id=client_order_id,
+        state=OrderState.CANCELED,
+        fill=None,
+        broker_trade_id="",
+        reason=reason,
+    )

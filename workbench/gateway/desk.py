@@ -1,0 +1,82 @@
+"""The desk: every open deployment, the kill switch, and the ledger they are written to."""
+
+import hashlib
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+from structlog.typing import FilteringBoundLogger
+
+from workbench.gateway.errors import LedgerWriteError, UnknownDeploymentError, WrongTokenError
+from workbench.gateway.ledger import Ledger
+from workbench.gateway.specs import DeploymentSpec
+from workbench.gateway.trading import State, Trading
+from workbench.market import Bars
+
+__all__ = ["Desk"]
+
+
+@dataclass(slots=True, kw_only=True)
+class Desk:
+    """What the gateway's requests work on."""
+
+    engine: sa.Engine
+    ledger: Ledger
+    load_bars: Callable[[DeploymentSpec], Bars]
+    monotonic: Callable[[], float]
+    log: FilteringBoundLogger
+    at_boundary: Callable[[str], None] = lambda name: None
+    deployments: dict[str, Trading] = field(default_factory=dict)
+    kills: set[str] = field(default_factory=set)
+
+    def find(self, deployment_id: str) -> Trading:
+        """An open deployment.
+
+        Raises
+        ------
+        UnknownDeploymentError
+            None of that name.
+        """
+        found = self.deployments.get(deployment_id)
+        if found is None:
+            known = ", ".join(sorted(self.deployments)) or "none"
+            raise UnknownDeploymentError(
+                f"unknown deployment {deployment_id!r}; open at this gateway: {known}"
+            )
+        return found
+
+    def enter(self, deployment_id: str, *, token: str) -> Trading:
+        """The deployment whose session secret is `token`.
+
+        Raises
+        ------
+        WrongTokenError
+            It is not; the supervisor gives each live kernel its own.
+        """
+        trading = self.find(deployment_id)
+        shown = hashlib.sha256(token.encode()).hexdigest()
+        if not hmac.compare_digest(shown, trading.spec.token_sha256):
+            raise WrongTokenError(
+                f"expected the session secret of deployment {deployment_id}, found another; "
+                "only the live kernel that the supervisor started last may trade for it"
+            )
+        return trading
+
+    def kill_over(self, trading: Trading) -> str:
+        """The widest kill in force over a deployment, empty for none."""
+        spec = trading.spec
+        scopes = ("all", f"account:{spec.account.id}", f"deployment:{spec.deployment_id}")
+        return next((scope for scope in scopes if scope in self.kills), "")
+
+    def freeze(self, trading: Trading, reason: str) -> None:
+        """No more orders and events until a person resumes; written down as far as the store lets us."""
+        if trading.state is State.FROZEN:
+            return
+        trading.state, trading.detail = State.FROZEN, reason
+        self.log.error("frozen", deployment_id=trading.spec.deployment_id, detail=reason)
+        try:
+            with self.ledger.change("freeze") as change:
+                change.record("deployment.frozen", deployment_id=trading.spec.deployment_id, reason=reason)
+        except LedgerWriteError:
+            self.log.error("the freeze is not in the journal", deployment_id=trading.spec.deployment_id)

@@ -1,0 +1,126 @@
+"""The gateway's one way to write: a change and its journal records, in one transaction, or not at all."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+from structlog.typing import FilteringBoundLogger
+
+from workbench.gateway.checkpoints import CheckpointFile
+from workbench.gateway.errors import LedgerWriteError
+from workbench.gateway.journal import append, tail
+
+__all__ = ["Change", "Ledger"]
+
+
+class Change:
+    """One transaction under way."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+        self.entries: list[tuple[str, Mapping[str, Any]]] = []
+
+    def execute(self, statement: sa.Executable, rows: Any = None) -> "sa.CursorResult[Any]":
+        """Run a statement in the transaction."""
+        return self._connection.execute(statement, rows)
+
+    def record(self, kind: str, **body: Any) -> None:
+        """Add a record to the journal, in the same transaction."""
+        self.entries.append((kind, body))
+
+
+class Ledger:
+    """Writes to the gateway's store from one thread, over one connection at a time.
+
+    Parameters
+    ----------
+    at_boundary
+        Called with a name right before and right after each commit, and in it before the commit itself.
+    """
+
+    def __init__(
+        self,
+        engine: sa.Engine,
+        *,
+        checkpoints: CheckpointFile,
+        log: FilteringBoundLogger,
+        clock_ns: Callable[[], int] = time.time_ns,
+        monotonic: Callable[[], float] = time.monotonic,
+        at_boundary: Callable[[str], None] = lambda name: None,
+        checkpoint_records: int = 1_000,
+        checkpoint_seconds: float = 60.0,
+    ) -> None:
+        self._engine = engine
+        self._checkpoints = checkpoints
+        self._log = log
+        self._clock_ns = clock_ns
+        self._monotonic = monotonic
+        self._at_boundary = at_boundary
+        self._checkpoint_records = checkpoint_records
+        self._checkpoint_seconds = checkpoint_seconds
+        with engine.connect() as connection:
+            self._tail: tuple[int, str] | None = tail(connection)
+        self._length = self._tail[0]
+        self._signed = self._length
+        self._signed_at = monotonic()
+
+    @property
+    def length(self) -> int:
+        """Records in the journal, as far as known."""
+        return self._length
+
+    def now_ns(self) -> int:
+        """The wall clock."""
+        return self._clock_ns()
+
+    @contextmanager
+    def change(self, name: str) -> Iterator[Change]:
+        """A transaction; when the `with` block ends it is durable.
+
+        Raises
+        ------
+        LedgerWriteError
+            The store did not take it, or did not say so; what depends on it must not happen.
+        """
+        self._at_boundary(f"before {name}")
+        try:
+            with self._engine.begin() as connection:
+                last = self._tail if self._tail is not None else tail(connection)
+                change = Change(connection)
+                yield change
+                last = append(connection, change.entries, after=last, created_ns=self._clock_ns())
+                self._at_boundary(f"in {name}")
+        except sa.exc.SQLAlchemyError as error:
+            self._tail = None  # the outcome of a commit that failed is read again, never guessed
+            self._engine.dispose()
+            self._log.error("not written", change=name, detail=str(error.__cause__ or error))
+            raise LedgerWriteError(
+                f"expected the store to take {name}, found: {error.__cause__ or error}; nothing was sent; "
+                "make room or repair the store, then resume the deployment"
+            ) from error
+        self._tail = last
+        self._length = last[0]
+        self._at_boundary(f"after {name}")
+        if self._length - self._signed >= self._checkpoint_records:
+            self.sign_head()
+
+    def tick(self) -> None:
+        """Sign the head when the last signature is old and there is something new."""
+        if self._length > self._signed and self._monotonic() - self._signed_at >= self._checkpoint_seconds:
+            self.sign_head()
+
+    def sign_head(self) -> None:
+        """Write a signed checkpoint of the journal's head, into its file and the log."""
+        if self._tail is None or self._tail[0] == 0:
+            return
+        seq, head = self._tail
+        self._signed_at = self._monotonic()
+        try:
+            checkpoint = self._checkpoints.write(seq=seq, head=head, created_ns=self._clock_ns())
+        except OSError as error:
+            self._log.error("no checkpoint written", seq=seq, detail=str(error))
+            return
+        self._signed = seq
+        self._log.info("checkpoint", seq=seq, hash=head, signature=checkpoint.signature)

@@ -1,0 +1,277 @@
+"""People's verbs that change something, and status. Each is checked against the role, done, written down."""
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import msgspec
+import sqlalchemy as sa
+
+from workbench.domain.roles import allowed
+from workbench.errors import BadInputError
+from workbench.gateway.desk import Desk
+from workbench.gateway.errors import LedgerWriteError, NotAllowedError, RefusedError
+from workbench.gateway.messages import PROTOCOL_VERSION, OperatorRequest
+from workbench.gateway.orders import cancel_waiting, flatten
+from workbench.gateway.records import plain
+from workbench.gateway.recovery import new_trading, rebuild
+from workbench.gateway.specs import parse_spec
+from workbench.gateway.trading import State, Trading
+from workbench.store.schema import kills
+
+__all__ = ["act", "arguments_of", "check_request"]
+
+_Arguments = TypeVar("_Arguments")
+_SCOPE = re.compile(r"all|(?:account|deployment):[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+class _OnDeployment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    deployment_id: str
+    flatten: bool = False
+
+
+class _Kill(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    scope: str = "all"
+    reason: str = ""
+
+
+def check_request(request: OperatorRequest) -> None:
+    """Refuse another protocol and a role without the verb.
+
+    Raises
+    ------
+    RefusedError
+        Another protocol version.
+    NotAllowedError
+        The role does not have the verb.
+    """
+    if request.version != PROTOCOL_VERSION:
+        raise RefusedError(
+            f"expected protocol version {PROTOCOL_VERSION}, found {request.version}; "
+            "use the tools of the same workbench"
+        )
+    if not allowed(request.role, request.verb):
+        raise NotAllowedError(
+            f"{request.user or 'somebody'} is {request.role or 'nobody'}, which may not {request.verb}; "
+            "ask an administrator"
+        )
+
+
+def arguments_of(kind: type[_Arguments], given: Mapping[str, Any]) -> _Arguments:
+    """A verb's arguments, checked.
+
+    Raises
+    ------
+    BadInputError
+        One is missing, unknown or of another kind.
+    """
+    try:
+        return msgspec.convert(dict(given), kind)
+    except msgspec.ValidationError as error:
+        raise BadInputError(f"these arguments can not be used: {error}") from None
+
+
+def act(desk: Desk, request: OperatorRequest) -> dict[str, Any]:
+    """Do a checked verb; its answer.
+
+    Raises
+    ------
+    WorkbenchError
+        It was not done, and why.
+    """
+    verb = _VERBS.get(request.verb)
+    if verb is None:
+        raise BadInputError(f"unknown verb {request.verb!r}; the gateway knows {', '.join(sorted(_VERBS))}")
+    desk.log.info("verb", verb=request.verb, user=request.user, role=request.role)
+    return verb(desk, request)
+
+
+def _status(desk: Desk, request: OperatorRequest) -> dict[str, Any]:
+    return {
+        "pid": os.getpid(),
+        "protocol": PROTOCOL_VERSION,
+        "now_ns": desk.ledger.now_ns(),
+        "journal_length": desk.ledger.length,
+        "kills": sorted(desk.kills),
+        "deployments": [_shown(desk, trading) for _, trading in sorted(desk.deployments.items())],
+    }
+
+
+def _shown(desk: Desk, trading: Trading) -> dict[str, Any]:
+    books, spec = trading.books, trading.spec
+    state = "finished" if trading.ended and trading.state is State.RUNNING else trading.state.value
+    return {
+        "deployment_id": spec.deployment_id,
+        "release_id": spec.release_id,
+        "account_id": spec.account.id,
+        "instruments": list(spec.instruments),
+        "timeframe": spec.timeframe,
+        "state": state,
+        "detail": trading.detail,
+        "killed": desk.kill_over(trading),
+        "currency": books.currency,
+        "balance": books.balance,
+        "equity": books.equity,
+        "margin_used": books.margin_used,
+        "positions": plain(books.positions),
+        "position": books.units(spec.record.id),
+        "last_event_ns": trading.time_ns,
+        "event_seq": trading.seq,
+        "decision_seq": trading.decision_seq,
+        "orders": trading.orders,
+        "waiting": len(trading.broker.open_orders()),
+        "unknown": sorted(trading.unknown),
+        "denials": trading.denials,
+        "fills": trading.fills,
+        "kernel_pid": trading.kernel_pid,
+        "kernel_seen_ns": trading.kernel_seen_ns,
+        "limits": trading.limits.to_json(),
+    }
+
+
+def _open(desk: Desk, request: OperatorRequest) -> dict[str, Any]:
+    spec = parse_spec(request.arguments)
+    known = desk.deployments.get(spec.deployment_id)
+    if known is not None and not known.spec.same_business(spec):
+        raise RefusedError(
+            f"deployment {spec.deployment_id} is open with another account, feed, release or cost book; "
+            "give a new deployment a new id"
+        )
+    if known is None:
+        trading = new_trading(desk, spec)
+    elif known.state is State.CLOSED:
+        trading = rebuild(desk, spec, state=State.RUNNING, detail="")
+        desk.deployments[spec.deployment_id] = trading
+    else:
+        trading = known
+    state = State.RUNNING if trading.state is State.FROZEN else trading.state
+    with desk.ledger.change("open") as change:
+        change.record(
+            "deployment.opened",
+            deployment_id=spec.deployment_id,
+            spec=plain(spec),
+            state=state.value,
+            detail="" if state is State.RUNNING else trading.detail,
+            by=request.user,
+        )
+    trading.spec, trading.limits = spec, spec.parsed_limits()
+    desk.deployments[spec.deployment_id] = trading
+    return _shown(desk, trading)
+
+
+def _stop(desk: Desk, request: OperatorRequest) -> dict[str, Any]:
+    return _end(desk, request, state=State.STOPPED)
+
+
+def _close(desk: Desk, request: OperatorRequest) -> dict[str, Any]:
+    return _end(desk, request, state=State.CLOSED)
+
+
+def _end(desk: Desk, request: OperatorRequest, *, state: State) -> dict[str, Any]:
+    arguments = arguments_of(_OnDeployment, request.arguments)
+    trading = desk.find(arguments.deployment_id)
+    if trading.state is State.FROZEN and (arguments.flatten or state is State.STOPPED):
+        raise RefusedError(
+            f"{trading.detail}; it takes no orders already, and its position is not known well enough to "
+            "close it: resume it first"
+        )
+    closed = trading.state is State.CLOSED
+    if not closed:
+        trading.state = state  # at once, whether or not the store takes it
+        trading.detail = f"{state} by {request.user}"
+    with desk.ledger.change("stop") as change:
+        change.record(
+            f"deployment.{trading.state.value}",
+            deployment_id=arguments.deployment_id,
+            detail=trading.detail,
+            flatten=arguments.flatten,
+            by=request.user,
+        )
+    canceled = cancel_waiting(desk, trading, control="STOP", reason=trading.detail)
+    order = flatten(desk, trading, by=request.user) if arguments.flatten and not trading.archived else ""
+    return {**_shown(desk, trading), "canceled": canceled, "flatten_order": order}
+
+
+def _resume(desk: Desk, request: OperatorRequest) -> dict[str, Any]:
+    arguments = arguments_of(_OnDeployment, request.arguments)
+    trading = desk.find(arguments.deployment_id)
+    if trading.state is State.CLOSED:
+        raise RefusedError(f"deployment {arguments.deployment_id} is closed; open it again")
+    if trading.state is State.RUNNING:
+        return _shown(desk, trading)
+    fresh = rebuild(desk, trading.spec, state=State.RUNNING, detail="")
+    desk.deployments[arguments.deployment_id] = fresh
+    if fresh.state is State.FROZEN:
+        raise RefusedError(fresh.detail)
+    try:
+        with desk.ledger.change("resume") as change:
+            change.record(
+                "deployment.resumed", deployment_id=arguments.deployment_id, detail="", by=request.user
+            )
+    except LedgerWriteError as error:
+        desk.freeze(fresh, f"deployment {arguments.deployment_id} is frozen: {error}")
+        raise
+    return _shown(desk, fresh)
+
+
+def _kill(desk: Desk, request: OperatorRequest) -> dict[str, Any]:
+    arguments = _kill_arguments(desk, request)
+    desk.kills.add(arguments.scope)  # at once, whether or not the store takes it
+    row = {
+        "scope": arguments.scope,
+        "by": request.user,
+        "reason": arguments.reason,
+        "created_ns": desk.ledger.now_ns(),
+    }
+    try:
+        with desk.ledger.change("kill") as change:
+            change.execute(sa.delete(kills).where(kills.c.scope == arguments.scope))
+            change.execute(sa.insert(kills), row)
+            change.record("kill", **row)
+    except LedgerWriteError as error:
+        raise LedgerWriteError(
+            f"the kill of {arguments.scope} is in force, but would not outlast this process: {error}"
+        ) from error
+    desk.log.warning("killed", **{name: row[name] for name in ("scope", "by", "reason")})
+    canceled, failed = [], []
+    for name, trading in desk.deployments.items():
+        if not desk.kill_over(trading) or trading.archived:
+            continue
+        try:
+            canceled += cancel_waiting(desk, trading, control="R23", reason=f"killed by {request.user}")
+        except LedgerWriteError as error:
+            desk.freeze(trading, f"deployment {name} is frozen: {error}")
+            failed.append(name)
+    return {"kills": sorted(desk.kills), "canceled": canceled, "not_written": failed}
+
+
+def _unkill(desk: Desk, request: OperatorRequest) -> dict[str, Any]:
+    arguments = _kill_arguments(desk, request)
+    with desk.ledger.change("unkill") as change:
+        change.execute(sa.delete(kills).where(kills.c.scope == arguments.scope))
+        change.record("unkill", scope=arguments.scope, reason=arguments.reason, by=request.user)
+    desk.kills.discard(arguments.scope)
+    return {"kills": sorted(desk.kills)}
+
+
+def _kill_arguments(desk: Desk, request: OperatorRequest) -> _Kill:
+    arguments = arguments_of(_Kill, request.arguments)
+    if not _SCOPE.fullmatch(arguments.scope):
+        raise BadInputError(
+            f"expected a scope like all, account:ID or deployment:ID, found {arguments.scope[:100]!r}"
+        )
+    if arguments.scope.startswith("deployment:"):
+        desk.find(arguments.scope.partition(":")[2])
+    return arguments
+
+
+_VERBS: Mapping[str, Callable[[Desk, OperatorRequest], dict[str, Any]]] = {
+    "status": _status,
+    "open": _open,
+    "stop": _stop,
+    "close": _close,
+    "resume": _resume,
+    "kill": _kill,
+    "unkill": _unkill,
+}

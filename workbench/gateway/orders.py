@@ -1,0 +1,230 @@
+"""The way of an order: known before? allowed? durable; then handed to the broker once, and written down."""
+
+import hashlib
+import re
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from workbench.domain.orders import ClientOrderId, MarketOrder, OrderState
+from workbench.gateway.brokers.port import AmbiguousError, RejectedError
+from workbench.gateway.controls import GATEWAY_PREFIX, Denial, check_order
+from workbench.gateway.desk import Desk
+from workbench.gateway.journal import canonical_json
+from workbench.gateway.messages import IntentResult, KernelReply, Refused, SubmitIntent
+from workbench.gateway.records import (
+    plain,
+    write_accepted,
+    write_intent,
+    write_intent_state,
+    write_transactions,
+)
+from workbench.gateway.trading import State, Trading
+from workbench.store.schema import intents
+
+__all__ = ["cancel_waiting", "flatten", "hand_over", "submit"]
+
+_NAME = re.compile(r"[A-Za-z0-9-]{1,32}")
+_INSTRUMENT = re.compile(r"[A-Za-z0-9_.]{1,32}")
+_KNOWN = sa.select(intents).where(intents.c.client_order_id == sa.bindparam("id"))
+
+
+def submit(desk: Desk, trading: Trading, request: SubmitIntent) -> KernelReply:
+    """What becomes of a strategy's order; the same question again gets the same answer."""
+    order = request.order
+    if not (_NAME.fullmatch(order.client_order_id) and _INSTRUMENT.fullmatch(order.instrument)):
+        return Refused(
+            reason=(
+                "expected a client order id of 1 to 32 letters, digits and '-', and an instrument like "
+                f"EUR_USD, found {order.client_order_id[:40]!r} and {order.instrument[:40]!r}"
+            )
+        )
+    with desk.engine.connect() as connection:
+        known = connection.execute(_KNOWN, {"id": order.client_order_id}).mappings().first()
+    if known is not None:
+        return _first_answer(known, trading, request)
+    if trading.state is State.FROZEN:
+        return Refused(reason=trading.detail)
+    if not 0 < request.event_seq <= trading.decision_seq:
+        return Refused(
+            reason=(
+                f"expected an order decided on an event up to {trading.decision_seq}, "
+                f"found one on {request.event_seq}"
+            )
+        )
+    denial = _late(trading, request.event_seq) or check_order(
+        order, limits=trading.limits, exposure=trading.exposure(killed=desk.kill_over(trading))
+    )
+    if denial is not None:
+        return _deny(desk, trading, request, denial)
+    with desk.ledger.change("intent") as change:
+        write_intent(
+            change,
+            trading,
+            order,
+            event_seq=request.event_seq,
+            state=OrderState.INTENT,
+            now_ns=desk.ledger.now_ns(),
+        )
+    return hand_over(desk, trading, order)
+
+
+def hand_over(desk: Desk, trading: Trading, order: MarketOrder) -> IntentResult:
+    """Give an order whose intent is durable to the broker, once; never repeated by anything here."""
+    trading.orders += 1
+    trading.order_times.append(trading.time_ns)
+    state, reason = OrderState.WORKING, ""
+    try:
+        accepted = trading.broker.place(order)
+    except RejectedError as error:
+        state, reason = OrderState.REJECTED, str(error)
+    except AmbiguousError as error:
+        state, reason = OrderState.UNKNOWN, str(error)
+        trading.unknown[order.client_order_id] = order
+    desk.at_boundary("placed")
+    with desk.ledger.change("answer") as change:
+        if state is OrderState.WORKING:
+            write_accepted(
+                change,
+                order.client_order_id,
+                accepted,
+                accepted_seq=trading.seq,
+                now_ns=desk.ledger.now_ns(),
+            )
+        else:
+            write_intent_state(change, order.client_order_id, state=state, reason=reason)
+    desk.log.info(
+        "order",
+        deployment_id=trading.spec.deployment_id,
+        client_order_id=order.client_order_id,
+        state=state.value,
+        units=order.units,
+        event_seq=trading.seq,
+        reason=reason,
+    )
+    return IntentResult(
+        client_order_id=order.client_order_id, state=state.value, control="", reason=reason, repeated=False
+    )
+
+
+def cancel_waiting(desk: Desk, trading: Trading, *, control: str, reason: str) -> list[str]:
+    """Take back every order of the strategy that waits; the ids that were taken back."""
+    waiting = [item.order.client_order_id for item in trading.broker.open_orders()]
+    canceled = [
+        name
+        for name in waiting
+        if not name.startswith(GATEWAY_PREFIX) and trading.broker.cancel(name, reason=reason)
+    ]
+    found = trading.broker.transactions_since(trading.watermark)
+    if found:
+        with desk.ledger.change("cancel") as change:
+            write_transactions(change, trading, found, now_ns=desk.ledger.now_ns(), control=control)
+        trading.watermark += len(found)
+    for name in canceled:
+        desk.log.info(
+            "canceled", deployment_id=trading.spec.deployment_id, client_order_id=name, reason=reason
+        )
+    return [str(name) for name in canceled]
+
+
+def flatten(desk: Desk, trading: Trading, *, by: str) -> str:
+    """Close the position by an order of the gateway's own; its client id, empty when nothing is held."""
+    record = trading.spec.record
+    units = trading.broker.account().units(record.id)
+    waiting: Sequence[str] = [item.order.client_order_id for item in trading.broker.open_orders()]
+    under_way = next((name for name in waiting if name.startswith(GATEWAY_PREFIX)), "")
+    if units == 0 or under_way:
+        return under_way
+    digest = hashlib.sha256(trading.spec.deployment_id.encode()).hexdigest()[:12]
+    order = MarketOrder(
+        client_order_id=ClientOrderId(f"{GATEWAY_PREFIX}{digest}-{trading.seq}"),
+        instrument=record.id,
+        units=-units,
+        reduce_only=True,
+    )
+    with desk.ledger.change("intent") as change:
+        write_intent(
+            change,
+            trading,
+            order,
+            event_seq=trading.seq,
+            state=OrderState.INTENT,
+            now_ns=desk.ledger.now_ns(),
+            reason=f"the position is closed by order of {by}",
+        )
+    hand_over(desk, trading, order)
+    return order.client_order_id
+
+
+def _late(trading: Trading, event_seq: int) -> Denial | None:
+    if trading.state is not State.RUNNING:
+        return Denial(
+            control="STOP", reason=f"STOP: no new orders, the deployment is {trading.state}: {trading.detail}"
+        )
+    if trading.ended:
+        return Denial(control="R15", reason="R15 stale data: the feed has ended, no quote follows")
+    if event_seq != trading.decision_seq or trading.acked:
+        return Denial(
+            control="R15",
+            reason=(
+                f"R15 stale data: limit event {trading.decision_seq}"
+                f"{', which was reported as done' if trading.acked else ''}, observed event {event_seq}"
+            ),
+        )
+    return None
+
+
+def _deny(desk: Desk, trading: Trading, request: SubmitIntent, denial: Denial) -> IntentResult:
+    order = request.order
+    with desk.ledger.change("denial") as change:
+        write_intent(
+            change,
+            trading,
+            order,
+            event_seq=request.event_seq,
+            state=OrderState.DENIED,
+            now_ns=desk.ledger.now_ns(),
+            control=denial.control,
+            reason=denial.reason,
+        )
+    trading.denials += 1
+    desk.log.warning(
+        "denied",
+        deployment_id=trading.spec.deployment_id,
+        client_order_id=order.client_order_id,
+        control=denial.control,
+        reason=denial.reason,
+    )
+    return IntentResult(
+        client_order_id=order.client_order_id,
+        state=OrderState.DENIED.value,
+        control=denial.control,
+        reason=denial.reason,
+        repeated=False,
+    )
+
+
+def _first_answer(known: sa.RowMapping, trading: Trading, request: SubmitIntent) -> KernelReply:
+    same = (
+        known["deployment_id"] == trading.spec.deployment_id
+        and known["event_seq"] == request.event_seq
+        and canonical_json(known["body"]) == canonical_json(plain(request.order))
+    )
+    if not same:
+        return Refused(
+            reason=(
+                f"client order id {request.order.client_order_id} was used before for another order; "
+                "give each order its own id"
+            )
+        )
+    state = OrderState(known["state"])
+    final = state in (OrderState.DENIED, OrderState.REJECTED, OrderState.UNKNOWN)
+    if state is OrderState.INTENT:
+        return Refused(reason=trading.detail or "the order is being recovered; ask again")
+    return IntentResult(
+        client_order_id=request.order.client_order_id,
+        state=state.value if final else OrderState.WORKING.value,
+        control=known["control"] if final else "",
+        reason=known["reason"] if final else "",
+        repeated=True,
+    )

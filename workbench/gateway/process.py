@@ -1,0 +1,186 @@
+"""The gateway process from start to end: lease, store, checks, desk, sockets."""
+
+import logging
+import logging.handlers
+import signal
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import cast
+
+import sqlalchemy as sa
+import structlog
+from structlog.typing import FilteringBoundLogger
+
+from workbench.gateway.checkpoints import CheckpointFile, signing_key
+from workbench.gateway.desk import Desk
+from workbench.gateway.errors import DamagedStoreError, GatewayRunningError
+from workbench.gateway.lease import gateway_lease
+from workbench.gateway.ledger import Ledger
+from workbench.gateway.recovery import load_desk
+from workbench.gateway.reports import Sources, check_store
+from workbench.gateway.server import GatewayServer
+from workbench.gateway.specs import DeploymentSpec
+from workbench.market import Bars, MarketStore
+from workbench.settings import Settings
+from workbench.store import open_store, read_only
+
+__all__ = ["checkpoint_path", "open_log", "run_gateway"]
+
+_ADVISORY_LOCK = 0x666F7265780002  # on PostgreSQL: one gateway a database
+_SAFE_SQLITE = (3, 51, 3)  # below it two writing connections can damage a WAL; this process has one
+
+
+def run_gateway(
+    settings: Settings,
+    *,
+    log: FilteringBoundLogger,
+    at_boundary: Callable[[str], None] = lambda name: None,
+    open_engine: Callable[[str], sa.Engine] = open_store,
+) -> None:
+    """Serve one home until SIGTERM, SIGINT or the verb shutdown.
+
+    Parameters
+    ----------
+    at_boundary
+        Called at each boundary of a write, by its name.
+    open_engine
+        Opens the gateway's store.
+
+    Raises
+    ------
+    GatewayRunningError
+        Another gateway serves this home or this database.
+    DamagedStoreError
+        The store or its journal is not what a gateway wrote.
+    """
+    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with gateway_lease(settings.home) as lease:
+        engine = open_engine(settings.gateway_store_url)
+        try:
+            with _sole_gateway(engine):
+                _serve(settings, engine, lease=lease, log=log, at_boundary=at_boundary)
+        finally:
+            engine.dispose()
+
+
+def checkpoint_path(settings: Settings) -> Path:
+    """Where the journal's signed heads are kept."""
+    return settings.home / "gateway.checkpoints"
+
+
+def open_log(folder: Path) -> FilteringBoundLogger:
+    """A JSON log of one line an event in `folder`/gateway.jsonl, kept to five files of 20 MB.
+
+    A log that can not be written never stops an order or a cancel.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    handler = logging.handlers.RotatingFileHandler(
+        folder / "gateway.jsonl", maxBytes=20_000_000, backupCount=5, encoding="utf-8"
+    )
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logging.raiseExceptions = False
+    sink = logging.Logger("workbench.gateway", level=logging.INFO)
+    sink.addHandler(handler)
+    logger = structlog.wrap_logger(
+        sink,
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(sort_keys=True),
+        ],
+    )
+    return cast(FilteringBoundLogger, logger)
+
+
+def _serve(
+    settings: Settings,
+    engine: sa.Engine,
+    *,
+    lease: int,
+    log: FilteringBoundLogger,
+    at_boundary: Callable[[str], None],
+) -> None:
+    checkpoints = checkpoint_path(settings)
+    key = signing_key(settings.keys_dir)
+    began = time.monotonic()
+    found = check_store(engine, checkpoints=checkpoints, keys=settings.keys_dir)
+    if not found["ok"]:
+        raise DamagedStoreError(
+            f"{engine.url.render_as_string(hide_password=True)}: {found['fault']}; "
+            "nothing is traded on it: keep it for a person to look at and restore a copy"
+        )
+    ledger = Ledger(engine, checkpoints=CheckpointFile(checkpoints, key), log=log, at_boundary=at_boundary)
+    market = MarketStore(settings.market_dir, settings.store_url)
+
+    def load_bars(spec: DeploymentSpec) -> Bars:
+        bars = market.bars(spec.record.id, spec.bar_length, fingerprint=spec.feed.fingerprint)
+        return bars.between(spec.feed.start_ns, spec.feed.end_ns)
+
+    desk = Desk(
+        engine=engine,
+        ledger=ledger,
+        load_bars=load_bars,
+        monotonic=time.monotonic,
+        log=log,
+        at_boundary=at_boundary,
+    )
+    load_desk(desk)
+    reading = read_only(settings.gateway_store_url)
+    server = GatewayServer(
+        desk,
+        kernels=settings.gateway_socket,
+        operators=settings.operator_socket,
+        sources=Sources(engine=reading, checkpoints=checkpoints, keys=settings.keys_dir),
+    )
+    before = _stop_on_signals(server)
+    log.info(
+        "serving",
+        lease=lease,
+        sqlite=sqlite3.sqlite_version,
+        one_writer_needed=sqlite3.sqlite_version_info < _SAFE_SQLITE,
+        journal_length=ledger.length,
+        deployments=len(desk.deployments),
+        seconds=round(time.monotonic() - began, 3),
+    )
+    try:
+        server.serve()
+    finally:
+        before()
+        ledger.sign_head()
+        reading.dispose()
+        log.info("ended", journal_length=ledger.length)
+
+
+def _stop_on_signals(server: GatewayServer) -> Callable[[], None]:
+    """Let SIGTERM and SIGINT end `serve`; what puts the former handlers back."""
+    former = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    for number in former:
+        signal.signal(number, lambda *_: server.stop())
+    former_wakeup = signal.set_wakeup_fd(server.wakeup.fileno(), warn_on_full_buffer=False)
+
+    def put_back() -> None:
+        signal.set_wakeup_fd(former_wakeup)
+        for number, handler in former.items():
+            signal.signal(number, handler)
+
+    return put_back
+
+
+@contextmanager
+def _sole_gateway(engine: sa.Engine) -> Iterator[None]:
+    """On PostgreSQL, where a home's lease does not reach: one gateway a database."""
+    if engine.dialect.name != "postgresql":
+        yield
+        return
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        if not connection.scalar(sa.text("SELECT pg_try_advisory_lock(:key)"), {"key": _ADVISORY_LOCK}):
+            raise GatewayRunningError(
+                f"expected no gateway on {engine.url.render_as_string(hide_password=True)}, found one; "
+                "use it, or stop it first"
+            )
+        yield

@@ -1,0 +1,218 @@
+"""Between values and rows of the gateway's store."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from workbench.domain.accounts import AccountSnapshot
+from workbench.domain.orders import Fill, FillReason, MarketOrder, OrderState
+from workbench.gateway.brokers.port import Accepted, Transaction
+from workbench.gateway.ledger import Change
+from workbench.gateway.messages import BarClosed, FeedEnded
+from workbench.gateway.trading import Trading
+from workbench.store.schema import deliveries, fills, intents, orders, positions
+
+__all__ = [
+    "fill_of",
+    "order_of",
+    "plain",
+    "write_accepted",
+    "write_ack",
+    "write_books",
+    "write_delivery",
+    "write_intent",
+    "write_intent_state",
+    "write_transactions",
+]
+
+_INSERT_INTENT = sa.insert(intents)
+_INSERT_ORDER = sa.insert(orders)
+_INSERT_FILL = sa.insert(fills)
+_INSERT_DELIVERY = sa.insert(deliveries)
+_UPDATE_INTENT = (
+    sa.update(intents)
+    .where(intents.c.client_order_id == sa.bindparam("id"))
+    .values(
+        state=sa.bindparam("new_state"),
+        control=sa.bindparam("new_control"),
+        reason=sa.bindparam("new_reason"),
+    )
+)
+_UPDATE_INTENT_STATE = (
+    sa.update(intents)
+    .where(intents.c.client_order_id == sa.bindparam("id"))
+    .values(state=sa.bindparam("new_state"))
+)
+_UPDATE_ORDER = (
+    sa.update(orders)
+    .where(orders.c.client_order_id == sa.bindparam("id"))
+    .values(state=sa.bindparam("new_state"), updated_ns=sa.bindparam("now_ns"))
+)
+_ACK = (
+    sa.update(deliveries)
+    .where(deliveries.c.deployment_id == sa.bindparam("deployment"))
+    .where(deliveries.c.event_seq == sa.bindparam("seq"))
+    .values(acked=True, decision=sa.bindparam("new_decision", type_=sa.JSON))
+)
+_UPDATE_BOOKS = (
+    sa.update(positions)
+    .where(positions.c.deployment_id == sa.bindparam("deployment"))
+    .values(event_seq=sa.bindparam("seq"), snapshot=sa.bindparam("new_snapshot", type_=sa.JSON))
+)
+
+
+def plain(value: object) -> Any:
+    """A value as JSON's own kinds."""
+    return msgspec.to_builtins(value)
+
+
+def order_of(body: Mapping[str, Any]) -> MarketOrder:
+    """The order that an intent's body holds."""
+    return msgspec.convert(body, MarketOrder)
+
+
+def fill_of(row: sa.RowMapping) -> Fill:
+    """The execution that a row of `fills` holds."""
+    return Fill(
+        client_order_id=row["client_order_id"],
+        instrument=row["instrument"],
+        time_ns=row["time_ns"],
+        units=row["units"],
+        price=row["price"],
+        reason=FillReason(row["reason"]),
+        commission=row["commission"],
+        realized=row["realized"],
+        position=row["position"],
+        balance=row["balance"],
+    )
+
+
+def write_intent(
+    change: Change,
+    trading: Trading,
+    order: MarketOrder,
+    *,
+    event_seq: int,
+    state: OrderState,
+    now_ns: int,
+    control: str = "",
+    reason: str = "",
+) -> None:
+    """A new intent, as asked, in its first state."""
+    row = {
+        "client_order_id": order.client_order_id,
+        "deployment_id": trading.spec.deployment_id,
+        "account_id": trading.spec.account.id,
+        "event_seq": event_seq,
+        "instrument": order.instrument,
+        "body": plain(order),
+        "state": state.value,
+        "control": control,
+        "reason": reason,
+        "created_ns": now_ns,
+        "release_id": trading.spec.release_id,
+    }
+    change.execute(_INSERT_INTENT, row)
+    change.record("order.denied" if state is OrderState.DENIED else "order.intent", **row)
+
+
+def write_intent_state(
+    change: Change, client_order_id: str, *, state: OrderState, control: str = "", reason: str = ""
+) -> None:
+    """What became of an intent that the broker does not have."""
+    change.execute(
+        _UPDATE_INTENT,
+        {"id": client_order_id, "new_state": state.value, "new_control": control, "new_reason": reason},
+    )
+    change.record(
+        f"order.{state.value.lower()}", client_order_id=client_order_id, control=control, reason=reason
+    )
+
+
+def write_accepted(
+    change: Change, client_order_id: str, accepted: Accepted, *, accepted_seq: int, now_ns: int
+) -> None:
+    """The broker has the order."""
+    change.execute(
+        _INSERT_ORDER,
+        {
+            "client_order_id": client_order_id,
+            "broker_order_id": accepted.broker_order_id,
+            "state": OrderState.WORKING.value,
+            "accepted_seq": accepted_seq,
+            "updated_ns": now_ns,
+        },
+    )
+    change.execute(_UPDATE_INTENT_STATE, {"id": client_order_id, "new_state": OrderState.WORKING.value})
+    change.record(
+        "order.working",
+        client_order_id=client_order_id,
+        broker_order_id=accepted.broker_order_id,
+        accepted_seq=accepted_seq,
+    )
+
+
+def write_transactions(
+    change: Change, trading: Trading, found: Iterable[Transaction], *, now_ns: int, control: str = ""
+) -> None:
+    """What happened at the broker: each execution once, each order's end."""
+    for item in found:
+        if item.fill is not None:
+            row = {
+                "account_id": trading.spec.account.id,
+                "deployment_id": trading.spec.deployment_id,
+                "broker_trade_id": item.broker_trade_id,
+                "event_seq": item.event_seq,
+                **plain(item.fill),
+            }
+            change.execute(_INSERT_FILL, row)
+            change.record("fill", **row)
+            if item.fill.reason is not FillReason.MARKET:
+                continue  # a stop, a target or a close-out: the order itself was filled before
+            change.execute(_UPDATE_INTENT_STATE, {"id": item.client_order_id, "new_state": item.state.value})
+        else:
+            write_intent_state(
+                change, item.client_order_id, state=item.state, control=control, reason=item.reason
+            )
+        change.execute(
+            _UPDATE_ORDER, {"id": item.client_order_id, "new_state": item.state.value, "now_ns": now_ns}
+        )
+
+
+def write_books(change: Change, trading: Trading, snapshot: AccountSnapshot) -> None:
+    """How far the feed is, and the books as of it."""
+    row = {"deployment": trading.spec.deployment_id, "seq": trading.seq, "new_snapshot": plain(snapshot)}
+    if change.execute(_UPDATE_BOOKS, row).rowcount == 0:
+        change.execute(
+            sa.insert(positions),
+            {
+                "deployment_id": row["deployment"],
+                "event_seq": row["seq"],
+                "snapshot": row["new_snapshot"],
+            },
+        )
+
+
+def write_delivery(
+    change: Change, trading: Trading, event: BarClosed | FeedEnded, snapshot: AccountSnapshot
+) -> None:
+    """An event that is about to be handed to the strategy."""
+    change.execute(
+        _INSERT_DELIVERY,
+        {
+            "deployment_id": trading.spec.deployment_id,
+            "event_seq": event.seq,
+            "time_ns": event.bar.close_ns if isinstance(event, BarClosed) else event.time_ns,
+            "event": plain(event),
+            "snapshot": plain(snapshot),
+            "acked": False,
+            "decision": {},
+        },
+    )
+
+
+def write_ack(change: Change, deployment_id: str, *, seq: int, decision: Mapping[str, Any]) -> None:
+    """The strategy has done with an event, and said what it decided."""
+    change.execute(_ACK, {"deployment": deployment_id, "seq": seq, "new_decision": dict(decision)})

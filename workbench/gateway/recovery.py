@@ -1,0 +1,309 @@
+"""Starting: the same way after a first start, a stop and a crash. The store alone says what was.
+
+A paper book is computed again from the feed's events with the orders where they were accepted, and must
+come to the stored executions and balances exactly; else its deployment is frozen and says so.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from workbench.domain.accounts import AccountSnapshot
+from workbench.domain.orders import TERMINAL_STATES, Fill, MarketOrder, OrderState
+from workbench.domain.timeframes import NS_PER_MINUTE
+from workbench.errors import WorkbenchError
+from workbench.gateway.brokers.paper import PaperBroker, PaperConfig
+from workbench.gateway.controls import GATEWAY_PREFIX
+from workbench.gateway.desk import Desk
+from workbench.gateway.errors import BooksMismatchError
+from workbench.gateway.feeds import BarReplay
+from workbench.gateway.messages import FeedEvent
+from workbench.gateway.orders import cancel_waiting, hand_over
+from workbench.gateway.records import fill_of, order_of, plain, write_intent_state
+from workbench.gateway.specs import DeploymentSpec, parse_spec
+from workbench.gateway.trading import State, Trading
+from workbench.store.schema import deliveries, fills, intents, journal, kills, orders, positions
+
+__all__ = ["load_desk", "new_trading", "rebuild"]
+
+_STATES = {
+    "deployment.opened": State.RUNNING,
+    "deployment.resumed": State.RUNNING,
+    "deployment.stopped": State.STOPPED,
+    "deployment.closed": State.CLOSED,
+}
+_OPERATOR_CONTROLS = ("R23", "STOP")
+
+
+def load_desk(desk: Desk) -> None:
+    """Fill a new desk with what the store holds."""
+    with desk.engine.connect() as connection:
+        desk.kills |= set(connection.scalars(sa.select(kills.c.scope)))
+        records = connection.execute(
+            sa.select(journal.c.kind, journal.c.body)
+            .where(journal.c.kind.in_(_STATES))
+            .order_by(journal.c.seq)
+        ).all()
+    specs: dict[str, DeploymentSpec] = {}
+    states: dict[str, tuple[State, str]] = {}
+    for kind, text in records:
+        body = msgspec.json.decode(text)
+        name = body["deployment_id"]
+        if kind == "deployment.opened":
+            specs[name] = msgspec.convert(body["spec"], DeploymentSpec)
+        states[name] = (State(body["state"]) if "state" in body else _STATES[kind], body.get("detail", ""))
+    for name, spec in specs.items():
+        state, detail = states[name]
+        over = state is State.CLOSED and not _has_orders(desk, name)
+        desk.deployments[name] = (
+            _archived(desk, spec, state=state, detail=detail)
+            if over
+            else rebuild(desk, spec, state=state, detail=detail)
+        )
+
+
+def new_trading(desk: Desk, spec: DeploymentSpec) -> Trading:
+    """A deployment before its first event.
+
+    Raises
+    ------
+    WorkbenchError
+        Its data or its account can not be had.
+    """
+    feed = BarReplay(
+        desk.load_bars(spec), bars_per_second=spec.feed.bars_per_second, monotonic=desk.monotonic
+    )
+    return _trading(spec, feed)
+
+
+def rebuild(desk: Desk, spec: DeploymentSpec, *, state: State, detail: str) -> Trading:
+    """A deployment as the store has it, frozen when that can not be had or does not agree with itself."""
+    try:
+        trading = new_trading(desk, parse_spec(plain(spec)))
+        trading.state, trading.detail = state, detail
+        with desk.engine.connect() as connection:
+            _replay(connection, trading)
+            _take_up(connection, trading)
+            found = _intents_in(connection, spec.deployment_id, OrderState.INTENT)
+        _finish_intents(desk, trading, found)
+        if desk.kill_over(trading):
+            cancel_waiting(desk, trading, control="R23", reason="killed")
+        elif state is not State.RUNNING:
+            cancel_waiting(desk, trading, control="STOP", reason="stopped")
+    except WorkbenchError as error:
+        trading = _archived(desk, spec, state=state, detail=detail)
+        desk.freeze(trading, f"deployment {spec.deployment_id} is frozen: {error}")
+    return trading
+
+
+def _has_orders(desk: Desk, deployment_id: str) -> bool:
+    """Whether an order of the deployment has not ended."""
+    ended = [state.value for state in TERMINAL_STATES]
+    query = sa.select(intents.c.client_order_id).where(
+        intents.c.deployment_id == deployment_id, intents.c.state.not_in(ended)
+    )
+    with desk.engine.connect() as connection:
+        return connection.execute(query.limit(1)).first() is not None
+
+
+def _archived(desk: Desk, spec: DeploymentSpec, *, state: State, detail: str) -> Trading:
+    """A deployment to look at: its stored books, not computed again, and no feed."""
+    trading = _trading(spec, _NoFeed())
+    trading.state, trading.detail = state, detail
+    with desk.engine.connect() as connection:
+        row = connection.execute(
+            sa.select(positions).where(positions.c.deployment_id == spec.deployment_id)
+        ).first()
+        _take_up(connection, trading)
+    if row is not None:
+        trading.archived = msgspec.convert(row.snapshot, AccountSnapshot)
+        trading.seq, trading.time_ns = row.event_seq, trading.archived.time_ns
+    return trading
+
+
+class _NoFeed:
+    """The feed of a deployment whose data can not be had."""
+
+    def event(self, seq: int) -> FeedEvent | None:
+        return None
+
+    def recall(self, until: int) -> None:
+        pass
+
+
+def _trading(spec: DeploymentSpec, feed: BarReplay | _NoFeed) -> Trading:
+    book = spec.parsed_cost_book()
+    broker = PaperBroker(
+        PaperConfig(
+            instruments=(spec.record,),
+            cost_book=book,
+            currency=spec.account.currency,
+            balance=spec.account.balance,
+        )
+    )
+    return Trading(
+        spec=spec,
+        limits=spec.parsed_limits(),
+        margin_rate_ppm=book.of(spec.record.id).margin_rate_ppm,
+        feed=feed,
+        broker=broker,
+        equity=spec.account.balance,
+        day_start_equity=spec.account.balance,
+    )
+
+
+def _replay(connection: sa.Connection, trading: Trading) -> None:
+    """Compute the books again, and compare."""
+    deployment_id = trading.spec.deployment_id
+    last = connection.execute(sa.select(positions).where(positions.c.deployment_id == deployment_id)).first()
+    if last is None:
+        return
+    accepted: dict[int, list[sa.RowMapping]] = {}
+    query = (
+        sa.select(orders.c.accepted_seq, orders.c.state, intents.c.body, intents.c.control)
+        .join(intents, intents.c.client_order_id == orders.c.client_order_id)
+        .where(intents.c.deployment_id == deployment_id)
+        .order_by(orders.c.accepted_seq, orders.c.broker_order_id)
+    )
+    for row in connection.execute(query).mappings():
+        accepted.setdefault(row["accepted_seq"], []).append(row)
+    trading.feed.recall(last.event_seq)
+    for seq in range(1, last.event_seq + 1):
+        event = trading.feed.event(seq)
+        if event is None:
+            raise BooksMismatchError(
+                f"expected event {seq} of the feed again, found none; restore the dataset "
+                f"{trading.spec.feed.fingerprint}"
+            )
+        trading.take(event)
+        for row in accepted.get(seq, ()):
+            _place_again(trading, row)
+    _compare(connection, trading, last.snapshot)
+
+
+def _place_again(trading: Trading, row: sa.RowMapping) -> None:
+    order = order_of(row["body"])
+    trading.broker.place(order)
+    if row["state"] == OrderState.CANCELED and row["control"] in _OPERATOR_CONTROLS:
+        trading.broker.cancel(order.client_order_id, reason="taken back before it was executed")
+
+
+def _compare(connection: sa.Connection, trading: Trading, snapshot: Mapping[str, Any]) -> None:
+    stored = [
+        (row["broker_trade_id"], row["event_seq"], fill_of(row))
+        for row in connection.execute(
+            sa.select(fills)
+            .where(fills.c.deployment_id == trading.spec.deployment_id)
+            .order_by(fills.c.broker_trade_id)
+        ).mappings()
+    ]
+    found = trading.broker.transactions_since(0)
+    computed = [(item.broker_trade_id, item.event_seq, item.fill) for item in found if item.fill is not None]
+    if stored != computed:
+        raise BooksMismatchError(_first_difference(stored, computed))
+    books = trading.broker.account()
+    if msgspec.convert(snapshot, AccountSnapshot) != books:
+        raise BooksMismatchError(
+            f"expected the stored books {snapshot}, computed {plain(books)} from the same events and orders; "
+            "find out whether the store or the program changed"
+        )
+    trading.watermark = len(found)
+    trading.fills = len(computed)
+
+
+def _first_difference(
+    stored: Sequence[tuple[str, int, Fill]], computed: Sequence[tuple[str, int, Fill]]
+) -> str:
+    for index, pair in enumerate(zip(stored, computed, strict=False)):
+        if pair[0] != pair[1]:
+            return (
+                f"execution {index + 1} is stored as {pair[0]} and computed as {pair[1]}; "
+                "find out whether the store, the dataset or the program changed"
+            )
+    return (
+        f"{len(stored)} executions are stored and {len(computed)} computed; "
+        "find out whether the store, the dataset or the program changed"
+    )
+
+
+def _take_up(connection: sa.Connection, trading: Trading) -> None:
+    """What the strategy has seen and done, and the counts."""
+    name = trading.spec.deployment_id
+    head = connection.execute(
+        sa.select(deliveries.c.event_seq, deliveries.c.acked)
+        .where(deliveries.c.deployment_id == name)
+        .order_by(deliveries.c.event_seq.desc())
+        .limit(1)
+    ).first()
+    trading.decision_seq, trading.acked = (head.event_seq, head.acked) if head else (0, True)
+    trading.undelivered = [
+        item.fill
+        for item in trading.broker.transactions_since(0)
+        if item.fill is not None and item.event_seq > trading.decision_seq
+    ]
+    mine = intents.c.deployment_id == name
+    states: dict[str, int] = dict(
+        connection.execute(sa.select(intents.c.state, sa.func.count()).where(mine).group_by(intents.c.state))
+        .tuples()
+        .all()
+    )
+    trading.denials = states.pop(OrderState.DENIED.value, 0)
+    trading.orders = sum(states.values()) - states.get(OrderState.INTENT.value, 0)
+    trading.unknown = {
+        order.client_order_id: order for order in _intents_in(connection, name, OrderState.UNKNOWN)
+    }
+    recent = (
+        sa.select(deliveries.c.time_ns)
+        .join(
+            intents,
+            sa.and_(
+                intents.c.deployment_id == deliveries.c.deployment_id,
+                intents.c.event_seq == deliveries.c.event_seq,
+            ),
+        )
+        .where(mine, intents.c.state.not_in((OrderState.DENIED.value, OrderState.INTENT.value)))
+        .where(deliveries.c.time_ns > trading.time_ns - NS_PER_MINUTE)
+        .order_by(deliveries.c.time_ns)
+    )
+    trading.order_times.extend(connection.scalars(recent))
+
+
+def _intents_in(connection: sa.Connection, deployment_id: str, state: OrderState) -> list[MarketOrder]:
+    query = (
+        sa.select(intents.c.body)
+        .where(intents.c.deployment_id == deployment_id, intents.c.state == state.value)
+        .order_by(intents.c.created_ns)
+    )
+    return [order_of(body) for body in connection.scalars(query)]
+
+
+def _finish_intents(desk: Desk, trading: Trading, found: Sequence[MarketOrder]) -> None:
+    """Intents that were durable when the process ended, with no word of what the broker did.
+
+    Where the broker's silence proves that it never had the order, it is handed over now, for the first
+    time; elsewhere it is UNKNOWN until the broker shows it or a person decides.
+    """
+    blocked = bool(desk.kill_over(trading)) or trading.state is not State.RUNNING
+    for order in found:
+        if blocked and not order.client_order_id.startswith(GATEWAY_PREFIX):
+            with desk.ledger.change("cancel") as change:
+                write_intent_state(
+                    change,
+                    order.client_order_id,
+                    state=OrderState.CANCELED,
+                    control="R23" if desk.kill_over(trading) else "STOP",
+                    reason="never sent: no new orders since before the gateway came back",
+                )
+        elif trading.broker.absence_is_proof:
+            hand_over(desk, trading, order)
+        else:
+            trading.unknown[order.client_order_id] = order
+            with desk.ledger.change("unknown") as change:
+                write_intent_state(
+                    change,
+                    order.client_order_id,
+                    state=OrderState.UNKNOWN,
+                    reason="the gateway ended between its decision to send and the broker's answer",
+                )

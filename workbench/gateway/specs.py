@@ -1,0 +1,109 @@
+"""What a deployment is to the gateway: checked once, when it is opened, then kept as it was."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from workbench.domain.cost_book import CostBook
+from workbench.domain.instruments import Instrument, instrument
+from workbench.domain.limits import Limits
+from workbench.domain.timeframes import Timeframe, timeframe
+from workbench.errors import BadInputError
+
+__all__ = ["AccountSpec", "DeploymentSpec", "ReplayFeedSpec", "parse_spec"]
+
+_Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+_Hash = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
+
+
+class _Spec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class AccountSpec(_Spec, frozen=True, kw_only=True):
+    """The account a deployment trades on."""
+
+    id: _Name
+    currency: str  # ISO 4217
+    balance: Annotated[int, msgspec.Meta(ge=0)]  # micro-units a paper book starts with
+    broker: Literal["paper"] = "paper"
+
+
+class ReplayFeedSpec(_Spec, frozen=True, kw_only=True):
+    """Bars of one pinned dataset, replayed: those that open in `[start_ns, end_ns)`."""
+
+    kind: Literal["replay"] = "replay"
+    fingerprint: _Hash  # of the dataset in the market store
+    start_ns: int
+    end_ns: int
+    bars_per_second: Annotated[float, msgspec.Meta(ge=0, le=1_000_000)] = 0.0  # 0: as fast as they are asked
+
+
+class DeploymentSpec(_Spec, frozen=True, kw_only=True):
+    """Everything the gateway needs to trade for a deployment, and to rebuild its books."""
+
+    deployment_id: _Name
+    release_id: str = ""
+    account: AccountSpec
+    instruments: Annotated[tuple[str, ...], msgspec.Meta(min_length=1, max_length=1)]
+    timeframe: str
+    feed: ReplayFeedSpec
+    cost_book: dict[str, Any]  # CostBook.to_json
+    limits: dict[str, Any]  # Limits.to_json
+    token_sha256: _Hash  # of the session secret its live kernel shows
+
+    def same_business(self, other: "DeploymentSpec") -> bool:
+        """Whether only the session secret and the limits differ."""
+        return msgspec.structs.replace(other, token_sha256=self.token_sha256, limits=self.limits) == self
+
+    @property
+    def record(self) -> Instrument:
+        """The instrument it trades."""
+        return instrument(self.instruments[0])
+
+    @property
+    def bar_length(self) -> Timeframe:
+        """The length of its bars."""
+        return timeframe(self.timeframe)
+
+    def parsed_limits(self) -> Limits:
+        """Its limits."""
+        return Limits.from_json(self.limits)
+
+    def parsed_cost_book(self) -> CostBook:
+        """Its cost book."""
+        return CostBook.from_json(self.cost_book)
+
+
+def parse_spec(value: Mapping[str, Any]) -> DeploymentSpec:
+    """Check what a deployment is opened with.
+
+    Raises
+    ------
+    BadInputError
+        A field is missing, unknown or of another kind; the message names it.
+    """
+    try:
+        spec = msgspec.convert(dict(value), DeploymentSpec, strict=True)
+    except msgspec.ValidationError as error:
+        raise BadInputError(f"a deployment can not be opened: {error}; see DeploymentSpec") from None
+    record, book = spec.record, _cost_book(spec)
+    _ = spec.bar_length, spec.parsed_limits(), book.of(record.id)
+    if spec.feed.start_ns >= spec.feed.end_ns:
+        raise BadInputError(
+            f"expected a replay to end after its start, found {spec.feed.start_ns} to {spec.feed.end_ns}"
+        )
+    if record.quote != spec.account.currency:
+        raise BadInputError(
+            f"{record.id} books its profit in {record.quote}, account {spec.account.id} is in "
+            f"{spec.account.currency}; take an account in {record.quote}"
+        )
+    return spec
+
+
+def _cost_book(spec: DeploymentSpec) -> CostBook:
+    try:
+        return spec.parsed_cost_book()
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadInputError(f"the cost book can not be read: {error!r}; pass CostBook.to_json()") from None
