@@ -171,7 +171,7 @@ def test_what_is_written_out_is_read_back(tmp_path_factory: pytest.TempPathFacto
         (
             ISO + "2017-01-02T00:00:00+00:00,1.1,1.1,abc,1.1\n",
             MalformedLineError,
-            r"line 4: EUR_USD: expected a price, found 'abc'; the line is '2017-01-02T00:00:00\+00:00,1.1,1.1,a",
+            r"line 4: EUR_USD: expected a price, found 'abc'; the line is .2017-01-02T00:00:00\+00:00,1.1",
         ),
         (
             ISO + "2017-01-02T00:00:00+00:00,1.1,1.1,-1.1,1.1\n",
