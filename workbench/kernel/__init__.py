@@ -1,1 +1,26 @@
 """The research kernel: what a notebook imports, magics, rich output."""
+
+from workbench.kernel.data import cost_book, load_bars
+from workbench.kernel.deploying import deploy
+from workbench.kernel.models import keep_model, show_judgement
+from workbench.kernel.results import backtest, sweep, tear_sheet, track, trials
+from workbench.kernel.session import Mode, Session, current_session, new_session
+from workbench.kernel.showing import show
+
+__all__ = [
+    "Mode",
+    "Session",
+    "backtest",
+    "cost_book",
+    "current_session",
+    "deploy",
+    "keep_model",
+    "load_bars",
+    "new_session",
+    "show",
+    "show_judgement",
+    "sweep",
+    "tear_sheet",
+    "track",
+    "trials",
+]

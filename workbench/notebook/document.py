@@ -6,10 +6,7 @@ import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import nbformat
-from nbformat import NotebookNode
+from typing import TYPE_CHECKING, Any
 
 from workbench.notebook.errors import (
     DeployNotLastError,
@@ -17,6 +14,9 @@ from workbench.notebook.errors import (
     NoParametersCellError,
     NotANotebookError,
 )
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 __all__ = [
     "INJECTED_TAG",
@@ -56,7 +56,7 @@ class Notebook:
     """A notebook read from `path`."""
 
     path: Path
-    node: NotebookNode
+    node: "NotebookNode"
     cells: tuple[CodeCell, ...]
 
     @property
@@ -110,6 +110,8 @@ def read_notebook(path: Path | str) -> Notebook:
     NotANotebookError
         There is no such file, or it is not a notebook of format 4.
     """
+    import nbformat  # costs a kernel's start half a second
+
     path = Path(path)
     try:
         text = path.read_text(encoding="utf-8")
@@ -126,7 +128,7 @@ def read_notebook(path: Path | str) -> Notebook:
     return notebook_from(node, path=path)
 
 
-def notebook_from(node: NotebookNode, *, path: Path | str = "notebook.ipynb") -> Notebook:
+def notebook_from(node: "NotebookNode", *, path: Path | str = "notebook.ipynb") -> Notebook:
     """The notebook of a document already in memory."""
     cells: list[CodeCell] = []
     number = 0
@@ -140,11 +142,13 @@ def notebook_from(node: NotebookNode, *, path: Path | str = "notebook.ipynb") ->
     return Notebook(path=Path(path), node=node, cells=tuple(cells))
 
 
-def write_notebook(node: NotebookNode, path: Path | str, *, sign: bool = True) -> Path:
+def write_notebook(node: "NotebookNode", path: Path | str, *, sign: bool = True) -> Path:
     """Write a notebook in one step: readers see the old file or the new one, never a part.
 
     Signed, so that JupyterLab of the same user shows its outputs.
     """
+    import nbformat
+
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".writing", dir=path.parent)
@@ -243,7 +247,7 @@ def _umask() -> int:
     return mask
 
 
-def metadata_of(node: NotebookNode) -> dict[str, Any]:
+def metadata_of(node: "NotebookNode") -> dict[str, Any]:
     """The workbench's own entry in a notebook's metadata; a copy."""
     value = node.metadata.get("workbench", {})
     return dict(value) if isinstance(value, dict) else {}

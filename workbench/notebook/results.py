@@ -6,11 +6,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from nbformat import NotebookNode
+from typing import TYPE_CHECKING, Any
 
 from workbench.notebook.document import Notebook, notebook_from, read_notebook
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 __all__ = ["DIGEST_MIME", "NOTE_MIME", "CellResult", "cell_results"]
 
@@ -35,7 +36,7 @@ class CellResult:
     executed: bool
 
 
-def cell_results(executed: Path | str | NotebookNode | Notebook) -> list[CellResult]:
+def cell_results(executed: "Path | str | NotebookNode | Notebook") -> list[CellResult]:
     """The results of each code cell of an executed notebook that is not empty.
 
     A result with a digest counts by its digest alone, since its table or plot may name the run. Standard
@@ -43,10 +44,10 @@ def cell_results(executed: Path | str | NotebookNode | Notebook) -> list[CellRes
     """
     if isinstance(executed, Notebook):
         notebook = executed
-    elif isinstance(executed, NotebookNode):
-        notebook = notebook_from(executed)
-    else:
+    elif isinstance(executed, (Path, str)):
         notebook = read_notebook(executed)
+    else:
+        notebook = notebook_from(executed)
     found = []
     for cell in notebook.cells:
         node = notebook.node.cells[cell.position]

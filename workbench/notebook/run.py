@@ -17,8 +17,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import IO, Any
 
-import nbformat
-
 from workbench.notebook.document import (
     INJECTED_TAG,
     Notebook,
@@ -373,6 +371,8 @@ def _sentence(notebook: Notebook, end: Mapping[str, Any]) -> str:
 
 def _write_output(partial: Path, notebook: Notebook, run: NotebookRun, parameters: Mapping[str, Any]) -> None:
     """Write the executed notebook with the true outcome in its metadata."""
+    import nbformat
+
     node = notebook.node
     if partial.exists():
         try:
