@@ -66,7 +66,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from workbench.indicators.compiled import compiled
+from workbench.indicators.compiled import borrowing, borrowing_inline, compiled, compiled_inline
 
 __all__ = [
     "ACCOUNT_SIZE",
@@ -135,6 +135,7 @@ __all__ = [
     "core_unrealized",
     "divide_half_even",
     "ensure_room",
+    "grown",
     "new_account",
     "new_books",
     "new_rows",
@@ -239,7 +240,7 @@ def set_book(
     books[k, B_SLIPPAGE] = slippage_points
 
 
-@compiled
+@borrowing
 def divide_half_even(numerator: int, denominator: int) -> int:
     """`numerator / denominator` rounded half to even; the denominator is positive."""
     quotient = numerator // denominator
@@ -249,7 +250,7 @@ def divide_half_even(numerator: int, denominator: int) -> int:
     return quotient
 
 
-@compiled
+@borrowing
 def scale_half_even(amount: int, factor: int, denominator: int) -> int:
     """`amount * factor / denominator` rounded half to even once, without overflow in the product.
 
@@ -265,7 +266,7 @@ def scale_half_even(amount: int, factor: int, denominator: int) -> int:
     return result
 
 
-@compiled
+@borrowing
 def core_submit(
     account: Ints,
     pending: Ints,
@@ -287,28 +288,29 @@ def core_submit(
     account[A_PENDING] = row + 1
 
 
-@compiled
+@compiled_inline
 def pending_room(account: Ints, rows: Ints) -> Ints:
-    """`rows` (of pending or canceled) with room for one more order a call, doubled when full."""
-    if account[A_PENDING] + account[A_CANCELED] + 1 < rows.shape[0]:
-        return rows
-    grown = np.zeros((2 * rows.shape[0] + 2, rows.shape[1]), np.int64)
-    grown[: rows.shape[0]] = rows
-    return grown
+    """`rows` (of pending or canceled) with room for two more orders, grown when it has not."""
+    needed = account[A_PENDING] + account[A_CANCELED] + 2
+    return rows if needed <= rows.shape[0] else grown(rows, needed)
 
 
-@compiled
+@compiled_inline
 def ensure_room(account: Ints, pending: Ints, books: Ints, fills: Ints) -> Ints:
-    """`fills` with room for all that one quote or range can fill, doubled when it has not."""
-    needed = account[A_FILLS] + account[A_PENDING] + 2 * books.shape[0] + 2
-    if needed <= fills.shape[0]:
-        return fills
-    grown = np.zeros((2 * needed, fills.shape[1]), np.int64)
-    grown[: fills.shape[0]] = fills
-    return grown
+    """`fills` with room for all that one quote and range can fill, grown when it has not."""
+    needed = account[A_FILLS] + account[A_PENDING] + 3 * books.shape[0] + 2
+    return fills if needed <= fills.shape[0] else grown(fills, needed)
 
 
 @compiled
+def grown(rows: Ints, needed: int) -> Ints:
+    """A copy of `rows` with room for twice what is needed."""
+    copy = np.zeros((2 * needed, rows.shape[1]), np.int64)
+    copy[: rows.shape[0]] = rows
+    return copy
+
+
+@borrowing_inline
 def core_unrealized(books: Ints, k: int) -> Int:
     """Profit of the open position at the closing side, micro-units."""
     units = books[k, B_UNITS]
@@ -318,7 +320,7 @@ def core_unrealized(books: Ints, k: int) -> Int:
     return units * price * books[k, B_MICRO_PER_POINT] - books[k, B_COST]
 
 
-@compiled
+@borrowing_inline
 def core_equity(account: Ints, books: Ints) -> Int:
     """Balance and open profit at the closing side, micro-units."""
     equity = account[A_BALANCE]
@@ -327,13 +329,13 @@ def core_equity(account: Ints, books: Ints) -> Int:
     return equity
 
 
-@compiled
+@borrowing
 def _margin_of(units: int, bid: int, ask: int, micro_per_point: int, margin_ppm: int) -> int:
     value_doubled = abs(units) * (bid + ask) * micro_per_point
     return scale_half_even(value_doubled, margin_ppm, 2 * _PPM)
 
 
-@compiled
+@borrowing
 def core_margin_used(books: Ints) -> int:
     """Margin of all positions at mid, micro-units."""
     margin = 0
@@ -349,7 +351,7 @@ def core_margin_used(books: Ints) -> int:
     return margin
 
 
-@compiled
+@borrowing
 def core_rollovers(account: Ints, books: Ints, until_ns: int, roll_ns: Ints, roll_days: Ints) -> None:
     """Book the financing of every rollover not yet done with, up to and including `until_ns`.
 
@@ -373,7 +375,7 @@ def core_rollovers(account: Ints, books: Ints, until_ns: int, roll_ns: Ints, rol
     account[A_ROLLED] = at
 
 
-@compiled
+@borrowing
 def _fill(
     account: Ints,
     books: Ints,
@@ -423,7 +425,7 @@ def _fill(
     account[A_FILLS] = row + 1
 
 
-@compiled
+@borrowing
 def _market_price(books: Ints, k: int, units: int) -> Int:
     """What an order of `units` pays or gets now, at least one point."""
     if units > 0:
@@ -431,7 +433,7 @@ def _market_price(books: Ints, k: int, units: int) -> Int:
     return max(1, books[k, B_BID] - books[k, B_SLIPPAGE])
 
 
-@compiled
+@borrowing
 def _cancel(account: Ints, canceled: Ints, order: int, reason: int) -> None:
     row = account[A_CANCELED]
     canceled[row, C_ORDER] = order
@@ -439,7 +441,7 @@ def _cancel(account: Ints, canceled: Ints, order: int, reason: int) -> None:
     account[A_CANCELED] = row + 1
 
 
-@compiled
+@borrowing
 def _execute(account: Ints, books: Ints, time_ns: int, waiting: Ints, fills: Ints, canceled: Ints) -> None:
     """Fill or drop one market order (a row of pending) at the present quote of its instrument."""
     order, k, units = waiting[P_ORDER], waiting[P_BOOK], waiting[P_UNITS]
@@ -484,7 +486,7 @@ def _execute(account: Ints, books: Ints, time_ns: int, waiting: Ints, fills: Int
         books[k, B_TARGET_ORDER] = order
 
 
-@compiled
+@borrowing
 def _check_exits(
     account: Ints,
     books: Ints,
@@ -512,11 +514,11 @@ def _check_exits(
             _fill(account, books, k, order, time_ns, -units, ask, REASON_TAKE_PROFIT, fills)
 
 
-@compiled
-def _check_margin(account: Ints, books: Ints, time_ns: int, fills: Ints) -> None:
-    """Close everything at the last quotes when equity at mid is half the margin used or less."""
+@borrowing_inline
+def _near_close_out(account: Ints, books: Ints) -> Any:
+    """Whether equity at mid may be half the margin used or less: a float estimate that errs towards yes."""
     equity_doubled = 2 * account[A_BALANCE]
-    roughly = 0.0  # margin used; saves the exact division while equity is far above
+    margin = 0.0
     held = False
     for k in range(books.shape[0]):
         units = books[k, B_UNITS]
@@ -524,9 +526,17 @@ def _check_margin(account: Ints, books: Ints, time_ns: int, fills: Ints) -> None
             held = True
             value_doubled = units * (books[k, B_BID] + books[k, B_ASK]) * books[k, B_MICRO_PER_POINT]
             equity_doubled += value_doubled - 2 * books[k, B_COST]
-            roughly += abs(float(value_doubled)) * books[k, B_MARGIN_PPM] * 0.5e-6
-    if not held or float(equity_doubled) > roughly * 1.000001 + 1000.0:
-        return
+            margin += abs(float(value_doubled)) * books[k, B_MARGIN_PPM] * 0.5e-6
+    return held and float(equity_doubled) <= margin * 1.000001 + 1000.0
+
+
+@borrowing
+def _close_out(account: Ints, books: Ints, time_ns: int, fills: Ints) -> None:
+    """Close everything at the last quotes when equity at mid is half the margin used or less."""
+    equity_doubled = 2 * account[A_BALANCE]
+    for k in range(books.shape[0]):
+        value_doubled = books[k, B_UNITS] * (books[k, B_BID] + books[k, B_ASK]) * books[k, B_MICRO_PER_POINT]
+        equity_doubled += value_doubled - 2 * books[k, B_COST]
     if equity_doubled > core_margin_used(books):
         return
     for k in range(books.shape[0]):
@@ -537,7 +547,34 @@ def _check_margin(account: Ints, books: Ints, time_ns: int, fills: Ints) -> None
             _fill(account, books, k, order, time_ns, -units, price, REASON_MARGIN_CLOSEOUT, fills)
 
 
-@compiled
+@borrowing_inline
+def _at_exit(books: Ints, k: int, bid: int, ask: int) -> Any:
+    """Whether a quote has reached the stop or the target."""
+    units, stop, target = books[k, B_UNITS], books[k, B_STOP], books[k, B_TARGET]
+    long = units > 0 and ((stop != 0 and bid <= stop) or (target != 0 and bid >= target))
+    short = units < 0 and ((stop != 0 and ask >= stop) or (target != 0 and ask <= target))
+    return long or short
+
+
+@borrowing
+def _quote_events(
+    account: Ints, books: Ints, k: int, time_ns: int, pending: Ints, fills: Ints, canceled: Ints
+) -> None:
+    """What a quote does: the stop or target it has reached, then the orders that wait for it."""
+    _check_exits(account, books, k, time_ns, fills)
+    kept = 0
+    for row in range(account[A_PENDING]):
+        if pending[row, P_BOOK] == k:
+            _execute(account, books, time_ns, pending[row], fills, canceled)
+        else:
+            if kept != row:
+                for column in range(PENDING_SIZE):
+                    pending[kept, column] = pending[row, column]
+            kept += 1
+    account[A_PENDING] = kept
+
+
+@borrowing_inline
 def core_quote(
     account: Ints,
     books: Ints,
@@ -552,27 +589,19 @@ def core_quote(
     roll_days: Ints,
 ) -> None:
     """Take a quote of instrument `k`: rollovers, stop and target, waiting orders, close-out check."""
-    core_rollovers(account, books, time_ns, roll_ns, roll_days)
+    rolled = account[A_ROLLED]
+    if rolled < roll_ns.shape[0] and roll_ns[rolled] <= time_ns:
+        core_rollovers(account, books, time_ns, roll_ns, roll_days)
     account[A_TIME] = time_ns
     books[k, B_BID] = bid
     books[k, B_ASK] = ask
-    if books[k, B_UNITS] != 0:
-        _check_exits(account, books, k, time_ns, fills)
-    waiting = account[A_PENDING]
-    if waiting > 0:
-        kept = 0
-        for row in range(waiting):
-            if pending[row, P_BOOK] == k:
-                _execute(account, books, time_ns, pending[row], fills, canceled)
-            else:
-                if kept != row:
-                    pending[kept] = pending[row]
-                kept += 1
-        account[A_PENDING] = kept
-    _check_margin(account, books, time_ns, fills)
+    if account[A_PENDING] > 0 or _at_exit(books, k, bid, ask):
+        _quote_events(account, books, k, time_ns, pending, fills, canceled)
+    if _near_close_out(account, books):
+        _close_out(account, books, time_ns, fills)
 
 
-@compiled
+@borrowing_inline
 def core_range(
     account: Ints,
     books: Ints,
@@ -591,33 +620,43 @@ def core_range(
     roll_days: Ints,
 ) -> None:
     """Take the rest of a bar of instrument `k` whose open was given to `core_quote`."""
-    core_rollovers(account, books, close_ns - 1, roll_ns, roll_days)
+    rolled = account[A_ROLLED]
+    if rolled < roll_ns.shape[0] and roll_ns[rolled] < close_ns:
+        core_rollovers(account, books, close_ns - 1, roll_ns, roll_days)
     account[A_TIME] = close_ns
-    units, stop, target = books[k, B_UNITS], books[k, B_STOP], books[k, B_TARGET]
-    if units != 0 and (stop != 0 or target != 0):
-        slippage = books[k, B_SLIPPAGE]
-        if units > 0:
-            stop_at_open = stop != 0 and bid_open <= stop
-            target_at_open = target != 0 and bid_open >= target
-            stopped = stop != 0 and bid_low <= stop
-            reached = target != 0 and bid_high >= target
-            stop_price = max(1, min(stop, bid_open) - slippage)
-            target_price = max(target, bid_open)
+    # the open is asked too: it can lie outside the extremes of a bar that a vendor has smoothed
+    if (
+        _at_exit(books, k, bid_low, ask_high)
+        or _at_exit(books, k, bid_high, ask_low)
+        or _at_exit(books, k, bid_open, ask_open)
+    ):
+        if books[k, B_UNITS] > 0:
+            _range_exit(account, books, k, close_ns, bid_open, bid_low, bid_high, fills)
         else:
-            stop_at_open = stop != 0 and ask_open >= stop
-            target_at_open = target != 0 and ask_open <= target
-            stopped = stop != 0 and ask_high >= stop
-            reached = target != 0 and ask_low <= target
-            stop_price = max(stop, ask_open) + slippage
-            target_price = min(target, ask_open)
-        if stop_at_open or (stopped and not target_at_open):
-            if reached and not stop_at_open:
-                account[A_AMBIGUOUS] += 1
-            order = books[k, B_STOP_ORDER]
-            _fill(account, books, k, order, close_ns, -units, stop_price, REASON_STOP_LOSS, fills)
-        elif target_at_open or reached:
-            order = books[k, B_TARGET_ORDER]
-            _fill(account, books, k, order, close_ns, -units, target_price, REASON_TAKE_PROFIT, fills)
+            _range_exit(account, books, k, close_ns, ask_open, ask_high, ask_low, fills)
     books[k, B_BID] = bid_close
     books[k, B_ASK] = ask_close
-    _check_margin(account, books, close_ns, fills)
+    if _near_close_out(account, books):
+        _close_out(account, books, close_ns, fills)
+
+
+@borrowing
+def _range_exit(
+    account: Ints, books: Ints, k: int, time_ns: int, first: int, worst: int, best: int, fills: Ints
+) -> None:
+    """Close by a level that a bar reached: `first`, `worst` and `best` price of the closing side."""
+    units, stop, target = books[k, B_UNITS], books[k, B_STOP], books[k, B_TARGET]
+    sign = 1 if units > 0 else -1  # with it a stop lies below and a target above, for shorts too
+    stop_at_open = stop != 0 and sign * first <= sign * stop
+    target_at_open = target != 0 and sign * first >= sign * target
+    stopped = stop != 0 and sign * worst <= sign * stop
+    reached = target != 0 and sign * best >= sign * target
+    if stop_at_open or (stopped and not target_at_open):
+        if reached and not stop_at_open:
+            account[A_AMBIGUOUS] += 1
+        level = first if stop_at_open else stop
+        price = max(1, level - sign * books[k, B_SLIPPAGE])
+        _fill(account, books, k, books[k, B_STOP_ORDER], time_ns, -units, price, REASON_STOP_LOSS, fills)
+    elif target_at_open or reached:
+        level = first if target_at_open else target
+        _fill(account, books, k, books[k, B_TARGET_ORDER], time_ns, -units, level, REASON_TAKE_PROFIT, fills)

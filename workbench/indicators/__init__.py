@@ -1,6 +1,6 @@
 """Indicators: each one recurrence, over an array or one value at a time, with the same bits."""
 
-from workbench.indicators.compiled import compiled
+from workbench.indicators.compiled import borrowing, borrowing_inline, compiled, compiled_inline
 from workbench.indicators.library import (
     MAX_LOOKBACK,
     BarIndicator,
@@ -31,7 +31,10 @@ __all__ = [
     "Stream",
     "atr",
     "bollinger",
+    "borrowing",
+    "borrowing_inline",
     "compiled",
+    "compiled_inline",
     "ema",
     "ema_first",
     "highest",

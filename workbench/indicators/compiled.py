@@ -1,13 +1,13 @@
-"""`compiled`: numba's njit with an on-disk cache that notices changes in called functions too.
+"""`compiled`: numba's njit with a cache on disk that notices changes in called functions too.
 
 Numba's cache of a function is keyed on the function's own source file alone. A compiled loop that calls
 compiled functions of another module would therefore keep their old machine code after that module was
 edited or upgraded. `compiled` adds the stamps of every compiled function that is called, directly or not.
 The cache lies beside the source where that is writable and in the user's cache folder otherwise (set
-``NUMBA_CACHE_DIR`` to choose); numba writes it atomically, so several processes may share it.
+``NUMBA_CACHE_DIR`` to choose); numba writes it atomically, so several processes may share it. Where nothing
+can be written every process compiles for itself.
 """
 
-import inspect
 from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any, TypeVar, cast
@@ -15,19 +15,52 @@ from typing import Any, TypeVar, cast
 from numba import njit
 from numba.core.dispatcher import Dispatcher
 
-__all__ = ["compiled"]
+__all__ = ["borrowing", "borrowing_inline", "compiled", "compiled_inline"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
 def compiled(function: _F) -> _F:
     """Compile `function` with numba in nopython mode, cached on disk, without fast-math."""
-    dispatcher = cast("Any", njit(cache=True, nogil=True, error_model="numpy")(function))
+    return _compile(function)
+
+
+def compiled_inline(function: _F) -> _F:
+    """The same, written out where compiled functions call it: for a short step that returns an array."""
+    return _compile(function, inline="always")
+
+
+def borrowing(function: _F) -> _F:
+    """The same for a function that only reads and writes the arrays it is given: none made, none returned.
+
+    It skips numba's reference counts, which cost more than the work of a short step: about 2 ns for each
+    array and call.
+    """
+    return _compile(function, _nrt=False)
+
+
+def borrowing_inline(function: _F) -> _F:
+    """The same, written out in the compiled functions that call it: for the steps of a hot loop."""
+    return _compile(function, _nrt=False, forceinline=True)
+
+
+def _compile(function: _F, **options: object) -> _F:
+    compiler = cast("Any", njit)
+    dispatcher = compiler(nogil=True, error_model="numpy", **options)(function)
+    if isinstance(dispatcher, Dispatcher):  # with NUMBA_DISABLE_JIT it is the plain function
+        _enable_cache(dispatcher, function)
+    return cast("_F", dispatcher)  # it is called with the same arguments
+
+
+def _enable_cache(dispatcher: Any, function: Callable[..., Any]) -> None:
+    try:
+        dispatcher.enable_caching()
+    except RuntimeError:  # no folder can be written, or no source file: compiled anew by every process
+        return
     stamps = tuple(sorted({_stamp(item) for item in _called(function)}))
-    if stamps and hasattr(dispatcher, "py_func"):  # with NUMBA_DISABLE_JIT it is the plain function
+    if stamps:
         cache_file = dispatcher._cache._cache_file
         cache_file._source_stamp = (cache_file._source_stamp, stamps)
-    return cast("_F", dispatcher)  # it is called with the same arguments
 
 
 def _called(function: Callable[..., Any]) -> Iterator[Any]:
@@ -45,5 +78,5 @@ def _called(function: Callable[..., Any]) -> Iterator[Any]:
 def _stamp(dispatcher: Any) -> str:
     cache_file = getattr(dispatcher._cache, "_cache_file", None)
     if cache_file is None:  # not cached: identified by its source
-        return inspect.getsource(dispatcher.py_func)
+        return str(dispatcher.py_func.__code__.co_code.hex())
     return f"{dispatcher.py_func.__module__}:{cache_file._source_stamp}"

@@ -37,13 +37,24 @@ from workbench.indicators.kernels import (
     true_range_kernel,
     wma_kernel,
 )
+from workbench.strategy.clock import clock_kernel
 from workbench.strategy.expressions import FIELDS, MAX_NODES, SIDES, Expr, Model
 
-__all__ = ["BLOCK", "PRICES", "Program", "compile_program", "required_bars", "run_batch", "run_nodes"]
+__all__ = [
+    "BLOCK",
+    "PRICES",
+    "READS_CLOCK",
+    "Program",
+    "compile_program",
+    "required_bars",
+    "run_batch",
+    "run_nodes",
+]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
+READS_CLOCK = 8  # in `Program.reads`: the hour or weekday is used
 BLOCK = 512  # bars: buffers of a whole rule stay in the second-level cache
 PRICES = tuple(f"{side}_{field}" for side in SIDES[:2] for field in FIELDS)  # rows of a block of prices
 
@@ -86,6 +97,7 @@ class Program:
     initial_state: Floats
     outputs: tuple[int, ...]  # node of each output, -1 for none
     predictions: tuple[Prediction, ...]
+    reads: Ints  # rows of `PRICES` that it uses, and `READS_CLOCK`
 
     @property
     def nodes(self) -> int:
@@ -104,6 +116,7 @@ def compile_program(outputs: Sequence[Expr | None], *, instrument: Instrument) -
     constants = np.zeros(len(order))
     lags: list[tuple[int, int]] = []
     predictions: list[Prediction] = []
+    reads: set[int] = set()
     size = 0
     for node, item in enumerate(order):
         data = dict(item.data)
@@ -115,6 +128,9 @@ def compile_program(outputs: Sequence[Expr | None], *, instrument: Instrument) -
             args = []
         elif name == "price":
             number = SIDES.index(data["side"]) * len(FIELDS) + FIELDS.index(data["field"])
+            reads |= {number} if number < 8 else {number - 8, number - 4}  # the mid needs both sides
+        elif name in ("hour", "weekday"):
+            reads.add(READS_CLOCK)
         elif name in ("const", "pips", "level"):
             constants[node] = _constant(item, instrument)
             name = "const"
@@ -131,7 +147,7 @@ def compile_program(outputs: Sequence[Expr | None], *, instrument: Instrument) -
     for start, stop in lags:
         state[start:stop] = np.nan
     chosen = tuple(-1 if item is None else numbers[item.key] for item in outputs)
-    return Program(code, constants, state, chosen, tuple(predictions))
+    return Program(code, constants, state, chosen, tuple(predictions), np.array(sorted(reads), np.int64))
 
 
 def required_bars(outputs: Sequence[Expr | None]) -> int:
@@ -378,8 +394,10 @@ def run_batch(
     constants: Floats,
     state: Floats,
     columns: Any,
-    hours: Floats,
-    weekdays: Floats,
+    open_ns: Ints,
+    reads: Ints,
+    offset_starts: Ints,
+    offsets: Ints,
     flag_nodes: Ints,
     flags: Any,
     number_nodes: Ints,
@@ -387,28 +405,29 @@ def run_batch(
 ) -> None:
     """Run a program without predictions over whole columns, block by block.
 
-    `columns` are the int64 price columns in the order of `PRICES`; hours and weekdays may be empty when not
-    used. `flags` (bool) and `results` get a row for each node of `flag_nodes` and `number_nodes`.
+    `columns` are the int64 price columns in the order of `PRICES`, of which `reads` lists those in use (and
+    `READS_CLOCK`); `offset_starts` and `offsets` are New York's. `flags` (bool) and `results` get a row for
+    each node of `flag_nodes` and `number_nodes`.
     """
     count = columns[0].shape[0]
     values = np.empty((max(1, code.shape[0]), BLOCK))
     prices = np.empty((8, BLOCK))
-    clock = np.zeros((2, BLOCK))
+    clock = np.empty((2, BLOCK))
     for start in range(0, count, BLOCK):
         m = min(BLOCK, count - start)
-        for row in range(8):
-            column = columns[row]
-            for i in range(m):
-                prices[row, i] = column[start + i]
-        if hours.shape[0] > 0:
-            clock[0, :m] = hours[start : start + m]
-            clock[1, :m] = weekdays[start : start + m]
+        for row in reads:
+            if row == READS_CLOCK:
+                clock_kernel(open_ns[start : start + m], offset_starts, offsets, clock[0], clock[1])
+            else:
+                column = columns[row][start : start + m]
+                for i in range(m):
+                    prices[row, i] = column[i]
         run_nodes(code, constants, state, 0, code.shape[0], prices, clock, values, m)
         for row in range(flag_nodes.shape[0]):
             if flag_nodes[row] >= 0:
+                source, flag = values[flag_nodes[row]], flags[row, start : start + m]
                 for i in range(m):
-                    flags[row, start + i] = values[flag_nodes[row], i] == 1.0
+                    flag[i] = source[i] == 1.0
         for row in range(number_nodes.shape[0]):
             if number_nodes[row] >= 0:
-                for i in range(m):
-                    results[row, start + i] = values[number_nodes[row], i]
+                results[row, start : start + m] = values[number_nodes[row], :m]

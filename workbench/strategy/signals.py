@@ -10,15 +10,13 @@ import numpy.typing as npt
 from workbench.domain.instruments import Instrument
 from workbench.domain.quotes import Bar
 from workbench.errors import BadInputError
-from workbench.strategy.clock import new_york_hour_and_weekday
+from workbench.strategy.clock import clock_kernel, new_york_offsets
 from workbench.strategy.decision import SIZE_RISK_FRACTION, SIZE_UNITS
 from workbench.strategy.expressions import Expr
 from workbench.strategy.program import (
     BLOCK,
-    HOUR,
-    N_OP,
     PRICES,
-    WEEKDAY,
+    READS_CLOCK,
     Prediction,
     Program,
     compile_program,
@@ -43,6 +41,7 @@ __all__ = [
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
+_NO_TIMES = np.empty(0, np.int64)
 
 
 class BarColumns(Protocol):
@@ -192,9 +191,8 @@ def _run(program: Program, bars: BarColumns, *, conditions: int) -> tuple[Flags,
     flag_nodes, number_nodes = outputs[:conditions], outputs[conditions:]
     flags = np.zeros((len(flag_nodes), count), np.bool_)
     numbers = np.full((len(number_nodes), count), np.nan)
-    hours, weekdays = np.empty(0), np.empty(0)
-    if _reads_clock(program):
-        hours, weekdays = new_york_hour_and_weekday(open_ns)
+    reads_clock = READS_CLOCK in program.reads
+    starts, offsets = new_york_offsets() if reads_clock else (_NO_TIMES, _NO_TIMES)
     state = program.initial_state.copy()
     if not program.predictions:
         run_batch(
@@ -202,8 +200,10 @@ def _run(program: Program, bars: BarColumns, *, conditions: int) -> tuple[Flags,
             program.constants,
             state,
             columns,
-            hours,
-            weekdays,
+            open_ns,
+            program.reads,
+            starts,
+            offsets,
             flag_nodes,
             flags,
             number_nodes,
@@ -211,14 +211,14 @@ def _run(program: Program, bars: BarColumns, *, conditions: int) -> tuple[Flags,
         )
         return flags, numbers
     values = np.empty((program.nodes, BLOCK))
-    prices, clock = np.empty((len(PRICES), BLOCK)), np.zeros((2, BLOCK))
+    prices, clock = np.empty((len(PRICES), BLOCK)), np.empty((2, BLOCK))
     for start in range(0, count, BLOCK):
         stop = min(count, start + BLOCK)
         m = stop - start
         for row, column in enumerate(columns):
             prices[row, :m] = column[start:stop]
-        if len(hours):
-            clock[0, :m], clock[1, :m] = hours[start:stop], weekdays[start:stop]
+        if reads_clock:
+            clock_kernel(open_ns[start:stop], starts, offsets, clock[0], clock[1])
         _run_block(program, state, prices, clock, values, m)
         for row, node in enumerate(flag_nodes):
             if node >= 0:
@@ -227,10 +227,6 @@ def _run(program: Program, bars: BarColumns, *, conditions: int) -> tuple[Flags,
             if node >= 0:
                 numbers[row, start:stop] = values[node, :m]
     return flags, numbers
-
-
-def _reads_clock(program: Program) -> bool:
-    return bool(np.isin(program.code[:, N_OP], (HOUR, WEEKDAY)).any())
 
 
 def _run_block(
@@ -263,7 +259,8 @@ class ExprStream:
         self._values = np.empty((max(1, self._program.nodes), 1))
         self._prices = np.empty((len(PRICES), 1))
         self._clock = np.zeros((2, 1))
-        self._reads_clock = _reads_clock(self._program)
+        self._reads_clock = READS_CLOCK in self._program.reads
+        self._open_ns = np.zeros(1, np.int64)
 
     def update(self, bar: Bar) -> list[float]:
         """Every output after `bar`: NaN where unknown or not asked for, conditions as 1 and 0.
@@ -286,8 +283,8 @@ class ExprStream:
             bar.ask_close,
         )
         if self._reads_clock:
-            hours, weekdays = new_york_hour_and_weekday(np.array([bar.open_ns], np.int64))
-            self._clock[0, 0], self._clock[1, 0] = hours[0], weekdays[0]
+            self._open_ns[0] = bar.open_ns
+            clock_kernel(self._open_ns, *new_york_offsets(), self._clock[0], self._clock[1])
         _run_block(self._program, self._state, self._prices, self._clock, self._values, 1)
         return [float("nan") if node < 0 else float(self._values[node, 0]) for node in self._program.outputs]
 
