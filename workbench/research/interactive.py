@@ -49,6 +49,9 @@ class Interactive:
         title = f"{self._result.name}, {self._result.instrument.id} {self._result.bars.timeframe}"
         return str(file_html(self.figure(), INLINE, title))
 
+    def __repr__(self) -> str:
+        return f"<interactive figure of {self._result!r}>"
+
     def _repr_html_(self) -> str:
         page = escape(self.html(), quote=True)
         return (

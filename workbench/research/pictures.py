@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COLOURS",
+    "Picture",
     "cost_picture",
     "equity_picture",
     "heat_picture",
@@ -50,9 +51,16 @@ def png(figure: Figure, *, dpi: int = 110) -> bytes:
     return buffer.getvalue()
 
 
+class Picture(Figure):
+    """A figure that a notebook shows by itself, without pyplot."""
+
+    def _repr_png_(self) -> bytes:
+        return png(self)
+
+
 def new_figure(width: float, height: float) -> Figure:
     """An empty figure of `width` by `height` inches."""
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = Picture(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
@@ -146,15 +154,16 @@ def heat(
         spine.set_visible(False)
     if not text:
         return
+    digits = 2 if bound < 1.0 else 1 if bound < 1_000.0 else 0
     for row, column in np.argwhere(np.isfinite(values)):
         axes.text(
             column,
             row,
-            f"{values[row, column]:.1f}",
+            f"{values[row, column]:,.{digits}f}",
             ha="center",
             va="center",
             fontsize=7.5,
-            color="white" if abs(share[row, column]) > 0.6 else COLOURS["text"],
+            color="white" if abs(share[row, column]) > 0.45 else COLOURS["text"],
         )
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from html import escape
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -16,9 +17,11 @@ from workbench.errors import BadInputError
 from workbench.market import ecb_rate
 from workbench.market.errors import MissingDataError
 from workbench.research import html, pictures
-from workbench.research.interactive import Interactive
 from workbench.research.result import BacktestResult
 from workbench.research.statistics import DEFINITIONS
+
+if TYPE_CHECKING:
+    from workbench.research.interactive import Interactive
 
 __all__ = ["TearSheet", "monthly_returns", "tear_sheet"]
 
@@ -97,8 +100,10 @@ class TearSheet:
             f"({rate} {result.currency} for 1 EUR). For reporting only: nobody traded at that rate."
         )
 
-    def interactive(self) -> Interactive:
+    def interactive(self) -> "Interactive":
         """Equity and price to zoom and move about in."""
+        from workbench.research.interactive import Interactive  # Bokeh takes a while to import
+
         return Interactive(self.result)
 
     def save(self, folder: Path | str) -> list[Path]:
@@ -129,6 +134,9 @@ class TearSheet:
         for name, frame in tables.items():
             put(f"{name}.csv", frame.to_csv(lineterminator="\n").encode())
         return written
+
+    def __repr__(self) -> str:
+        return f"<tear sheet of {self.result!r}>"
 
     def _repr_html_(self) -> str:
         return html.page(self._body())
