@@ -60,6 +60,7 @@ def deploy(
     frame = str(timeframe_named(timeframe))
     proposed = Limits.from_json(limits).to_json() if limits is not None else None
     session = current_session()
+    session.deployed = (strategy, names, frame)
     if session.mode is Mode.LIVE:
         _arm(strategy, instruments=names, timeframe=frame)
         return

@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 _RESULTS = (
     ("workbench.research.result", "BacktestResult", "backtest"),
     ("workbench.research.tear_sheet", "TearSheet", "tear_sheet"),
-    ("workbench.research.sweep", "SweepResult", "sweep"),
+    ("workbench.research.sweep_result", "SweepResult", "sweep"),
 )
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from workbench.domain.cost_book import CostBook
+    from workbench.strategy import Strategy
     from workbench.tracking import SqlTrialLedger
 
 __all__ = ["Mode", "Session", "current_session", "new_session"]
@@ -54,6 +55,7 @@ class Session:
         self.data: dict[str, str] = {}  # fingerprint by "EUR_USD H1"
         self.cost_book: CostBook | None = None  # of the last result
         self.backtests = 0
+        self.deployed: tuple[Strategy, list[str], str] | None = None  # strategy, instruments, timeframe
         self.deployed: tuple[Any, list[str], str] | None = None  # strategy, instruments, timeframe
         self._environment = dict(environment)
         self._run_id = environment.get("WORKBENCH_RUN_ID", "")
@@ -122,7 +124,8 @@ class Session:
         """Where trials are counted; None where they are not."""
         if not self.logs:
             return None
-        from workbench.tracking import SqlTrialLedger
+        from workbench.strategy import Strategy
+    from workbench.tracking import SqlTrialLedger
 
         return SqlTrialLedger(
             self.engine, idea=self.idea, author=self.author, run_id=self.run_id(), name=self.notebook_name
