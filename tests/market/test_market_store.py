@@ -15,7 +15,7 @@ from tests.market.bars_for_tests import MINUTE, MONDAY, bars_at, minutes
 from workbench.domain.cost_book import CostBook
 from workbench.domain.timeframes import Timeframe
 from workbench.errors import BadInputError
-from workbench.market import MarketStore, columnar, resample, sample_files
+from workbench.market import MarketStore, columnar, import_sample, resample, sample_files
 from workbench.market.bars import COLUMNS
 from workbench.market.errors import DamagedDatasetError, MissingDataError, TimeZoneNotStatedError
 from workbench.store import open_store
@@ -29,11 +29,7 @@ def _files(market: MarketStore) -> list[str]:
 
 
 def _import_sample(market: MarketStore, cost_book: CostBook) -> str:
-    sample = sample_files()
-    report = market.import_file(
-        sample.eurusd_h1_2017, sample.instrument, timezone=sample.timezone, cost_book=cost_book
-    )
-    return report.fingerprint
+    return import_sample(market, cost_book=cost_book).fingerprint
 
 
 def test_what_was_imported_is_read_back_exactly(market: MarketStore) -> None:
@@ -55,9 +51,19 @@ def test_the_catalogue_says_what_there_is(market: MarketStore, cost_book: CostBo
     assert dataset.path == f"EUR_USD/H1/{fingerprint}.parquet"
     assert dataset.source == "eurusd_h1_2017_ask.csv.gz (UTC)"
     assert "2017-01-01 22:00 to 2017-12-29 22:00 UTC" in dataset.describe()
+    assert (dataset.first_time, dataset.last_time) == ("2017-01-01 22:00", "2017-12-29 22:00")
+    assert json.loads(json.dumps(dataset.to_json()))["report"]["rows"] == 6_225
     assert dataset.report == market.check(fingerprint)
     assert market.datasets("EUR_USD", "H1") == [dataset]
     assert market.datasets("GBP_USD") == market.datasets(timeframe="M1") == []
+
+
+def test_the_sample_imports_without_a_word_about_it(sqlite_market: MarketStore) -> None:
+    report = import_sample(sqlite_market)
+    assert report.dataset.sides.startswith(
+        "ask; bid = ask - spread by hour of week of cost book retail of 2018"
+    )
+    assert len(sqlite_market.bars("EUR_USD", "D1")) == 260
 
 
 def test_importing_twice_changes_nothing(market: MarketStore, cost_book: CostBook) -> None:

@@ -6,7 +6,7 @@ from workbench.market.market_store import Dataset, ImportReport, MarketStore
 from workbench.market.reference_rates import ecb_rate
 from workbench.market.replay import Feed, FeedEvent, ReplayFeed
 from workbench.market.resampling import resample
-from workbench.market.sample_files import SampleFiles, sample_files
+from workbench.market.sample import SampleFiles, import_sample, sample_files
 
 __all__ = [
     "Bars",
@@ -21,6 +21,7 @@ __all__ = [
     "SampleFiles",
     "check_bars",
     "ecb_rate",
+    "import_sample",
     "make_bars",
     "resample",
     "sample_files",

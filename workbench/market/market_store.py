@@ -7,7 +7,7 @@ row in the catalogue; a file without one is invisible, so an import that is cut 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from html import escape
 from pathlib import Path
@@ -52,12 +52,25 @@ class Dataset:
     report: CheckReport
     created_ns: int
 
+    @property
+    def first_time(self) -> str:
+        """When the first bar opens, for people, UTC."""
+        return f"{to_datetime(self.first_ns):%Y-%m-%d %H:%M}"
+
+    @property
+    def last_time(self) -> str:
+        """When the last bar closes, for people, UTC."""
+        return f"{to_datetime(self.last_ns):%Y-%m-%d %H:%M}"
+
+    def to_json(self) -> dict[str, Any]:
+        """A plain value."""
+        return {**asdict(self), "timeframe": str(self.timeframe), "report": self.report.to_json()}
+
     def describe(self) -> str:
         """One line for a list."""
         return (
             f"{self.fingerprint[:12]}  {self.instrument} {self.timeframe}  {self.rows:,} bars  "
-            f"{to_datetime(self.first_ns):%Y-%m-%d %H:%M} to {to_datetime(self.last_ns):%Y-%m-%d %H:%M} UTC  "
-            f"{self.source}"
+            f"{self.first_time} to {self.last_time} UTC  {self.source}"
         )
 
 

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from workbench.errors import BadInputError
 from workbench.market.errors import MissingDataError
-from workbench.market.sample_files import sample_files
+from workbench.market.sample.files import sample_files
 
 __all__ = ["ecb_rate", "ecb_sessions"]
 

@@ -1,4 +1,4 @@
-"""The market data that comes with the workbench; where it is from stands in ``sample/SOURCE.md``."""
+"""Where the shipped files are."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ class SampleFiles:
 
 def sample_files() -> SampleFiles:
     """The shipped sample."""
-    folder = Path(__file__).parent / "sample"
+    folder = Path(__file__).parent
     return SampleFiles(
         eurusd_h1_2017=folder / "eurusd_h1_2017_ask.csv.gz",
         ecb_rates=folder / "eurofxref-hist.zip",
