@@ -21,6 +21,7 @@ from workbench.release.errors import (
     TamperedReleaseError,
 )
 from workbench.release.evidence import GATES, Evidence, GateProgress
+from workbench.release.promotion import promote
 from workbench.release.releases import Release, find_release_id, list_releases, load_release
 
 __all__ = [
@@ -46,5 +47,6 @@ __all__ = [
     "is_approved",
     "list_releases",
     "load_release",
+    "promote",
     "refuse",
 ]

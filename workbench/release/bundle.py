@@ -19,6 +19,7 @@ from workbench.release.keys import SigningKey
 __all__ = [
     "COST_BOOK",
     "ENVIRONMENT",
+    "EXECUTED",
     "MANIFEST",
     "NOTEBOOK",
     "SIGNATURE",
@@ -31,6 +32,7 @@ __all__ = [
 MANIFEST = "manifest.json"
 SIGNATURE = "signature"
 NOTEBOOK = "notebook.ipynb"
+EXECUTED = "executed.ipynb"  # what the notebook showed when it was reproduced
 ENVIRONMENT = "requirements.lock"
 COST_BOOK = "cost_book.json"
 STRATEGY = "strategy.json"

@@ -8,12 +8,12 @@ __all__ = ["GATES", "Evidence", "GateProgress"]
 
 GATES: Mapping[str, str] = {  # in the order they are passed, with the words people see
     "complete": "Notebook complete",
-    "limits": "Limits set",
     "candidate": "Candidate registered",
+    "limits": "Limits set",
     "code": "Code version noted",
     "reproduction": "Reproduced in a clean kernel",
-    "causality": "Looks at no future bar",
     "dry_start": "Live start rehearsed",
+    "causality": "Looks at no future bar",
 }
 
 

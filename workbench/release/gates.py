@@ -1,0 +1,337 @@
+"""The gates: each looks at one thing and says what it found; none of them runs anything."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from itertools import zip_longest
+from typing import Any
+
+from workbench.domain.calendar import to_datetime
+from workbench.domain.limits import Limits
+from workbench.errors import WorkbenchError
+from workbench.notebook import CellResult, Notebook, check_notebook, first_line, validate_parameters
+from workbench.release.evidence import Evidence
+from workbench.release.secrets import find_secrets
+
+__all__ = [
+    "Difference",
+    "candidate_gate",
+    "causality_gate",
+    "code_gate",
+    "complete_gate",
+    "dry_start_gate",
+    "first_decision_that_differs",
+    "first_difference",
+    "limits_gate",
+    "reproduction_gate",
+]
+
+_SHOWN = 160  # characters of a value in a message
+
+
+def complete_gate(executed: Notebook, *, parameters: Mapping[str, Any], saved: Notebook | None) -> Evidence:
+    """One parameters cell, `deploy` last, every cell ran without an error in order, no secret, and the saved
+    notebook is still the one that ran.
+
+    Parameters
+    ----------
+    saved
+        The notebook's file as it is now; None when it is not there any more.
+    """
+    try:
+        check_notebook(executed)
+        validate_parameters(executed, parameters)
+    except WorkbenchError as error:
+        return _refused("complete", str(error))
+    if suspicions := find_secrets(executed.node):
+        first = suspicions[0]
+        return _refused(
+            "complete",
+            f"cell {first.cell} of all cells, line {first.line}, holds what looks like {first.what}; "
+            "take it out of the notebook, change it where it is used, and run again",
+            suspicions=[[item.cell, item.line, item.what] for item in suspicions],
+        )
+    if saved is not None and (changed := _changed_cell(executed, saved)):
+        return _refused("complete", changed)
+    words = "its parameters cell, deploy in its last cell, nothing that looks like a secret"
+    return _passed(
+        "complete",
+        f"{len(executed.cells)} code cells with {words}",
+        cells=len(executed.cells),
+        source_sha256=executed.source_sha256,
+    )
+
+
+def candidate_gate(
+    candidate: Mapping[str, Any] | None, *, run_id: str, trials: int, sharpes: Mapping[str, float | int]
+) -> Evidence:
+    """The run registered a strategy, with pinned data and costs.
+
+    Parameters
+    ----------
+    sharpes
+        What the trials' Sharpe ratios say of the best of them; shown, not judged.
+    """
+    if candidate is None:
+        return _refused(
+            "candidate",
+            f"expected the run {run_id} to have registered a candidate, found none; "
+            "end the notebook with deploy(...) and run it again",
+        )
+    frame = candidate["timeframe"]
+    missing = [name for name in candidate["instruments"] if f"{name} {frame}" not in candidate["data"]]
+    if missing:
+        return _refused(
+            "candidate",
+            f"expected pinned {frame} bars of {', '.join(missing)}, found "
+            f"{', '.join(candidate['data']) or 'no data'}; load them with load_bars(...) in the notebook",
+        )
+    unpriced = [
+        name
+        for name in candidate["instruments"]
+        if name not in (candidate["cost_book"] or {}).get("costs", {})
+    ]
+    if unpriced:
+        return _refused(
+            "candidate",
+            f"expected the costs of {', '.join(unpriced)} to be pinned, found none; "
+            "run a backtest with a cost book before deploy(...)",
+        )
+    strategy = candidate["strategy"]
+    return _passed(
+        "candidate",
+        f"{strategy['class']} on {', '.join(candidate['instruments'])} {frame}, "
+        f"{trials:,} variants of the idea tried so far",
+        spec_digest=strategy["digest"],
+        trials=trials,
+        **sharpes,
+    )
+
+
+def limits_gate(limits: Limits, *, instruments: Sequence[str]) -> Evidence:
+    """Every limit is a number above zero, and the instruments are named."""
+    zero = [
+        item.name for item in fields(Limits) if item.name != "instruments" and not getattr(limits, item.name)
+    ]
+    if zero:
+        return _refused(
+            "limits",
+            f"expected every limit to be above zero, found {', '.join(zero)} missing or zero; "
+            "a limit that is not set allows nothing. Give them to promote(...) or to deploy(..., limits=...)",
+            zero=zero,
+        )
+    if unnamed := [name for name in instruments if name not in limits.instruments]:
+        return _refused(
+            "limits",
+            f"expected limits that name {', '.join(unnamed)}, found "
+            f"{', '.join(limits.instruments) or 'no instrument'}; add what the strategy trades",
+        )
+    return _passed("limits", f"all {len(fields(Limits))} limits set", limits=_plain(limits.to_json()))
+
+
+def code_gate(*, ran: str, now: str, changed: bool) -> Evidence:
+    """Which code made the run, and which reproduces it; noted, and never a reason to refuse."""
+    of_run = ", the code of the run" if ran == now else f"; the run was made by {ran or 'unknown code'}"
+    return _passed(
+        "code",
+        f"{now}{of_run}",
+        run=ran,
+        promotion=now,
+        changed_since_commit=changed,
+    )
+
+
+def reproduction_gate(
+    recorded: Sequence[CellResult], again: Sequence[CellResult], *, wall_s: float
+) -> Evidence:
+    """Every code cell showed the same again, in a clean kernel on the pinned data."""
+    found = first_difference(recorded, again)
+    if found is not None:
+        return _refused("reproduction", found.sentence, cell=found.cell, **found.values)
+    digests = sum(len(item.digests) for item in again)
+    return _passed(
+        "reproduction",
+        f"{len(again)} cells showed the same again, {digests} results by their digest, in {wall_s:.1f} s",
+        cells=len(again),
+        digests=digests,
+        wall_s=round(wall_s, 1),
+    )
+
+
+class Difference:
+    """The first thing that two runs showed differently."""
+
+    def __init__(self, cell: int, source: str, what: str, recorded: str, again: str) -> None:
+        self.cell = cell
+        self.values = {"recorded": _cut(recorded), "again": _cut(again)}
+        self.sentence = (
+            f"cell {cell} ({first_line(source)}): {what} in the run: {_cut(recorded)!r}, run again: "
+            f"{_cut(again)!r}; a released notebook shows the same each time: give seeds, pin data, "
+            "and leave times out"
+        )
+
+
+def first_difference(recorded: Sequence[CellResult], again: Sequence[CellResult]) -> Difference | None:
+    """The first cell that differs between two runs of one notebook; None when none does."""
+    for old, new in zip_longest(recorded, again):
+        one = old or new
+        if old is None or new is None:
+            words = ("no such cell", "a cell") if old is None else ("a cell", "no such cell")
+            return Difference(one.number, one.source, "cell", *words)
+        for what, first, second in (
+            ("source", old.source, new.source),
+            ("executed", str(old.executed), str(new.executed)),
+            ("error", old.error, new.error),
+        ):
+            if first != second:
+                return Difference(old.number, old.source, what, first, second)
+        for what, firsts, seconds in (
+            ("result", old.digests, new.digests),
+            ("output", old.text, new.text),
+        ):
+            if firsts != seconds:
+                return Difference(old.number, old.source, what, *_first_line_that_differs(firsts, seconds))
+    return None
+
+
+def dry_start_gate(rehearsed: Mapping[str, Any], *, candidate: Mapping[str, Any], wall_s: float) -> Evidence:
+    """Started as a live kernel starts it, without research cells, the notebook gives the same strategy."""
+    spec = candidate["strategy"]
+    if rehearsed["spec"]["digest"] != spec["digest"]:
+        return _refused(
+            "dry_start",
+            f"the notebook without its research cells gives another strategy: "
+            f"{_strategy(spec)} in the run, {_strategy(rehearsed['spec'])} now; "
+            "what deploy(...) is given may not depend on a cell tagged 'research'",
+            run=spec["digest"],
+            rehearsal=rehearsed["spec"]["digest"],
+        )
+    for what in ("instruments", "timeframe"):
+        if rehearsed[what] != candidate[what]:
+            return _refused(
+                "dry_start", f"{what}: {candidate[what]} in the run, {rehearsed[what]} without research cells"
+            )
+    decisions = sum(len(found) for found in rehearsed["decisions"].values())
+    bars = sum(rehearsed["bars"].values())
+    return _passed(
+        "dry_start",
+        f"the same strategy without research cells; it decided to act on {decisions:,} of {bars:,} bars, "
+        f"in {wall_s:.1f} s",
+        spec_digest=spec["digest"],
+        decisions=decisions,
+        bars=bars,
+        wall_s=round(wall_s, 1),
+    )
+
+
+def causality_gate(
+    rehearsed: Mapping[str, Any], cut: Sequence[tuple[int, Mapping[str, Any] | str]]
+) -> Evidence:
+    """With the bars after a moment taken away, everything decided up to that moment stays the same.
+
+    Parameters
+    ----------
+    cut
+        Each moment, nanoseconds UTC, with what was decided when nothing after it was there, or why the
+        notebook could not be run so.
+    """
+    compared = 0
+    for until_ns, found in cut:
+        if isinstance(found, str):
+            continue
+        moment = f"{to_datetime(until_ns):%Y-%m-%d %H:%M} UTC"
+        differing = first_decision_that_differs(rehearsed, found, until_ns=until_ns)
+        if differing is not None:
+            return _refused(
+                "causality",
+                f"with the bars after {moment} taken away, {differing}; the strategy knew what came later: "
+                "fit on bars before those it is tested on, and take no value from the end of the data",
+                until_ns=until_ns,
+            )
+        if found["spec"]["digest"] != rehearsed["spec"]["digest"]:
+            return _refused(
+                "causality",
+                f"with the bars after {moment} taken away, the notebook makes another strategy: "
+                f"{_strategy(found['spec'])} instead of {_strategy(rehearsed['spec'])}; "
+                "fit it on a fixed span",
+                until_ns=until_ns,
+            )
+        compared += 1
+    if not compared:
+        reason = next((found for _, found in cut if isinstance(found, str)), "no moment lies within the data")
+        return _refused("causality", f"no moment could be tried: {reason}")
+    return _passed(
+        "causality",
+        f"the same decisions with the future taken away at {compared} moments",
+        moments=[f"{to_datetime(until_ns):%Y-%m-%dT%H:%MZ}" for until_ns, _ in cut],
+        not_tried=[found for _, found in cut if isinstance(found, str)],
+    )
+
+
+def first_decision_that_differs(
+    whole: Mapping[str, Any], cut: Mapping[str, Any], *, until_ns: int
+) -> str | None:
+    """The first bar at which two rehearsals decided differently, in words; None when there is none."""
+    for name, decided in whole["decisions"].items():
+        full = {close: orders for close, orders in decided if close <= until_ns}
+        short = dict(map(tuple, cut["decisions"].get(name, [])))
+        for close in sorted(full.keys() | short.keys()):
+            if full.get(close) != short.get(close):
+                return (
+                    f"{name} at the bar that closed {to_datetime(close):%Y-%m-%d %H:%M} UTC decided "
+                    f"{_orders(short.get(close))} instead of {_orders(full.get(close))}"
+                )
+    return None
+
+
+def _changed_cell(executed: Notebook, saved: Notebook) -> str:
+    for ran, now in zip_longest(executed.cells, saved.cells):
+        if ran is None or now is None or (ran.source, ran.tags) != (now.source, now.tags):
+            cell = now or ran
+            what = "was added" if ran is None else "was removed" if now is None else "was changed"
+            return (
+                f"cell {cell.number} ({first_line(cell.source)}) {what} since the run"
+                + (f": {_line_change(ran.source, now.source)}" if ran is not None and now is not None else "")
+                + "; run the notebook again, then promote that run"
+            )
+    return ""
+
+
+def _line_change(old: str, new: str) -> str:
+    for first, second in zip_longest(old.splitlines(), new.splitlines(), fillvalue=""):
+        if first != second:
+            return f"{_cut(first)!r} ran, {_cut(second)!r} is there now"
+    return "its tags"
+
+
+def _first_line_that_differs(firsts: Sequence[str], seconds: Sequence[str]) -> tuple[str, str]:
+    for first, second in zip_longest(firsts, seconds, fillvalue=""):
+        if first != second:
+            for one, other in zip_longest(first.splitlines(), second.splitlines(), fillvalue=""):
+                if one != other:
+                    return one, other
+    return "\n".join(firsts), "\n".join(seconds)
+
+
+def _strategy(spec: Mapping[str, Any]) -> str:
+    values = ", ".join(f"{name}={value!r}" for name, value in spec["params"].items())
+    return f"{spec['class']}({values}) {spec['digest'][:12]}"
+
+
+def _orders(orders: Any) -> str:
+    return "nothing" if not orders else " and ".join(f"{item['units']:+,} units" for item in orders)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+
+
+def _plain(value: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: list(item) if isinstance(item, tuple) else item for name, item in value.items()}
+
+
+def _passed(name: str, summary: str, **figures: Any) -> Evidence:
+    return Evidence(name=name, passed=True, summary=summary, figures=figures)
+
+
+def _refused(name: str, summary: str, **figures: Any) -> Evidence:
+    return Evidence(name=name, passed=False, summary=summary, figures=figures)
