@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 __all__ = ["cost_book", "load_bars", "moment", "to_balance"]
 
 _PINS = "WORKBENCH_DATA"  # JSON: fingerprint by "EUR_USD H1"; set by promotion, ignored in research
-_UNTIL = "WORKBENCH_DATA_UNTIL_NS"  # no bar that closes later is given; set by promotion, ignored in research
 _UNTIL = "WORKBENCH_DATA_UNTIL"  # nanoseconds UTC: promotion's rehearsals take away the bars that close later
 
 
@@ -150,16 +149,6 @@ def _known_by(bars: "Bars") -> "Bars":
 
         raise MissingDataError(f"{bars.instrument.id}: no bar had closed by the moment of this rehearsal")
     return bars.at(0, count)
-
-
-def _until_ns() -> int | None:
-    text = os.environ.get(_UNTIL, "")
-    if not text or current_session().mode is Mode.RESEARCH:
-        return None
-    try:
-        return int(text)
-    except ValueError:
-        raise BadInputError(f"expected {_UNTIL} to be nanoseconds UTC, found {text!r}") from None
 
 
 def _read_book(path: Path) -> CostBook:

@@ -64,7 +64,6 @@ def deploy(
     if session.mode is Mode.LIVE:
         _arm(strategy, instruments=names, timeframe=frame)
         return
-    session.deployed = (strategy, names, frame)
     described = spec(strategy)
     if session.mode is Mode.RESEARCH:
         value = _candidate(session, strategy=described, instruments=names, timeframe=frame, limits=proposed)

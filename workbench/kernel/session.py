@@ -56,7 +56,6 @@ class Session:
         self.cost_book: CostBook | None = None  # of the last result
         self.backtests = 0
         self.deployed: tuple[Strategy, list[str], str] | None = None  # strategy, instruments, timeframe
-        self.deployed: tuple[Any, list[str], str] | None = None  # strategy, instruments, timeframe
         self._environment = dict(environment)
         self._run_id = environment.get("WORKBENCH_RUN_ID", "")
         self._opened_here = False
@@ -124,8 +123,7 @@ class Session:
         """Where trials are counted; None where they are not."""
         if not self.logs:
             return None
-        from workbench.strategy import Strategy
-    from workbench.tracking import SqlTrialLedger
+        from workbench.tracking import SqlTrialLedger
 
         return SqlTrialLedger(
             self.engine, idea=self.idea, author=self.author, run_id=self.run_id(), name=self.notebook_name
