@@ -124,11 +124,25 @@ def _market(settings: Settings) -> Any:
 @click.option("--timeframe", "-t", default=None, help="As in H1; found from the stamps when not given.")
 @click.option("--format", "fmt", default="auto", show_default=True)
 @click.option("--timezone", default=None, help="Zone of the file's times, when they carry none, as in UTC.")
+@click.option("--side", type=click.Choice(["bid", "ask", "mid"]), help="Of a file with one price a bar.")
+@click.option(
+    "--cost-book",
+    default=None,
+    help="JSON file, or the word retail: makes the other side of files with one price a bar.",
+)
 @click.option("--sample", is_flag=True, help="Import the sample that is shipped with the workbench.")
 @_json_option
 @_answers
 def data_import(
-    files: tuple[Path, ...], instrument: str, timeframe: str | None, fmt: str, timezone: str | None, sample: bool, as_json: bool
+    files: tuple[Path, ...],
+    instrument: str,
+    timeframe: str | None,
+    fmt: str,
+    timezone: str | None,
+    side: str | None,
+    cost_book: str | None,
+    sample: bool,
+    as_json: bool,
 ) -> None:
     """Import files of quotes into the market store; importing twice changes nothing."""
     from workbench.market.sample import import_sample
@@ -137,10 +151,27 @@ def data_import(
     if not files and not sample:
         raise BadInputError("nothing to import: name one or more files, or --sample")
     reports = [import_sample(store)] if sample else []
+    book = None if cost_book is None else _cost_book(cost_book, instrument)
     reports += [
-        store.import_file(path, instrument, fmt=fmt, timeframe=timeframe, timezone=timezone) for path in files
+        store.import_file(
+            path, instrument, fmt=fmt, timeframe=timeframe, timezone=timezone, side=side, cost_book=book
+        )
+        for path in files
     ]
     _print([report.to_json() for report in reports], as_json=as_json, text=lambda: (str(item) for item in reports))
+
+
+def _cost_book(given: str, instrument: str) -> Any:
+    from workbench.domain.cost_book import CostBook, retail_book
+
+    if given == "retail":
+        return retail_book(instrument)
+    try:
+        return CostBook.from_json(json.loads(Path(given).read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise BadInputError(
+            f"--cost-book {given}: expected a JSON file or the word retail, found: {error}"
+        ) from None
 
 
 @data.command("list")

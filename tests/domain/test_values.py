@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.domain.cost_book import HOURS_OF_WEEK, CostBook, InstrumentCosts, retail_costs
+from workbench.domain.cost_book import HOURS_OF_WEEK, CostBook, InstrumentCosts, retail_book, retail_costs
 from workbench.domain.instruments import INSTRUMENTS, UnknownInstrumentError, instrument
 from workbench.domain.limits import Limits
 from workbench.domain.money import to_decimal, to_micro
@@ -159,6 +159,13 @@ def test_a_file_that_is_no_cost_book_is_refused(value: dict[str, Any]) -> None:
 def test_retail_spreads_are_widest_around_17_new_york() -> None:
     spreads = retail_costs("EUR_USD").spread_points
     assert (spreads[0], spreads[23], spreads[15]) == (29, 49, 13)  # 17:00, 16:00 and 08:00 New York
+
+
+def test_a_retail_book_holds_the_instruments_asked_for() -> None:
+    book = retail_book("USD_JPY", "EUR_USD")
+    assert sorted(book.costs) == ["EUR_USD", "USD_JPY"]
+    assert book.of("USD_JPY") == retail_costs("USD_JPY")
+    assert book.version == retail_book("EUR_USD", "USD_JPY").version
 
 
 def test_a_missing_limit_means_nothing_is_allowed() -> None:

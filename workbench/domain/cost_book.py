@@ -14,7 +14,7 @@ from typing import Any
 from workbench.domain.instruments import InstrumentId, instrument
 from workbench.errors import BadInputError
 
-__all__ = ["HOURS_OF_WEEK", "CostBook", "InstrumentCosts", "retail_costs"]
+__all__ = ["HOURS_OF_WEEK", "CostBook", "InstrumentCosts", "retail_book", "retail_costs"]
 
 HOURS_OF_WEEK = 168
 _WHOLE = ("commission_ppm", "financing_long_ppm", "financing_short_ppm", "margin_rate_ppm", "slippage_points")
@@ -142,4 +142,13 @@ def retail_costs(name: str) -> InstrumentCosts:
         financing_long_ppm=-25_000,
         financing_short_ppm=-5_000,
         margin_rate_ppm=record.margin_rate_ppm,
+    )
+
+
+def retail_book(*names: str) -> CostBook:
+    """A book of `retail_costs` for some instruments, dated by the quotes they were measured on."""
+    return CostBook(
+        broker="retail",
+        valid_from=date(2018, 1, 1),
+        costs={instrument(name).id: retail_costs(name) for name in names},
     )
