@@ -1,0 +1,24 @@
+// JupyterLab's own packages are ES modules; what they build on is compiled here too.
+const esModules = ['@jupyterlab', '@jupyter', '@microsoft', 'lib0', 'nanoid', 'y-protocols', 'yjs'].join('|');
+
+module.exports = {
+  testEnvironment: 'jsdom',
+  testMatch: ['<rootDir>/src/**/__tests__/*.spec.ts?(x)'],
+  transform: {
+    '^.+\\.(j|t)sx?$': [
+      'ts-jest',
+      {
+        isolatedModules: true,
+        tsconfig: {
+          allowJs: true,
+          esModuleInterop: true,
+          jsx: 'react',
+          module: 'commonjs',
+          moduleResolution: 'node',
+          target: 'ES2021'
+        }
+      }
+    ]
+  },
+  transformIgnorePatterns: [`/node_modules/(?!(${esModules})/)`]
+};

@@ -1,0 +1,249 @@
+import { Token } from '@lumino/coreutils';
+
+export type RunId = string & { readonly __brand: 'RunId' };
+export type ReleaseId = string & { readonly __brand: 'ReleaseId' };
+export type DeploymentId = string & { readonly __brand: 'DeploymentId' };
+export type PromotionId = string & { readonly __brand: 'PromotionId' };
+/** Milliseconds since 1970 in UTC. */
+export type Millis = number & { readonly __brand: 'Millis' };
+/** An exact decimal amount in text. */
+export type Money = string & { readonly __brand: 'Money' };
+
+export type ProcessState = 'running' | 'stopped' | 'killed';
+export type GateState = 'waiting' | 'running' | 'passed' | 'refused';
+export type ApprovalState = 'waiting' | 'approved' | 'refused';
+export type PromotionState = 'running' | 'promoted' | 'refused' | 'failed';
+export type DeploymentState =
+  'starting' | 'running' | 'restarting' | 'stopped' | 'finished' | 'failed';
+export type Mode = 'PAPER' | 'LIVE';
+
+export interface IMe {
+  readonly user: string;
+  readonly role: string;
+  readonly verbs: readonly string[];
+  /** One login serves everybody who sits at this machine. */
+  readonly soleUser: boolean;
+}
+
+export interface IProcess {
+  readonly state: ProcessState;
+  readonly detail: string;
+}
+
+export interface IKill {
+  readonly scope: string;
+  readonly by: string;
+  readonly reason: string;
+  readonly at: Millis | null;
+}
+
+export interface IStatus {
+  readonly gateway: IProcess;
+  readonly supervisor: IProcess;
+  readonly mode: Mode;
+  readonly kills: readonly IKill[];
+  readonly monitorUrl: string;
+}
+
+export interface IRun {
+  readonly id: RunId;
+  readonly name: string;
+  readonly experiment: string;
+  readonly status: string;
+  readonly started: Millis | null;
+  readonly notebook: string;
+  readonly author: string;
+  readonly candidate: boolean;
+  readonly trials: number;
+  readonly metrics: Readonly<Record<string, number | null>>;
+}
+
+export interface IGate {
+  readonly name: string;
+  readonly title: string;
+  readonly state: GateState;
+  readonly detail: string;
+}
+
+export interface IApproval {
+  readonly approver: string;
+  readonly decision: 'approved' | 'refused';
+  readonly reason: string;
+  readonly at: Millis | null;
+}
+
+export interface IRelease {
+  readonly id: ReleaseId;
+  readonly name: string;
+  readonly runId: string;
+  readonly author: string;
+  readonly created: Millis | null;
+  readonly approval: ApprovalState;
+  readonly approvals: readonly IApproval[];
+  readonly gates: readonly IGate[];
+  readonly strategy: string;
+  readonly instruments: readonly string[];
+  readonly timeframe: string;
+}
+
+export interface IPromotion {
+  readonly id: PromotionId;
+  readonly subject: string;
+  readonly by: string;
+  readonly state: PromotionState;
+  readonly gates: readonly IGate[];
+  readonly detail: string;
+  readonly releaseId: ReleaseId | null;
+}
+
+export interface IPosition {
+  readonly instrument: string;
+  readonly units: number;
+  readonly averagePrice: Money;
+  readonly unrealized: Money;
+}
+
+export interface IOrder {
+  readonly instrument: string;
+  readonly units: number;
+  readonly reduceOnly: boolean;
+}
+
+export interface IDecision {
+  readonly at: Millis | null;
+  readonly orders: readonly IOrder[];
+}
+
+export interface IDeployment {
+  readonly id: DeploymentId;
+  readonly releaseId: ReleaseId;
+  readonly releaseName: string;
+  readonly accountId: string;
+  readonly broker: string;
+  readonly currency: string;
+  readonly desired: 'running' | 'stopped';
+  readonly state: DeploymentState;
+  readonly detail: string;
+  readonly restarts: number;
+  readonly equity: Money;
+  readonly profit: Money;
+  readonly positions: readonly IPosition[];
+  readonly lastDecision: IDecision | null;
+  readonly marketTime: Millis | null;
+  readonly dataAgeS: number | null;
+  /** Why it is killed, empty when it is not. */
+  readonly killed: string;
+}
+
+export interface IAccount {
+  readonly id: string;
+  readonly broker: string;
+  readonly currency: string;
+  readonly balance: Money;
+  readonly heldBy: string;
+}
+
+/** One frame of the stream. */
+export interface IFrame {
+  readonly seq: number;
+  readonly status: IStatus;
+  readonly deployments: readonly IDeployment[];
+  readonly promotions: readonly IPromotion[];
+  readonly releasesVersion: string;
+  readonly runsVersion: string;
+}
+
+export interface IDone {
+  readonly said: string;
+}
+
+/** Limits in the server's whole units; see `limits.ts`. */
+export type ILimits = Readonly<Record<string, number | readonly string[]>>;
+
+export interface IPromoteRequest {
+  readonly runId?: RunId;
+  readonly notebook?: string;
+  readonly limits?: ILimits;
+}
+
+export interface IApproveRequest {
+  readonly releaseId: ReleaseId;
+  readonly decision: 'approved' | 'refused';
+  readonly reason: string;
+  readonly approver?: string;
+}
+
+export interface IDeployRequest {
+  readonly releaseId: ReleaseId;
+  readonly accountId: string;
+}
+
+/** What the server can be asked; `request.ts` does it over HTTP. */
+export interface IApi {
+  me(): Promise<IMe>;
+  runs(): Promise<readonly IRun[]>;
+  releases(): Promise<readonly IRelease[]>;
+  accounts(): Promise<readonly IAccount[]>;
+  promote(request: IPromoteRequest): Promise<IPromotion>;
+  approve(request: IApproveRequest): Promise<IRelease>;
+  deploy(request: IDeployRequest): Promise<IDone>;
+  stop(deploymentId: DeploymentId, flatten: boolean): Promise<IDone>;
+  kill(scope: string, reason: string): Promise<IDone>;
+  unkill(scope: string, reason: string): Promise<IDone>;
+  openStream(listener: IStreamListener): IStream;
+}
+
+export interface IStream {
+  close(): void;
+}
+
+export interface IStreamListener {
+  onOpen(): void;
+  onFrame(frame: IFrame): void;
+  /** A frame came that is not one. */
+  onProblem(sentence: string): void;
+  onClose(): void;
+}
+
+export type Connection = 'connecting' | 'open' | 'closed';
+
+/** Everything the panels show. */
+export interface IState {
+  readonly connection: Connection;
+  /** When the last frame came, by this browser's clock. */
+  readonly receivedAt: number | null;
+  readonly me: IMe | null;
+  readonly status: IStatus | null;
+  readonly deployments: readonly IDeployment[];
+  readonly promotions: readonly IPromotion[];
+  readonly releases: readonly IRelease[];
+  readonly runs: readonly IRun[];
+  /** What could not be loaded, empty for nothing. */
+  readonly error: string;
+}
+
+/** The one data layer: panels read it, commands act through it. */
+export interface IWorkbench {
+  readonly api: IApi;
+  readonly state: IState;
+  subscribe(listener: () => void): () => void;
+  may(verb: string): boolean;
+  refresh(): Promise<void>;
+}
+
+export const IWorkbench = new Token<IWorkbench>(
+  '@workbench/lab:IWorkbench',
+  'The live state of the workbench, and its verbs.'
+);
+
+export namespace CommandIDs {
+  export const showPanel = 'workbench:show-panel';
+  export const refresh = 'workbench:refresh';
+  export const promote = 'workbench:promote';
+  export const approve = 'workbench:approve';
+  export const deploy = 'workbench:deploy';
+  export const stop = 'workbench:stop';
+  export const killAll = 'workbench:kill-all';
+  export const unkillAll = 'workbench:unkill-all';
+  export const openMonitor = 'workbench:open-monitor';
+}
