@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from workbench.kernel.results import track
 from workbench.kernel.session import current_session
-from workbench.kernel.showing import show_result
+from workbench.kernel.showing import note, show, show_result
 
 if TYPE_CHECKING:
     from workbench.ml import Judgement, OnnxModel
@@ -32,8 +32,8 @@ def show_judgement(judgement: "Judgement") -> None:
     name = judgement.name.replace(" ", "_")
     track(**{f"{name}_folds": folds, f"{name}_auc": judgement.mean_auc})
     current_session().made("judgement", judgement.digest)
-    lines = [folds.round(3).to_string(), judgement.sentence()]
-    show_result("judgement", judgement.digest, "\n".join(lines))
+    show(folds.round(3))
+    show_result("judgement", judgement.digest, judgement.sentence())
 
 
 def keep_model(model: "OnnxModel", *, name: str) -> None:
@@ -53,6 +53,4 @@ def keep_model(model: "OnnxModel", *, name: str) -> None:
     # the version counts up at each run, the digest is what a reproduction must meet
     show_result("model", model.digest, f"Model {model.digest[:16]}.")
     if registered:
-        from workbench.kernel.showing import note
-
         note(f"Kept as {model.digest}{registered}.")

@@ -3,8 +3,11 @@
 A conversion is accepted only when it decides as its source does on every row it was trained on.
 """
 
+import logging
 import tempfile
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +41,20 @@ def _accept(model: OnnxModel, rows: npt.NDArray[np.float64], source: npt.NDArray
             f"and decides otherwise on {flips} of {len(rows)} rows; do not trade it"
         )
     return model
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the exporter's remarks about packages it could use, which say nothing of the model, off the page."""
+    log = logging.getLogger("torch.onnx")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        log.setLevel(level)
 
 
 def train_logistic(
@@ -121,6 +138,7 @@ def train_mlp(
         source = network(single).numpy().astype(np.float64)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
-        torch.onnx.export(network, (single[:1],), path, dynamo=True, verbose=False, external_data=False)
+        with _quiet():
+            torch.onnx.export(network, (single[:1],), path, dynamo=True, verbose=False, external_data=False)
         content = path.read_bytes()
     return _accept(OnnxModel(with_features(content, names)), rows, source)
