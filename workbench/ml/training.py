@@ -45,7 +45,7 @@ def _accept(model: OnnxModel, rows: npt.NDArray[np.float64], source: npt.NDArray
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the exporter's remarks about packages it could use, which say nothing of the model, off the page."""
+    """Keep the exporter's remarks about packages it could use off the page."""
     log = logging.getLogger("torch.onnx")
     level = log.level
     log.setLevel(logging.ERROR)
