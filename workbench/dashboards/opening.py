@@ -9,6 +9,7 @@ from workbench.dashboards.monitor import Monitor, build
 from workbench.dashboards.verbs import GatewayVerbs
 from workbench.dashboards.view import StoreView
 from workbench.gateway.client import OperatorClient
+from workbench.live.client import SupervisorClient
 from workbench.settings import load_settings
 from workbench.store import read_only
 
@@ -27,7 +28,11 @@ def open_monitor() -> Monitor:
     role = os.environ.get("WORKBENCH_DASHBOARD_ROLE", "viewer")
     user = os.environ.get("WORKBENCH_DASHBOARD_USER", "dashboard")
     view = StoreView(read_only(settings.store_url), read_only(settings.gateway_store_url))
-    verbs = GatewayVerbs(OperatorClient(settings.operator_socket, user=user, role=role), role=role)
+    verbs = GatewayVerbs(
+        OperatorClient(settings.operator_socket, user=user, role=role),
+        SupervisorClient(settings.supervisor_socket, user=user, role=role),
+        role=role,
+    )
     monitor = build(view, verbs)
     display(monitor.box)
     task = asyncio.get_running_loop().create_task(monitor.keep_fresh())

@@ -1,17 +1,20 @@
-"""The verbs a dashboard's viewer has, sent to the process that carries them out and checks them again."""
+"""The verbs a dashboard's viewer has, sent to the processes that carry them out and check them again."""
 
 from workbench.domain.roles import allowed
 from workbench.errors import WorkbenchError
 from workbench.gateway.client import OperatorClient
+from workbench.live.client import SupervisorClient
+from workbench.live.stopping import stop_deployment
 
 __all__ = ["GatewayVerbs"]
 
 
 class GatewayVerbs:
-    """Verbs through the gateway's operator socket."""
+    """Verbs through the sockets of gateway and supervisor."""
 
-    def __init__(self, client: OperatorClient, *, role: str) -> None:
+    def __init__(self, client: OperatorClient, supervisor: SupervisorClient, *, role: str) -> None:
         self._client = client
+        self._supervisor = supervisor
         self._role = role
 
     def may_stop(self) -> bool:
@@ -28,9 +31,4 @@ class GatewayVerbs:
 
     def stop(self, deployment_id: str, *, flatten: bool) -> str:
         """Stop a deployment; with `flatten` its position is closed at the next price."""
-        self._client.stop(deployment_id, flatten=flatten)
-        return (
-            "Stopped; the position is closed at the next price."
-            if flatten
-            else "Stopped; the position is kept."
-        )
+        return stop_deployment(self._client, self._supervisor, deployment_id, flatten=flatten)
