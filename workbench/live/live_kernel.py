@@ -13,6 +13,7 @@ import logging
 import os
 import secrets
 import signal
+import socket
 import sys
 import threading
 from pathlib import Path
@@ -30,7 +31,7 @@ from workbench.live.launch import Launch, Places
 from workbench.live.log import open_log
 from workbench.live.session import Parts, Session
 
-__all__ = ["LiveKernel", "main"]
+__all__ = ["LiveKernel", "StopSignal", "main"]
 
 _BEFORE_ARMING = frozenset({"execute_request", "kernel_info_request", "comm_info_request"})
 _AFTER_ARMING = frozenset({"kernel_info_request"})
@@ -87,11 +88,31 @@ class LiveKernel(IPythonKernel):
         )
 
 
+class StopSignal:
+    """SIGTERM, heard whatever the main thread is busy with; SIGINT does nothing.
+
+    Python runs signal handlers in the main thread, between two instructions. The byte that arrives at the
+    wake-up descriptor is written by the system's handler at once, from whichever thread was interrupted.
+    """
+
+    def __init__(self) -> None:
+        self._ear, self._mouth = socket.socketpair()
+        self._mouth.setblocking(False)
+
+    def listen(self) -> None:
+        """Take the signals over; in the main thread."""
+        signal.set_wakeup_fd(self._mouth.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGTERM, lambda number, frame: None)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def wait(self) -> None:
+        """Come back when SIGTERM has arrived."""
+        while self._ear.recv(1) != bytes([signal.SIGTERM]):
+            pass
+
+
 def main(parts: Parts) -> None:
     """Run a live kernel; the order to launch comes through standard input."""
-    # Blocked before any thread starts, so that all inherit it: a thread of ours takes SIGTERM by
-    # `sigwait`, whatever the main thread is busy with, and SIGINT never arrives.
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
     os.umask(0o077)
     parser = argparse.ArgumentParser(prog="python -m workbench.live.live_kernel")
     parser.add_argument("-f", dest="connection_file", required=True)
@@ -115,16 +136,23 @@ def main(parts: Parts) -> None:
         sys.exit(str(error))
 
     app = _application(connection_file)
+    stop = StopSignal()
+
+    def close_kernel() -> None:
+        app.kernel.close_requests()
+        stop.listen()  # again: a cell may have set handlers of its own
+
     session = Session(
         launch,
         places=places,
         log=log,
         parts=parts,
-        close_kernel=lambda: app.kernel.close_requests(),
+        close_kernel=close_kernel,
         cut_off=lambda: app.kernel.change_key(),
     )
     arming.install(session)
-    threading.Thread(target=_wait_for_stop, args=(session,), name="stop", daemon=True).start()
+    stop.listen()
+    threading.Thread(target=_stop_at_signal, args=(stop, session), name="stop", daemon=True).start()
     app.initialize(["-f", connection_file])  # type: ignore[no-untyped-call]
     session.ready()
     log.info(Phase.READY.value)
@@ -144,8 +172,8 @@ def _application(connection_file: str) -> IPKernelApp:
     return IPKernelApp.instance(config=config, connection_file=connection_file)
 
 
-def _wait_for_stop(session: Session) -> NoReturn:
-    signal.sigwait({signal.SIGTERM})
+def _stop_at_signal(stop: StopSignal, session: Session) -> NoReturn:
+    stop.wait()
     session.stop()
 
 

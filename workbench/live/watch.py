@@ -379,7 +379,7 @@ class Watch:
             return ""
         if now - beat.beat_ns / 1e9 > limit:
             return f"its kernel gave no sign of life for {limit:.0f} s"
-        if beat.phase is Phase.TRADING and now - beat.progress_ns / 1e9 > limit:
+        if beat.phase is Phase.TRADING and (beat.beat_ns - beat.progress_ns) / 1e9 > limit:
             return f"its strategy did not come back for {limit:.0f} s"
         return ""
 
