@@ -1,0 +1,94 @@
+"""What a caller may send, parsed once."""
+
+from datetime import date
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError, model_validator
+
+from workbench.domain.limits import Limits
+from workbench.errors import BadInputError
+
+__all__ = ["ApproveBody", "DeployBody", "KillBody", "PromoteBody", "ReplayBody", "StopBody", "parse_body"]
+
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Reason = Annotated[str, Field(min_length=1, max_length=1000)]
+Body = TypeVar("Body", bound=BaseModel)
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, str_strip_whitespace=True)
+
+
+class _LimitedBody(_Body):
+    limits: dict[str, Any] | None = None
+
+    def parsed_limits(self) -> Limits | None:
+        """The limits asked for, None for none."""
+        return None if self.limits is None else Limits.from_json(self.limits)
+
+
+class PromoteBody(_LimitedBody):
+    """Promote a run, or a notebook of the project."""
+
+    run_id: str | None = Field(default=None, min_length=1, max_length=64)
+    notebook: str | None = Field(default=None, min_length=1, max_length=1000)
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> "PromoteBody":
+        if (self.run_id is None) == (self.notebook is None):
+            raise ValueError("expected either run_id or notebook")
+        return self
+
+
+class ApproveBody(_Body):
+    """Approve or refuse a release."""
+
+    release_id: Digest
+    decision: Literal["approved", "refused"]
+    reason: Reason
+    approver: str | None = Field(default=None, min_length=1, max_length=100)
+
+
+class ReplayBody(_Body):
+    """A replay of the release's own bars."""
+
+    start: date | None = None  # the data's first day when left out
+    bars_per_second: float | None = Field(default=None, ge=0, le=1_000_000)  # 0: as fast as it goes
+
+
+class DeployBody(_LimitedBody):
+    """Put a release on an account."""
+
+    release_id: Digest
+    account_id: str = Field(min_length=1, max_length=40)
+    replay: ReplayBody | None = None
+
+
+class StopBody(_Body):
+    """Stop a deployment."""
+
+    deployment_id: str = Field(min_length=1, max_length=200)
+    flatten: StrictBool
+
+
+class KillBody(_Body):
+    """Throw or release the kill switch."""
+
+    scope: str = Field(pattern=r"^(all|account:.+|deployment:.+)$")
+    reason: Reason
+
+
+def parse_body(kind: type[Body], data: bytes) -> Body:
+    """The body of a request.
+
+    Raises
+    ------
+    BadInputError
+        It is not JSON of that form; the message names the first field that is wrong.
+    """
+    try:
+        return kind.model_validate_json(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"]) or "the request"
+        raise BadInputError(f"{name}: {first['msg']}") from None

@@ -1,0 +1,58 @@
+"""What the server asks of the other processes; one adapter each, joined in `extension.py`."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from workbench.server.bodies import DeployBody
+from workbench.server.roles import Person
+
+__all__ = ["GatewayVerbs", "Releases", "RunList", "SupervisorVerbs"]
+
+
+class GatewayVerbs(Protocol):
+    """The gateway in the name of one person."""
+
+    def status(self) -> Mapping[str, Any]:
+        """Whatever it says of itself; raises when it does not answer."""
+
+    def stop(self, deployment_id: str, *, flatten: bool) -> object:
+        """No more orders of this deployment; with `flatten` its position is closed."""
+
+    def kill(self, scope: str, *, reason: str) -> object:
+        """Throw the kill switch."""
+
+    def unkill(self, scope: str, *, reason: str) -> object:
+        """Release the kill switch."""
+
+
+class SupervisorVerbs(Protocol):
+    """The supervisor in the name of one person."""
+
+    def status(self) -> Mapping[str, Any]:
+        """Whatever it says of itself; raises when it does not answer."""
+
+    def stop(self, deployment_id: str) -> object:
+        """End a deployment's live kernel."""
+
+
+class Releases(Protocol):
+    """The releases as bundles on disk, and what is decided about them."""
+
+    def check(self, release_id: str) -> Mapping[str, Any]:
+        """Limits, parameters and files of a release whose every byte was checked just now."""
+
+    def approval(self, release_id: str) -> str:
+        """waiting, approved or refused."""
+
+    def decide(self, release_id: str, *, approver: str, role: str, approved: bool, reason: str) -> None:
+        """Write an approval or a refusal down."""
+
+    def deploy(self, body: DeployBody, *, by: Person) -> str:
+        """Put an approved release on an account; the deployment's id."""
+
+
+class RunList(Protocol):
+    """The runs MLflow knows."""
+
+    def latest(self, most: int) -> list[dict[str, Any]]:
+        """The newest runs first."""

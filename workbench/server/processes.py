@@ -1,0 +1,33 @@
+"""Whether the gateway and the supervisor answer, and in which state that leaves the workbench."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from workbench.errors import WorkbenchError
+
+__all__ = ["HOW_TO_START", "gateway_state", "process_state"]
+
+HOW_TO_START = {
+    "gateway": "start it with `workbench up`, or alone with `python -m workbench.gateway`",
+    "supervisor": "start it with `workbench up`, or alone with `python -m workbench.live`",
+}
+
+
+def process_state(name: str, socket: Path, ask: Callable[[], object]) -> dict[str, str]:
+    """Running when it answers, stopped otherwise, and then how to start it."""
+    if not socket.exists():
+        return {"state": "stopped", "detail": f"The {name} is not running; {HOW_TO_START[name]}."}
+    try:
+        ask()
+    except WorkbenchError as error:
+        return {"state": "stopped", "detail": f"The {name} does not answer ({error}); {HOW_TO_START[name]}."}
+    return {"state": "running", "detail": f"The {name} answers."}
+
+
+def gateway_state(process: Mapping[str, str], kills: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """The gateway's state with the kill switch: thrown over everything it counts more than running."""
+    thrown = next((item for item in kills if item["scope"] == "all"), None)
+    if thrown is None or process["state"] != "running":
+        return dict(process)
+    return {"state": "killed", "detail": f"Killed by {thrown['by']}: {thrown['reason']}"}

@@ -1,0 +1,176 @@
+"""What the routes do, as plain blocking functions: handlers call them in a thread and write the answer."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from workbench.errors import WorkbenchError
+from workbench.server.bodies import ApproveBody, DeployBody, KillBody, StopBody
+from workbench.server.errors import NotAllowedError, NotFoundError
+from workbench.server.ports import GatewayVerbs, Releases, RunList, SupervisorVerbs
+from workbench.server.processes import gateway_state, process_state
+from workbench.server.reading import StoreReader
+from workbench.server.releases import release_json
+from workbench.server.roles import Person
+
+__all__ = ["Services"]
+
+_NOBODY = Person("server", "viewer")  # the server's own questions need no more than to see
+
+
+class Services:
+    """The routes' work, over the stores, the gateway, the supervisor, the releases and MLflow."""
+
+    def __init__(
+        self,
+        *,
+        reader: StoreReader,
+        runs: RunList,
+        releases: Releases,
+        gateway: Callable[[Person], GatewayVerbs],
+        supervisor: Callable[[Person], SupervisorVerbs],
+        sockets: tuple[Path, Path],
+        monitor_url: str,
+    ) -> None:
+        self._reader = reader
+        self._runs = runs
+        self._releases = releases
+        self._gateway = gateway
+        self._supervisor = supervisor
+        self._gateway_socket, self._supervisor_socket = sockets
+        self._monitor_url = monitor_url
+
+    # --- seeing ----------------------------------------------------------------------------------
+
+    def me(self, person: Person) -> dict[str, Any]:
+        """Who calls."""
+        return {
+            "user": person.user,
+            "role": person.role,
+            "verbs": person.verbs,
+            "sole_user": person.sole_user,
+        }
+
+    def processes(self) -> dict[str, dict[str, str]]:
+        """Whether the gateway and the supervisor answer; takes seconds when one hangs."""
+        return {
+            "gateway": process_state(
+                "gateway", self._gateway_socket, lambda: self._gateway(_NOBODY).status()
+            ),
+            "supervisor": process_state(
+                "supervisor", self._supervisor_socket, lambda: self._supervisor(_NOBODY).status()
+            ),
+        }
+
+    def status(self, processes: dict[str, dict[str, str]] | None = None) -> dict[str, Any]:
+        """The processes and the kill switch; `processes` when they were asked just now."""
+        known = processes or self.processes()
+        kills = self._reader.kills()
+        return {
+            "gateway": gateway_state(known["gateway"], kills),
+            "supervisor": known["supervisor"],
+            "mode": "LIVE" if self._reader.is_live() else "PAPER",
+            "kills": kills,
+            "monitor_url": self._monitor_url,
+            "as_of": time.time_ns() // 1_000_000,
+        }
+
+    def runs(self, most: int) -> dict[str, Any]:
+        """The latest runs."""
+        return {"runs": self._runs.latest(most)}
+
+    def releases(self) -> dict[str, Any]:
+        """Every release."""
+        return {"releases": [self._shown(row, given) for row, given in self._reader.releases()]}
+
+    def release(self, release_id: str) -> dict[str, Any]:
+        """One release, and whether it is still what was signed."""
+        shown = self._release(release_id)
+        try:
+            checked = self._releases.check(release_id)
+        except WorkbenchError as error:
+            nothing: dict[str, Any] = {"limits": {}, "parameters": {}, "files": {}}
+            return {"release": shown, **nothing, "intact": False, "finding": str(error)}
+        return {"release": shown, **checked, "intact": True, "finding": ""}
+
+    def accounts(self) -> dict[str, Any]:
+        """The accounts."""
+        return {"accounts": self._reader.accounts()}
+
+    def deployments(self) -> dict[str, Any]:
+        """The deployments with their live state."""
+        return {"deployments": self._reader.deployments()}
+
+    def schedules(self) -> dict[str, Any]:
+        """The schedules."""
+        return {"schedules": self._reader.schedules()}
+
+    def live(self, processes: dict[str, dict[str, str]]) -> dict[str, Any]:
+        """One frame of the stream, less the promotions and the time, so that equal states are equal."""
+        status = {**self.status(processes), "as_of": None}
+        return {"status": status, **self.deployments(), **self._reader.versions()}
+
+    # --- doing -----------------------------------------------------------------------------------
+
+    def approve(self, person: Person, body: ApproveBody) -> dict[str, Any]:
+        """Write a decision down, in the name of who is signed in."""
+        if body.approver and body.approver != person.user and not person.sole_user:
+            raise NotAllowedError(
+                f"expected the decision of {person.user}, who is signed in, found one of {body.approver}"
+            )
+        self._release(body.release_id)
+        self._releases.decide(
+            body.release_id,
+            approver=body.approver or person.user,
+            role=person.role,
+            approved=body.decision == "approved",
+            reason=body.reason,
+        )
+        return self._release(body.release_id)
+
+    def deploy(self, person: Person, body: DeployBody) -> dict[str, Any]:
+        """Put a release on an account."""
+        self._release(body.release_id)
+        deployment_id = self._releases.deploy(body, by=person)
+        return {
+            "said": f"Deployed as {deployment_id}; the supervisor starts it.",
+            "deployment_id": deployment_id,
+        }
+
+    def stop(self, person: Person, body: StopBody) -> dict[str, Any]:
+        """Stop a deployment: the gateway takes no more orders of it, then its kernel ends.
+
+        The gateway comes first. When the supervisor does not answer the deployment is stopped all the
+        same, since no order of it is taken any more.
+        """
+        self._gateway(person).stop(body.deployment_id, flatten=body.flatten)
+        position = "its position is closed at the next price" if body.flatten else "its position is kept"
+        try:
+            self._supervisor(person).stop(body.deployment_id)
+        except WorkbenchError as error:
+            said = (
+                f"{body.deployment_id} sends no more orders and {position}, but its kernel runs on: {error}"
+            )
+        else:
+            said = f"{body.deployment_id} is stopped; {position}."
+        return {"said": said, "deployment_id": body.deployment_id}
+
+    def kill(self, person: Person, body: KillBody) -> dict[str, Any]:
+        """Throw the kill switch."""
+        self._gateway(person).kill(body.scope, reason=body.reason)
+        return {"said": f"Killed: {body.scope}. No order leaves until an approver releases the switch."}
+
+    def unkill(self, person: Person, body: KillBody) -> dict[str, Any]:
+        """Release the kill switch."""
+        self._gateway(person).unkill(body.scope, reason=body.reason)
+        return {"said": f"The kill switch is released: {body.scope}."}
+
+    def _release(self, release_id: str) -> dict[str, Any]:
+        found = self._reader.releases(release_id)
+        if not found:
+            raise NotFoundError(f"expected a release, found none with the id {release_id[:12]}…")
+        return self._shown(*found[0])
+
+    def _shown(self, row: dict[str, Any], given: list[dict[str, Any]]) -> dict[str, Any]:
+        return release_json(row, given, approval=self._releases.approval(row["id"]))
