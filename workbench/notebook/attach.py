@@ -36,29 +36,7 @@ class AttachedKernelManager(AsyncKernelManager):
         """True: the kernel runs already."""
         return True
 
-    async def start_kernel(self, **_: Any) -> None:  # type: ignore[override]  # the base is typed in its blocking form
-        """Refused.
-
-        Raises
-        ------
-        RuntimeError
-            Always.
-        """
-        raise RuntimeError("the kernel runs already and belongs to another process")
-
-    async def restart_kernel(self, *_: Any, **__: Any) -> None:  # type: ignore[override]  # the base is typed in its blocking form
-        """Do nothing: the kernel belongs to another process."""
-
-    async def shutdown_kernel(self, *_: Any, **__: Any) -> None:  # type: ignore[override]  # the base is typed in its blocking form
-        """Do nothing: the kernel belongs to another process."""
-
-    async def interrupt_kernel(self) -> None:  # type: ignore[override]  # the base is typed in its blocking form
-        """Do nothing: the kernel belongs to another process."""
-
-    async def signal_kernel(self, signum: int) -> None:  # type: ignore[override]  # the base is typed in its blocking form
-        """Do nothing: the kernel belongs to another process."""
-
-    async def is_alive(self) -> bool:  # type: ignore[override]  # the base is typed in its blocking form
+    async def _async_is_alive(self) -> bool:
         """Whether the kernel's process lives; taken for granted when its pid is not known."""
         if not self._attached_pid:
             return True
@@ -67,11 +45,23 @@ class AttachedKernelManager(AsyncKernelManager):
         except psutil.NoSuchProcess:
             return False
 
+    async def _async_start_kernel(self, **_: Any) -> None:
+        raise RuntimeError("the kernel runs already and belongs to another process")
+
+    async def _async_leave_alone(self, *_: Any, **__: Any) -> None:
+        """Do nothing: the kernel belongs to another process."""
+
+    # the base class calls the `_async_` forms itself and gives them out under the plain names
+    is_alive = _async_is_alive
+    start_kernel = _async_start_kernel
+    restart_kernel = _async_restart_kernel = _async_leave_alone
+    shutdown_kernel = _async_shutdown_kernel = _async_leave_alone
+    interrupt_kernel = _async_interrupt_kernel = _async_leave_alone
+    signal_kernel = _async_signal_kernel = _async_leave_alone
+    cleanup_resources = _async_cleanup_resources = _async_leave_alone
+
     def cleanup_connection_file(self) -> None:
         """Leave the connection file alone."""
 
     def cleanup_ipc_files(self) -> None:
         """Leave the sockets alone."""
-
-    async def cleanup_resources(self, restart: bool = False) -> None:  # type: ignore[override]  # the base is typed in its blocking form
-        """Leave everything alone."""

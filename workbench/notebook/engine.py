@@ -92,18 +92,15 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]  # papermill is un
     def _raise_for_exit(self, cell: Any) -> None:
         # sys.exit(0) is an error output that papermill takes for success
         for output in cell.outputs:
-            if output.output_type == "error" and "raises-exception" not in cell.metadata.get("tags", ()):
+            if output.output_type == "error":
                 raise CellExecutionError(
                     "\n".join(output.traceback), ename=output.ename, evalue=output.evalue
                 )
 
     def _runs(self, cell: Any) -> bool:
-        tags = set(cell.metadata.get("tags", ())) | {"skip-execution"} & set(cell.metadata.get("tags", ()))
-        return (
-            cell.cell_type == "code"
-            and bool(cell.source.strip())
-            and not (tags & (self.skip_tags | {"skip-execution"}))
-        )
+        tags = set(cell.metadata.get("tags", ()))
+        skipped = tags & (self.skip_tags | {"skip-execution"})
+        return cell.cell_type == "code" and bool(cell.source.strip()) and not skipped
 
     def _report(self, done: int, total: int, number: int, cell: Any) -> None:
         if self.progress is not None:
@@ -160,6 +157,7 @@ class WorkbenchEngine(Engine):  # type: ignore[misc]  # papermill is untyped
             startup_timeout=start_timeout,
             log=logger,
             log_output=log_output,
+            force_raise_errors=True,  # as papermill, which fails a run for any error a cell shows
             **options,
         )
         try:
