@@ -244,11 +244,10 @@ def _take_up(connection: sa.Connection, trading: Trading) -> None:
         if item.fill is not None and item.event_seq > trading.decision_seq
     ]
     mine = intents.c.deployment_id == name
-    states: dict[str, int] = dict(
-        connection.execute(sa.select(intents.c.state, sa.func.count()).where(mine).group_by(intents.c.state))
-        .tuples()
-        .all()
+    counted = (
+        sa.select(intents.c.state, sa.func.count().label("number")).where(mine).group_by(intents.c.state)
     )
+    states: dict[str, int] = {row.state: row.number for row in connection.execute(counted)}
     trading.denials = states.pop(OrderState.DENIED.value, 0)
     trading.orders = sum(states.values()) - states.get(OrderState.INTENT.value, 0)
     trading.unknown = {

@@ -85,10 +85,10 @@ def parse_spec(value: Mapping[str, Any]) -> DeploymentSpec:
         A field is missing, unknown or of another kind; the message names it.
     """
     try:
-        spec = msgspec.convert(dict(value), DeploymentSpec, strict=True)
+        spec = msgspec.json.decode(msgspec.json.encode(value), type=DeploymentSpec)
     except msgspec.ValidationError as error:
         raise BadInputError(f"a deployment can not be opened: {error}; see DeploymentSpec") from None
-    record, book = spec.record, _cost_book(spec)
+    record, book = spec.record, spec.parsed_cost_book()
     _ = spec.bar_length, spec.parsed_limits(), book.of(record.id)
     if spec.feed.start_ns >= spec.feed.end_ns:
         raise BadInputError(
@@ -100,10 +100,3 @@ def parse_spec(value: Mapping[str, Any]) -> DeploymentSpec:
             f"{spec.account.currency}; take an account in {record.quote}"
         )
     return spec
-
-
-def _cost_book(spec: DeploymentSpec) -> CostBook:
-    try:
-        return spec.parsed_cost_book()
-    except (KeyError, TypeError, ValueError) as error:
-        raise BadInputError(f"the cost book can not be read: {error!r}; pass CostBook.to_json()") from None
