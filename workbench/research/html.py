@@ -19,8 +19,8 @@ STYLE = """<style>
 .wb-card p{margin:2px 0 6px}
 .wb-card .wb-quiet{opacity:.72}
 .wb-card .wb-note{border-left:3px solid #c98500;padding:2px 0 2px 8px;margin:6px 0}
-.wb-card .wb-tiles{display:grid;grid-template-columns:repeat(auto-fill,minmax(128px,1fr));
- gap:6px;margin:8px 0}
+.wb-card .wb-tiles{display:grid;grid-template-columns:repeat(auto-fill,minmax(165px,1fr));
+ gap:6px;margin:8px 0;max-width:760px}
 .wb-card .wb-tile{border:1px solid color-mix(in srgb,currentColor 22%,transparent);border-radius:6px;
  padding:5px 9px}
 .wb-card .wb-tile b{display:block;font-size:15px;font-weight:600;font-variant-numeric:tabular-nums;
@@ -119,18 +119,21 @@ def warnings_of(result: "BacktestResult") -> str:
         notes.append("No trade ended, so there is little to judge.")
     elif int(figures["trades"]) < 30:
         notes.append(f"Only {figures['trades']} trades: every figure here is mostly luck.")
-    if figures["margin_closeouts"]:
-        notes.append(
-            f"Margin ran out {figures['margin_closeouts']} times and positions were closed by force."
-        )
-    if figures["refused_orders"]:
+    if closed := int(figures["margin_closeouts"]):
+        notes.append(f"Margin ran out and {_count(closed, 'position')} closed by force.")
+    if refused := int(figures["refused_orders"]):
         reasons = ", ".join(sorted({reason for _, reason in result.outcome.refused}))
-        notes.append(f"{figures['refused_orders']} orders were refused: {reasons}.")
-    if figures["ambiguous_bars"]:
+        notes.append(f"{_count(refused, 'order')} refused: {reasons}.")
+    if doubtful := int(figures["ambiguous_bars"]):
         notes.append(
-            f"{figures['ambiguous_bars']} bars reached both stop and target; the stop was taken first."
+            f"In {doubtful} bar{'s' if doubtful != 1 else ''} both stop and target were reached; "
+            "the stop was taken to come first."
         )
     return "".join(f'<p class="wb-note">{escape(note)}</p>' for note in notes)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what} was" if number == 1 else f"{number} {what}s were"
 
 
 def result_html(result: "BacktestResult") -> str:

@@ -106,9 +106,9 @@ class Interactive:
             "entry_at", "entry_price", "last_at", "exit_price", source=source, color="colour", line_width=2
         )
         panel.scatter(
-            "entry_at", "entry_price", source=source, marker="marker", size=9, color=COLOURS["line"]
+            "entry_at", "entry_price", source=source, marker="marker", size=7, color=COLOURS["line"]
         )
-        panel.scatter("last_at", "exit_price", source=source, marker="x", size=8, color=COLOURS["mark"])
+        panel.scatter("last_at", "exit_price", source=source, marker="x", size=6, color=COLOURS["mark"])
         tips = [
             ("side", "@side @units{0,0}"),
             ("entry", "@entry_at{%F %H:%M} at @entry_price{0.00000}"),

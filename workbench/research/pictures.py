@@ -182,7 +182,8 @@ def trade_picture(result: "BacktestResult", *, low: int, high: int) -> Figure:
     style(axes, title=f"{result.instrument.id} {result.bars.timeframe}, mid, with trades", dates=True)
     if len(bars):
         _trade_marks(axes, result, start_ns=int(bars.open_ns[0]), end_ns=int(bars.close_ns[-1]))
-        axes.set_xlim(times[0], times[-1])
+        if len(bars) > 1:
+            axes.set_xlim(times[0], times[-1])
     axes.yaxis.set_major_formatter(f"{{x:.{max(result.instrument.digits - 1, 0)}f}}")
     return figure
 

@@ -253,8 +253,8 @@ class BacktestResult:
             "sides_meaning": (
                 "Bid and ask are both as recorded, so the spread paid is the market's."
                 if both
-                else "Only one side was recorded. The other is modelled, so the spread paid and the stops of "
-                "that side are the model's, not the market's."
+                else f"Only one side was recorded ({bars.sides}), so the spread paid, and stops and fills on "
+                "the modelled side, are the model's and not the market's."
             ),
             "cost_book": f"{self.cost_book.broker} of {self.cost_book.valid_from}",
             "cost_book_version": self.cost_book.version,
