@@ -69,7 +69,7 @@ class SqlTrialLedger:
             {
                 "idea": self.idea,
                 "strategy": trial.strategy,
-                "parameters": dict(trial.parameters),
+                "parameters": {key: _storable(value) for key, value in trial.parameters.items()},
                 "dataset": trial.dataset,
                 "cost_book": trial.cost_book,
                 "result": {key: _storable(value) for key, value in trial.result.items()},
