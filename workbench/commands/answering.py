@@ -1,0 +1,101 @@
+"""How every command answers: a table or JSON, one sentence for an error, a bar for what takes long."""
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import click
+
+from workbench.errors import BadInputError, WorkbenchError
+
+__all__ = ["ROLE", "answers", "cell_progress", "columns", "json_option", "parameters_from", "show"]
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+ROLE = "admin"  # whoever may reach the private sockets of a home is its administrator
+
+
+def answers(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Turn an error into one sentence and exit code 1, Ctrl-C into 130."""
+
+    @wraps(function)
+    def run(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        try:
+            return function(*args, **kwargs)
+        except WorkbenchError as error:
+            click.echo(f"error: {error}", err=True)
+            sys.exit(1)
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            sys.exit(130)
+
+    return run
+
+
+def json_option(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Add `--json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON for a script.")(function)
+
+
+def show(value: Any, *, as_json: bool, text: Callable[[], Iterable[str]]) -> None:
+    """Print a value as JSON, or its lines of text."""
+    if as_json:
+        click.echo(json.dumps(value, indent=2, sort_keys=True, default=str))
+        return
+    for line in text():
+        click.echo(line)
+
+
+def columns(rows: Sequence[Sequence[str]], headers: Sequence[str]) -> list[str]:
+    """Rows as aligned text."""
+    if not rows:
+        return ["(none)"]
+    table = [tuple(headers), *(tuple(row) for row in rows)]
+    widths = [max(len(row[i]) for row in table) for i in range(len(headers))]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in table
+    ]
+
+
+def parameters_from(given: Sequence[str]) -> dict[str, Any]:
+    """Parameters given as ``name=value``; a value that is JSON is read as such, other text stays text.
+
+    Raises
+    ------
+    BadInputError
+        An item has no ``=``, or a name is given twice.
+    """
+    values: dict[str, Any] = {}
+    for item in given:
+        name, separator, text = item.partition("=")
+        if not separator or not name:
+            raise BadInputError(f"expected -p name=value, found -p {item!r}")
+        if name in values:
+            raise BadInputError(f"parameter {name!r} is given twice")
+        try:
+            values[name] = json.loads(text)
+        except ValueError:
+            values[name] = text
+    return values
+
+
+@contextmanager
+def cell_progress(path: Path, *, hidden: bool) -> Iterator[Callable[[Any], None]]:
+    """A bar over the cells of a notebook run, on the terminal's error stream."""
+    from tqdm import tqdm
+
+    with tqdm(desc=path.name, unit="cell", disable=hidden, file=sys.stderr, leave=False) as bar:
+
+        def told(progress: Any) -> None:
+            bar.total = progress.n
+            bar.n = progress.i - 1
+            bar.set_postfix_str(progress.first_line[:40], refresh=False)
+            bar.refresh()
+
+        yield told
