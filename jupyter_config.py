@@ -22,7 +22,6 @@ os.umask(0o077)  # notebooks and runtime files are nobody else's to read
 c.ServerApp.ip = "127.0.0.1"
 c.ServerApp.allow_remote_access = False
 c.ServerApp.allow_unauthenticated_access = False
-c.ServerApp.allow_root = os.environ.get("WORKBENCH_ALLOW_ROOT") == "1"
 c.ServerApp.disable_check_xsrf = False
 c.ServerApp.allow_origin = ""
 c.ServerApp.allow_credentials = False

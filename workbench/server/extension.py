@@ -76,7 +76,6 @@ class WorkbenchServer(ExtensionApp):
 
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
         guard_scheduler(serverapp)  # should it have been loaded after this extension
-        await super()._start_jupyter_server_extension(serverapp)
 
     async def stop_extension(self) -> None:
         """End what was begun here."""

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import tornado.websocket
+from jupyter_server.auth.decorator import ws_authenticated
 from jupyter_server.base.handlers import JupyterHandler
 from jupyter_server.base.websocket import WebSocketMixin
 from tornado import web
@@ -167,10 +168,9 @@ class StreamHandler(WebSocketMixin, tornado.websocket.WebSocketHandler, JupyterH
     _watch: Watch | None = None
     _closing: asyncio.Future[None] | None = None
 
+    @ws_authenticated
     async def get(self, *arguments: Any, **named: Any) -> None:
         """Open the socket for somebody who may see the status."""
-        if self.current_user is None:
-            raise web.HTTPError(403, "sign in first")
         authorized = self.authorizer.is_authorized(self, self.current_user, "read", RESOURCE)
         if not (await authorized if asyncio.iscoroutine(authorized) else authorized):
             raise web.HTTPError(403, "not allowed by the server's authorizer")

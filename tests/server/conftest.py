@@ -1,0 +1,124 @@
+"""A server over a seeded home, with fakes in the place of the gateway and the supervisor."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.server.seeding import Seeded, make_settings, seed
+from tests.server.serving import LabServer, NamedTokens, serving
+from workbench.domain.roles import Role
+from workbench.errors import WorkbenchError
+from workbench.gateway.errors import GatewayUnreachableError
+from workbench.live.errors import SupervisorError
+from workbench.server import Person
+from workbench.server import extension as extension_module
+from workbench.server.reading import StoreReader
+from workbench.server.releases import ReleaseRoom
+from workbench.server.runs import TrackedRuns
+from workbench.server.services import Services
+from workbench.settings import Settings
+
+PEOPLE = {role.value: f"{role.value}-person" for role in Role}
+TOKENS = {role: f"token-of-{role}" for role in PEOPLE}
+
+
+@dataclass
+class FakeProcess:
+    """A gateway or a supervisor that remembers what it was asked, and by whom."""
+
+    missing: WorkbenchError
+    running: bool = True
+    asked: list[tuple[Any, ...]] = field(default_factory=list)
+
+    def by(self, person: Person) -> "FakeVerbs":
+        return FakeVerbs(self, person)
+
+
+@dataclass
+class FakeVerbs:
+    process: FakeProcess
+    person: Person
+
+    def status(self) -> dict[str, Any]:
+        return self._do("status")
+
+    def stop(self, deployment_id: str, **options: Any) -> dict[str, Any]:
+        return self._do("stop", deployment_id, options)
+
+    def kill(self, scope: str, *, reason: str) -> dict[str, Any]:
+        return self._do("kill", scope, reason)
+
+    def unkill(self, scope: str, *, reason: str) -> dict[str, Any]:
+        return self._do("unkill", scope, reason)
+
+    def _do(self, *asked: Any) -> dict[str, Any]:
+        if not self.process.running:
+            raise self.process.missing
+        if asked != ("status",):
+            self.process.asked.append((self.person.user, self.person.role, *asked))
+        return {}
+
+
+@pytest.fixture
+def gateway() -> FakeProcess:
+    return FakeProcess(GatewayUnreachableError("no gateway answers; start it with `workbench up`"))
+
+
+@pytest.fixture
+def supervisor() -> FakeProcess:
+    return FakeProcess(SupervisorError("no supervisor answers; start it with `workbench up`"))
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return make_settings(tmp_path)
+
+
+@pytest.fixture
+def seeded(settings: Settings) -> Seeded:
+    return seed(settings)
+
+
+@pytest.fixture
+def joined(
+    settings: Settings, gateway: FakeProcess, supervisor: FakeProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The extension of this process has the seeded home and the fakes."""
+
+    def make_services(_: Settings) -> Services:
+        reader = StoreReader(settings.store_url, settings.gateway_store_url)
+        here = Path(__file__)  # something that is there, as a socket is
+        return Services(
+            reader=reader,
+            runs=TrackedRuns(settings, reader),
+            releases=ReleaseRoom(settings),
+            gateway=gateway.by,
+            supervisor=supervisor.by,
+            sockets=(here, here),
+            monitor_url="http://127.0.0.1:8866/voila/render/monitor.ipynb",
+        )
+
+    monkeypatch.setattr(extension_module, "make_services", make_services)
+    monkeypatch.setattr(extension_module, "load_settings", lambda: settings)
+
+
+@pytest.fixture
+def server(joined: None, seeded: Seeded, tmp_path: Path) -> Iterator[LabServer]:
+    """A server with a person of each role and one without any."""
+    config = {
+        "ServerApp": {
+            "jpserver_extensions": {"workbench.server": True},
+            "identity_provider_class": NamedTokens,
+            "authorizer_class": "workbench.server.roles.WorkbenchAuthorizer",
+            "allow_unauthenticated_access": False,
+        },
+        "NamedTokens": {
+            "people": {TOKENS[role]: name for role, name in PEOPLE.items()} | {"token-of-nobody": "nobody"}
+        },
+        "WorkbenchRoles": {"users": {name: role for role, name in PEOPLE.items()}},
+    }
+    with serving(tmp_path, config) as made:
+        yield made

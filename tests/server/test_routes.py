@@ -1,0 +1,268 @@
+"""Every route: who may use it, and that what it answers is what the API's description says."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import yaml
+from openapi_core import OpenAPI
+from openapi_core.contrib.requests import RequestsOpenAPIRequest, RequestsOpenAPIResponse
+
+import workbench.server
+from tests.server.conftest import PEOPLE, TOKENS, FakeProcess
+from tests.server.seeding import DEPLOYMENT, Seeded
+from tests.server.serving import API, LabServer
+from workbench.domain.roles import allowed
+
+DESCRIPTION = yaml.safe_load((Path(workbench.server.__file__).parent / "openapi.yaml").read_text())
+SOME_DIGEST = "0" * 64
+BODIES: dict[str, dict[str, Any]] = {
+    "/promote": {"notebook": "notebooks/nothing.ipynb"},
+    "/approve": {"release_id": SOME_DIGEST, "decision": "approved", "reason": "read"},
+    "/deploy": {"release_id": SOME_DIGEST, "account_id": "paper-1"},
+    "/stop": {"deployment_id": DEPLOYMENT, "flatten": False},
+    "/kill": {"scope": "all", "reason": "test"},
+    "/unkill": {"scope": "all", "reason": "test"},
+}
+ROUTES = [
+    (path, method, operation["x-verb"])
+    for path, operations in DESCRIPTION["paths"].items()
+    for method, operation in operations.items()
+    if path != "/stream"
+]
+
+
+def described(server: LabServer) -> OpenAPI:
+    return OpenAPI.from_dict({**DESCRIPTION, "servers": [{"url": f"{server.url}{API}"}]})
+
+
+def ask(server: LabServer, path: str, *, role: str = "admin", body: object = None) -> Any:
+    """An answer that was checked against the description."""
+    response = server.ask(f"{API}{path}", token=TOKENS.get(role, f"token-of-{role}"), body=body)
+    described(server).validate_response(
+        RequestsOpenAPIRequest(response.request), RequestsOpenAPIResponse(response)
+    )
+    return response
+
+
+def test_the_description_names_each_route_that_is_served_and_no_other() -> None:
+    from workbench.server.handlers import routes
+
+    served = {pattern.removeprefix(API).replace("([0-9a-f]{64})", "{release_id}") for pattern, _ in routes()}
+    assert served == set(DESCRIPTION["paths"])
+
+
+def test_each_route_lets_in_just_the_roles_that_have_its_verb(
+    server: LabServer, gateway: FakeProcess
+) -> None:
+    wrong = []
+    for path, method, verb in ROUTES:
+        concrete = path.replace("{release_id}", SOME_DIGEST)
+        for role in [*PEOPLE, "nobody"]:
+            response = ask(server, concrete, role=role, body=BODIES[path] if method == "post" else None)
+            if (response.status_code != 403) != allowed(role, verb):
+                wrong.append((method, path, role, response.status_code))
+    assert wrong == []
+
+
+def test_the_gateway_is_asked_in_the_name_and_the_role_of_who_is_signed_in(
+    server: LabServer, gateway: FakeProcess
+) -> None:
+    ask(server, "/kill", role="operator", body={"scope": "all", "reason": "odd prices"})
+    assert gateway.asked == [("operator-person", "operator", "kill", "all", "odd prices")]
+
+
+def test_nobody_gets_in_unauthenticated(server: LabServer, gateway: FakeProcess) -> None:
+    for path, method, _ in ROUTES:
+        concrete = f"{API}{path.replace('{release_id}', SOME_DIGEST)}"
+        for token in ("", "wrong"):
+            response = server.ask(concrete, token=token, body=BODIES[path] if method == "post" else None)
+            assert response.status_code == 403, (path, token, response.text)
+            assert set(response.json()) == {"error"}
+    assert gateway.asked == []
+
+
+def signed_in(server: LabServer) -> dict[str, str]:
+    """What a browser sends after the login: cookies, and the XSRF token JupyterLab adds to a write."""
+    session = requests.Session()
+    session.get(f"{server.url}/api/me", headers={"Authorization": f"token {TOKENS['admin']}"}, timeout=30)
+    session.get(f"{server.url}/login", timeout=30)
+    cookies = {item.name: item.value or "" for item in session.cookies}
+    return {
+        "Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items()),
+        "X-XSRFToken": cookies["_xsrf"],
+        "Origin": server.url,
+        "Referer": f"{server.url}/lab",
+    }
+
+
+def test_a_browser_that_signed_in_may_write(server: LabServer, gateway: FakeProcess) -> None:
+    response = server.ask(f"{API}/kill", body=BODIES["/kill"], headers=signed_in(server))
+    assert response.status_code == 200, response.text
+    assert len(gateway.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "altered",
+    [
+        {"Origin": "http://evil.example"},
+        {"X-XSRFToken": ""},
+        {"X-XSRFToken": "2|made|up|1"},
+        {"Origin": "http://127.0.0.1:1"},
+    ],
+)
+def test_a_write_from_another_page_is_refused(
+    server: LabServer, gateway: FakeProcess, altered: dict[str, str]
+) -> None:
+    response = server.ask(f"{API}/kill", body=BODIES["/kill"], headers={**signed_in(server), **altered})
+    assert response.status_code in (403, 404)
+    assert gateway.asked == []
+
+
+def test_a_route_tells_in_one_sentence_what_is_wrong_with_a_request(server: LabServer) -> None:
+    for path, body, said in [
+        ("/stop", {"deployment_id": DEPLOYMENT}, "flatten: Field required"),
+        (
+            "/stop",
+            {"deployment_id": DEPLOYMENT, "flatten": "yes"},
+            "flatten: Input should be a valid boolean",
+        ),
+        ("/kill", {"scope": "everything", "reason": "x"}, "scope: String should match"),
+        ("/kill", {"scope": "all", "reason": "  "}, "reason: String should have at least 1"),
+        ("/promote", {"run_id": "a", "notebook": "b.ipynb"}, "expected either run_id or notebook"),
+        ("/promote", {"run_id": "a", "limits": {"max_moon": 1}}, "unknown limit max_moon"),
+        (
+            "/approve",
+            {"release_id": "abc", "decision": "approved", "reason": "x"},
+            "release_id: String should",
+        ),
+        ("/deploy", {"release_id": SOME_DIGEST, "account_id": "a", "extra": 1}, "extra: Extra inputs"),
+    ]:
+        response = ask(server, path, body=body)
+        assert response.status_code == 400, (path, response.text)
+        assert said in response.json()["error"]
+
+
+def test_a_missing_gateway_is_told_with_how_to_start_it(server: LabServer, gateway: FakeProcess) -> None:
+    gateway.running = False
+    response = ask(server, "/kill", body=BODIES["/kill"])
+    assert response.status_code == 503
+    assert response.json()["missing"] == "gateway"
+    assert "workbench up" in response.json()["error"]
+    status = ask(server, "/status").json()
+    assert status["gateway"]["state"] == "stopped"
+    assert "python -m workbench.gateway" in status["gateway"]["detail"]
+    assert ask(server, "/deployments").json()["deployments"][0]["equity"] == "100245.250000"
+
+
+def test_a_deployment_is_shown_with_its_books_and_its_last_decision(server: LabServer) -> None:
+    shown = ask(server, "/deployments").json()["deployments"]
+    assert [item["id"] for item in shown] == [DEPLOYMENT]
+    assert shown[0]["profit"] == "245.250000"
+    assert shown[0]["positions"] == [
+        {"instrument": "EUR_USD", "units": 20_000, "average_price": "1.09213", "unrealized": "124.750000"}
+    ]
+    assert shown[0]["last_decision"]["orders"] == [
+        {"instrument": "EUR_USD", "units": 20_000, "reduce_only": False}
+    ]
+
+
+def test_a_release_is_shown_with_its_gates_and_who_approved_it(server: LabServer, seeded: Seeded) -> None:
+    shown = {item["name"]: item for item in ask(server, "/releases").json()["releases"]}
+    assert shown["sma_cross"]["approval"] == "approved"
+    assert [item["approver"] for item in shown["sma_cross"]["approvals"]] == ["david"]
+    assert shown["breakout_london"]["approval"] == "waiting"
+    assert {gate["state"] for gate in shown["sma_cross"]["gates"]} == {"passed"}
+
+
+def test_an_altered_release_is_shown_as_not_intact(server: LabServer, seeded: Seeded) -> None:
+    path = f"/release/{seeded.approved.id}"
+    assert ask(server, path).json()["intact"] is True
+    lock = seeded.approved.folder / "requirements.lock"
+    lock.chmod(0o644)
+    lock.write_text("numpy==0.0\n")
+    found = ask(server, path).json()
+    assert found["intact"] is False
+    assert "requirements.lock" in found["finding"]
+
+
+def test_a_release_that_is_not_there_is_404(server: LabServer) -> None:
+    assert ask(server, f"/release/{SOME_DIGEST}").status_code == 404
+
+
+def test_a_second_person_approves_and_it_is_shown(server: LabServer, seeded: Seeded) -> None:
+    body = {"release_id": seeded.waiting.id, "decision": "approved", "reason": "Read the evidence"}
+    response = ask(server, "/approve", role="approver", body=body)
+    assert response.status_code == 200
+    assert response.json()["approval"] == "approved"
+    assert response.json()["approvals"][0]["approver"] == "approver-person"
+
+
+def test_nobody_decides_in_the_name_of_another(server: LabServer, seeded: Seeded) -> None:
+    body = {
+        "release_id": seeded.waiting.id,
+        "decision": "approved",
+        "reason": "x",
+        "approver": "somebody else",
+    }
+    response = ask(server, "/approve", role="approver", body=body)
+    assert response.status_code == 403
+    assert ask(server, "/releases").json()["releases"][0]["approval"] == "waiting"
+
+
+def test_an_approved_release_is_deployed_with_a_replay_of_its_own_bars(
+    server: LabServer, seeded: Seeded
+) -> None:
+    body = {
+        "release_id": seeded.approved.id,
+        "account_id": "paper-2",
+        "replay": {"start": "2017-03-01", "bars_per_second": 50},
+    }
+    response = ask(server, "/deploy", role="approver", body=body)
+    assert response.status_code == 200, response.text
+    accounts = {item["id"]: item["held_by"] for item in ask(server, "/accounts").json()["accounts"]}
+    assert accounts == {"paper-1": DEPLOYMENT, "paper-2": response.json()["deployment_id"]}
+
+
+def test_what_may_not_be_deployed_is_refused_with_the_reason(server: LabServer, seeded: Seeded) -> None:
+    for release, account, said in [
+        (seeded.waiting, "paper-2", "is not approved"),
+        (seeded.approved, "paper-1", "trades on account paper-1"),
+        (seeded.approved, "paper-9", "unknown account"),
+    ]:
+        response = ask(server, "/deploy", body={"release_id": release.id, "account_id": account})
+        assert response.status_code in (400, 409)
+        assert said in response.json()["error"]
+    late = {"release_id": seeded.approved.id, "account_id": "paper-2", "replay": {"start": "2031-01-01"}}
+    assert "expected a day from 2017-01-02 to 2017-12-29" in ask(server, "/deploy", body=late).json()["error"]
+
+
+def test_stopping_asks_the_gateway_first_and_the_kernel_ends_after_it(
+    server: LabServer, gateway: FakeProcess, supervisor: FakeProcess
+) -> None:
+    body = {"deployment_id": DEPLOYMENT, "flatten": True}
+    assert "closed at the next price" in ask(server, "/stop", role="operator", body=body).json()["said"]
+    assert gateway.asked == [("operator-person", "operator", "stop", DEPLOYMENT, {"flatten": True})]
+    assert supervisor.asked == [("operator-person", "operator", "stop", DEPLOYMENT, {})]
+    supervisor.running = False
+    assert "its kernel runs on" in ask(server, "/stop", role="operator", body=body).json()["said"]
+
+
+def test_schedules_are_listed_with_how_they_last_ran(server: LabServer) -> None:
+    shown = ask(server, "/schedules").json()["schedules"]
+    assert [(item["name"], item["last_status"]) for item in shown] == [("nightly import", "completed")]
+
+
+def test_no_runs_are_listed_before_anything_was_tracked(server: LabServer) -> None:
+    assert ask(server, "/runs").json() == {"runs": []}
+    assert ask(server, "/runs?most=0").status_code == 400
+
+
+def test_a_role_that_may_not_backtest_gets_no_kernel(server: LabServer) -> None:
+    body = {"name": "python3"}
+    for role in ("viewer", "operator", "nobody"):
+        response = server.ask("/api/kernels", token=f"token-of-{role}", body=body)
+        assert response.status_code == 403, role
+    assert json.loads(server.ask("/api/kernels", token=TOKENS["viewer"]).text) == []
