@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import tempfile
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,12 @@ from typing import Any
 import pandas as pd
 
 from workbench.domain.calendar import to_datetime
+from workbench.schedule.runs import list_runs
+from workbench.settings import Settings
+from workbench.store import read_only
 from workbench.tracking import NoSuchRunError, run_data
 
-__all__ = ["notebook_as_page", "read_record", "run_metrics", "steps_table"]
+__all__ = ["Table", "metrics_table", "notebook_as_page", "read_record", "runs_table", "steps_table"]
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title>
@@ -38,7 +42,21 @@ def read_record(path: str | Path) -> dict[str, Any]:
     return value
 
 
-def steps_table(record: dict[str, Any]) -> pd.DataFrame:
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A frame that is shown whole, long texts too."""
+
+    frame: pd.DataFrame
+
+    def __repr__(self) -> str:
+        return str(self.frame.to_string())
+
+    def _repr_html_(self) -> str:
+        with pd.option_context("display.max_colwidth", None):
+            return str(self.frame.to_html(escape=True, border=0))
+
+
+def steps_table(record: dict[str, Any]) -> Table:
     """One row a step: how it ended and how long it took."""
     rows = [
         {
@@ -52,22 +70,44 @@ def steps_table(record: dict[str, Any]) -> pd.DataFrame:
         for step in record["steps"]
     ]
     columns = ["step", "kind", "status", "began (UTC)", "seconds", "what happened"]
-    return pd.DataFrame(rows, columns=columns).set_index("step")
+    return Table(pd.DataFrame(rows, columns=columns).set_index("step"))
 
 
 def _moment(time_ns: int) -> str:
     return to_datetime(time_ns).strftime("%Y-%m-%d %H:%M:%S") if time_ns else ""
 
 
-def run_metrics(record: dict[str, Any]) -> dict[str, pd.Series]:
-    """The metrics that each notebook step logged to its MLflow run, by step."""
-    found = {}
+def metrics_table(record: dict[str, Any]) -> Table:
+    """The metrics that the steps' notebooks logged to their MLflow runs, a column a step."""
+    found: dict[str, dict[str, float]] = {}
     for step in record["steps"]:
         if step["run_id"]:
             with contextlib.suppress(NoSuchRunError):
-                metrics = run_data(step["run_id"])["metrics"]
-                found[step["name"]] = pd.Series(metrics, name=step["name"], dtype=float).sort_index()
-    return found
+                found[step["name"]] = run_data(step["run_id"])["metrics"]
+    frame = pd.DataFrame({name: pd.Series(values, dtype=float) for name, values in found.items() if values})
+    return Table(frame.sort_index().round(6))
+
+
+def runs_table(settings: Settings, *, most: int = 20) -> Table:
+    """The last runs of every schedule and pipeline, newest first."""
+    engine = read_only(settings.store_url)
+    try:
+        runs = list_runs(engine, most=most)
+    finally:
+        engine.dispose()
+    rows = [
+        {
+            "run": run.name,
+            "status": run.status,
+            "due (UTC)": _moment(run.scheduled_ns),
+            "began (UTC)": _moment(run.started_ns),
+            "by": run.created_by,
+            "what happened": run.detail,
+        }
+        for run in runs
+    ]
+    columns = ["run", "status", "due (UTC)", "began (UTC)", "by", "what happened"]
+    return Table(pd.DataFrame(rows, columns=columns).set_index("run"))
 
 
 def notebook_as_page(executed: Path, page: Path, *, title: str) -> None:

@@ -348,7 +348,8 @@ def _verdict(steps: list[StepResult]) -> tuple[str, str]:
     if any(step.status == "skipped" for step in steps):
         return "stopped", "stopped before its last step"
     seconds = sum(step.ended_ns - step.started_ns for step in steps) / 1e9
-    return "completed", f"{len(steps)} steps reached their end in {seconds:.1f} s"
+    count = "one step" if len(steps) == 1 else f"{len(steps)} steps"
+    return "completed", f"{count} done in {seconds:.1f} s"
 
 
 def _outputs(steps: list[StepResult]) -> dict[str, Any]:
