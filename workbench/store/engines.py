@@ -125,20 +125,22 @@ def _lock(path: Path) -> BaseFileLock:
 
 
 def _prepare_file(path: Path) -> None:
-    """Create the file in WAL mode, which it then keeps; the change itself does not wait for others."""
-    if _is_wal(path):
-        return
+    """Create the file in WAL mode, which it then keeps; the change itself does not wait for others.
+
+    The file is looked at through SQLite alone. Opening and closing it in any other way would drop the locks
+    that this process's other connections hold on it, and another process could then reset the log they
+    write to: sqlite.org/howtocorrupt.html, 2.2.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_file() and _mode(path) == "wal":
+        return
     with _lock(path), closing(sqlite3.connect(path, timeout=_BUSY_TIMEOUT_MS / 1_000)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
 
 
-def _is_wal(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            return file.read(20)[18:] == b"\x02\x02"  # sqlite.org/fileformat2.html, 1.3.3
-    except FileNotFoundError:
-        return False
+def _mode(path: Path) -> str:
+    with closing(sqlite3.connect(path, timeout=_BUSY_TIMEOUT_MS / 1_000)) as connection:
+        return str(connection.execute("PRAGMA journal_mode").fetchone()[0])
 
 
 def _engine(url: sa.URL, *, writable: bool = True) -> sa.Engine:
