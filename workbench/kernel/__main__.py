@@ -15,9 +15,7 @@ class WorkbenchKernel(IPythonKernel):
     implementation = "workbench"
     implementation_version = __version__
 
-    @default("banner")
-    def _banner(self) -> str:
-        return f"Workbench {__version__}, research kernel. It can not send orders.\n"
+    banner = f"Workbench {__version__}, research kernel. It can not send orders.\n"
 
 
 class WorkbenchKernelApp(IPKernelApp):

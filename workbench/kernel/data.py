@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.domain.calendar import to_ns
-from workbench.domain.cost_book import CostBook, retail_costs
-from workbench.domain.instruments import InstrumentId, instrument
+from workbench.domain.cost_book import CostBook, retail_book
 from workbench.errors import BadInputError
 from workbench.kernel.session import Mode, current_session
 
@@ -90,11 +89,7 @@ def cost_book(*names: str, file: str | Path | None = None) -> CostBook:
             'expected instruments, as in cost_book("EUR_USD"), or a file, as in '
             'cost_book(file="my_broker.json"); found neither'
         )
-    return CostBook(
-        broker="retail",
-        valid_from=datetime(2018, 1, 1, tzinfo=UTC).date(),
-        costs={InstrumentId(instrument(name).id): retail_costs(name) for name in names},
-    )
+    return retail_book(*names)
 
 
 def moment(value: str | datetime | None) -> datetime | None:
@@ -156,8 +151,10 @@ def _read_book(path: Path) -> CostBook:
         path = current_session().settings.home / "cost_books" / path.name
     try:
         return CostBook.from_json(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BadInputError(f"expected a cost book at {path}, could not read it: {error!r}") from error
+    except (OSError, ValueError) as error:
+        raise BadInputError(f"expected a cost book at {path}, could not read it: {error}") from error
+    except BadInputError as error:
+        raise BadInputError(f"{path}: {error}") from error
 
 
 def start_ns(value: str | datetime | None) -> int | None:

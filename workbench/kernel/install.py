@@ -27,9 +27,7 @@ def install_kernelspec(*, prefix: Path | str | None = None, user: bool = False) 
         For this user, in all environments.
     """
     where = None if user else str(prefix or sys.prefix)
-    folder = KernelSpecManager().install_kernel_spec(
-        str(_RESOURCES), KERNEL_NAME, user=user, replace=True, prefix=where
-    )
+    folder = KernelSpecManager().install_kernel_spec(str(_RESOURCES), KERNEL_NAME, user=user, prefix=where)
     return Path(folder)
 
 

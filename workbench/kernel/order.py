@@ -15,6 +15,7 @@ from workbench.notebook.document import parse_cell
 __all__ = ["CellNames", "ExecutionOrder", "Finding", "names_of"]
 
 _BUILTINS = frozenset(dir(builtins)) | {"display", "get_ipython", "In", "Out", "exit", "quit"}
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _COMPOUND = (ast.For, ast.AsyncFor, ast.While, ast.If, ast.With, ast.AsyncWith, ast.Try, ast.Match)
 
 
@@ -158,13 +159,10 @@ def _of_statement(statement: ast.stmt) -> tuple[set[str], set[str]]:
             stores.add(name)
         if symbol.is_referenced() and not (name in stores and isinstance(statement, _COMPOUND)):
             loads.add(name)
-    loads |= _inner_globals(
-        table, own=stores if isinstance(statement, (*_COMPOUND, *_DEFINITIONS)) else set()
-    )
-    return stores, loads
-
-
-_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    if isinstance(statement, ast.AugAssign) and isinstance(statement.target, ast.Name):
+        loads.add(statement.target.id)
+    own = stores if isinstance(statement, (*_COMPOUND, *_DEFINITIONS)) else set()
+    return stores, loads | _inner_globals(table, own=own)
 
 
 def _inner_globals(table: symtable.SymbolTable, *, own: set[str]) -> set[str]:

@@ -61,6 +61,7 @@ def _run(job: dict[str, Any], report: Any) -> dict[str, Any]:
             execution_timeout=job["cell_timeout_s"],
             connection_file=job["connection_file"],
             kernel_pid=job["kernel_pid"],
+            socket_folder=str(Path(sys.argv[1]).parent),
             skip_tags=job["skip_tags"],
             progress=report,
         )

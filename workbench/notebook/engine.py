@@ -11,12 +11,15 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import Engine
 from papermill.log import logger
+from traitlets.config import Config
 
 from workbench.notebook.attach import AttachedKernelManager
 from workbench.notebook.document import INJECTED_TAG
 from workbench.notebook.errors import KernelStartError
 
 __all__ = ["CellFailure", "WorkbenchEngine"]
+
+_LONGEST_FOLDER = 80  # characters; a Unix socket's path has at most 107
 
 Progress = Callable[[dict[str, Any]], None]
 
@@ -121,6 +124,7 @@ class WorkbenchEngine(Engine):  # type: ignore[misc]  # papermill is untyped
         execution_timeout: float | None = None,
         connection_file: str | None = None,
         kernel_pid: int = 0,
+        socket_folder: str | None = None,
         skip_tags: Sequence[str] = (),
         progress: Progress | None = None,
         **_: Any,
@@ -133,6 +137,9 @@ class WorkbenchEngine(Engine):  # type: ignore[misc]  # papermill is untyped
             Of a running kernel, which is neither started, stopped nor restarted.
         kernel_pid
             The running kernel's pid, to notice its death; 0 when not known.
+        socket_folder
+            A private folder for the new kernel's Unix sockets; TCP ports of this host when None, or when its
+            name is too long for a socket's path.
         skip_tags
             Cells with one of these tags are not executed.
         progress
@@ -148,6 +155,11 @@ class WorkbenchEngine(Engine):  # type: ignore[misc]  # papermill is untyped
         options: dict[str, Any] = {}
         if connection_file is not None:
             options = {"km": AttachedKernelManager(connection_file, pid=kernel_pid)}
+        elif socket_folder is not None and len(socket_folder) <= _LONGEST_FOLDER:
+            file = f"{socket_folder}/kernel.json"
+            options = {
+                "config": Config({"AsyncKernelManager": {"transport": "ipc", "connection_file": file}})
+            }
         client = _Client(
             nb_man,
             skip_tags=skip_tags,
