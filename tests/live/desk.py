@@ -48,7 +48,9 @@ def write_notebook(path: Path, *, last: str = ARM, mood: str = "") -> Path:
         cells=[
             new_code_cell(f"mood = {mood!r}", metadata={"tags": ["parameters"]}),
             new_code_cell("raise RuntimeError('this is research')", metadata={"tags": ["research"]}),
-            new_code_cell("from workbench.live import arming\nfrom kernel_under_test import Swinger"),
+            new_code_cell(
+                "from workbench.live import arming\nfrom kernel_under_test import Swinger\nran = [1]"
+            ),
             new_code_cell(last),
         ]
     )
@@ -56,7 +58,7 @@ def write_notebook(path: Path, *, last: str = ARM, mood: str = "") -> Path:
     return path
 
 
-def eventually(check: Callable[[], Any], *, within_s: float = 60.0, what: str = "it") -> Any:
+def eventually(check: Callable[[], Any], *, within_s: float = 120.0, what: str = "it") -> Any:
     """Wait until `check` gives something true."""
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
@@ -197,7 +199,7 @@ class Desk:
         lines = self.client().status()["deployments"]
         return next((line for line in lines if line["deployment_id"] == deployment_id), {})
 
-    def until(self, deployment_id: str, *, within_s: float = 60.0, **wanted: Any) -> dict[str, Any]:
+    def until(self, deployment_id: str, *, within_s: float = 120.0, **wanted: Any) -> dict[str, Any]:
         """Wait until the deployment's line of the status has these values."""
         deadline = time.monotonic() + within_s
         line: dict[str, Any] = {}
@@ -206,7 +208,7 @@ class Desk:
             if all(line.get(name) == value for name, value in wanted.items()):
                 return line
             assert not (line.get("stage") == "over" and "state" in wanted), f"wanted {wanted}, found {line}"
-            time.sleep(0.02)
+            time.sleep(0.1)
         raise AssertionError(f"wanted {wanted} within {within_s} s, found {line}")
 
     def decided(self, count: int) -> None:

@@ -1,4 +1,4 @@
-"""A supervisor in a process of its own: `python -m tests.live.supervisor_under_test HOME RUNTIME [--keep]`."""
+"""A supervisor in a process of its own: `python -m tests.live.supervisor_under_test HOME RUNTIME`."""
 
 import sys
 from pathlib import Path

@@ -19,7 +19,6 @@ from jupyter_client import BlockingKernelClient
 
 from tests.live.desk import ARM, KERNEL, eventually, launch_for, places_of, write_notebook
 from tests.live.fake_gateway import FakeGateway, made_up_bars, tell_token
-from workbench.live.beat import Phase, read_beat
 from workbench.live.children import kernel_environment, start_kernel
 from workbench.live.driving import drive
 from workbench.live.launch import Launch, Places
@@ -98,14 +97,20 @@ def alone(tmp_path: Path, runtime: Path) -> Iterator[Alone]:
 
 
 def send(
-    client: BlockingKernelClient, channel: str, kind: str, content: dict[str, Any], **header: str
+    client: BlockingKernelClient,
+    channel: str,
+    kind: str,
+    content: dict[str, Any],
+    *,
+    within_s: float = 5.0,
+    **header: str,
 ) -> Any:
     """Send a raw request; its reply, None for none."""
     found = getattr(client, f"{channel}_channel")
     message = client.session.msg(kind, content)
     message["header"].update(header)
     found.send(message)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
         try:
             reply = found.get_msg(timeout=0.5)
@@ -160,7 +165,7 @@ def test_nothing_is_executed_and_the_kernel_trades_on(alone: Alone, sealed: bool
         if sealed:  # each waits for an answer that never comes: the ones that could execute are enough
             asked = [item for item in asked if item[1] in ("execute_request", "create_subshell_request")]
         for channel, kind, content in asked:
-            reply = send(client, channel, kind, filled(content))
+            reply = send(client, channel, kind, filled(content), within_s=1.0 if sealed else 5.0)
             if sealed:
                 assert reply is None, (channel, kind)
             else:
@@ -169,7 +174,12 @@ def test_nothing_is_executed_and_the_kernel_trades_on(alone: Alone, sealed: bool
         for kind in ("comm_open", "comm_msg", "comm_close"):
             assert send(client, "shell", kind, comm) is None
         subshell = send(
-            client, "shell", "execute_request", filled(REQUESTS[0][1]), subshell_id=uuid.uuid4().hex
+            client,
+            "shell",
+            "execute_request",
+            filled(REQUESTS[0][1]),
+            within_s=1.0,
+            subshell_id=uuid.uuid4().hex,
         )
         assert subshell is None or subshell["status"] == "error"
     alone.trades_on()
@@ -192,28 +202,22 @@ def test_interrupts_do_nothing(alone: Alone) -> None:
 
 
 def test_what_waited_in_the_queue_when_it_was_armed_is_refused(tmp_path: Path, runtime: Path) -> None:
-    waiting = tmp_path / "waiting"
+    last_cell, waiting = tmp_path / "last-cell", tmp_path / "waiting"
     arm_late = (
-        f"import time, pathlib\nwhile not pathlib.Path({str(waiting)!r}).exists(): time.sleep(0.05)\n{ARM}"
+        f"import time, pathlib\npathlib.Path({str(last_cell)!r}).touch()\n"
+        f"while not pathlib.Path({str(waiting)!r}).exists(): time.sleep(0.05)\n{ARM}"
     )
     replies: list[Any] = []
 
     def ask_while_it_is_busy() -> None:
         places = places_of(tmp_path, runtime, "alone")
-        eventually(
-            lambda: (
-                places.connection_file.exists()
-                and (beat := read_beat(places.beat))
-                and beat.phase is Phase.READY
-            )
-        )
+        eventually(last_cell.exists)
         client = BlockingKernelClient()
         client.load_connection_file(str(places.connection_file))
         client.start_channels(hb=False)
-        time.sleep(2.5)  # the last cell waits for us
         message = client.session.msg("execute_request", {**EXECUTE, "code": "leak = 1"})
         client.shell_channel.send(message)
-        time.sleep(0.3)
+        time.sleep(0.3)  # it is in the kernel's queue
         waiting.touch()
         replies.append(client.shell_channel.get_msg(timeout=20)["content"])
         client.stop_channels()

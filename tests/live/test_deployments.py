@@ -62,9 +62,8 @@ def test_a_release_that_is_not_approved_is_refused(desk: Desk) -> None:
 
 def test_limits_wider_than_the_release_are_refused_by_name_and_narrower_ones_kept(desk: Desk) -> None:
     wide = replace(LIMITS, max_order_units=10_001, instruments=("EUR_USD", "USD_JPY"))
-    with pytest.raises(
-        DeploymentRefusedError, match="USD_JPY.*max_order_units: the release has 10000, asked for 10001"
-    ):
+    message = r"USD_JPY.*max_order_units: the release has 10000, asked for 10001"
+    with pytest.raises(DeploymentRefusedError, match=message):
         desk.deploy(limits=wide)
     narrow = replace(LIMITS, max_order_units=500)
     assert deployment(desk.engine, desk.deploy(limits=narrow)).limits["max_order_units"] == 500

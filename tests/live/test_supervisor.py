@@ -52,9 +52,12 @@ def answers(desk: Desk) -> bool:
 
 
 def test_a_second_supervisor_of_a_home_is_refused_and_told_who_runs(tmp_path: Path) -> None:
-    with supervisor_lease(tmp_path), pytest.raises(SupervisorRunningError, match=f"pid {os.getpid()}"):
-        with supervisor_lease(tmp_path):
-            pass
+    with (
+        supervisor_lease(tmp_path),
+        pytest.raises(SupervisorRunningError, match=f"pid {os.getpid()}"),
+        supervisor_lease(tmp_path),
+    ):
+        pass
     with supervisor_lease(tmp_path):
         pass
 
@@ -176,7 +179,7 @@ def test_logs_are_the_last_lines_of_the_deployment_alone(desk: Desk) -> None:
     desk.until(name, state="finished")
     assert '"ended"' in desk.client("viewer").logs(name, lines=1)[0]
     assert len(desk.client("viewer").logs(name, lines=5)) == 5
-    with pytest.raises(SupervisorError, match="unknown deployment '../../etc'"):
+    with pytest.raises(SupervisorError, match="unknown deployment"):
         desk.client().logs("../../etc")
     with pytest.raises(SupervisorError, match="lines: expected a whole number"):
         desk.client().logs(name, lines=0)

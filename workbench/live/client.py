@@ -58,7 +58,7 @@ class SupervisorClient:
         request = OperatorRequest(
             version=PROTOCOL_VERSION, verb=verb, user=self._user, role=self._role, arguments=arguments
         )
-        with zmq.Context() as context, context.socket(zmq.DEALER) as socket:
+        with zmq.Context.instance().socket(zmq.DEALER) as socket:
             socket.linger = 0
             socket.connect(f"ipc://{self._path}")
             socket.send(msgspec.json.encode(request))

@@ -6,6 +6,7 @@ A state machine that never blocks: the supervisor's loop calls `tick` often, and
 
 import os
 import secrets
+import select
 import signal
 import subprocess
 import threading
@@ -106,8 +107,13 @@ class _Kernel:
     killed_why: str = ""
 
     def is_alive(self) -> bool:
-        if self.child is not None and self.child.poll() is not None:
-            return False
+        """Whether any thread of it is left: the first one may be gone before the others."""
+        if self.child is not None:
+            return self.child.poll() is None
+        if self.handle >= 0:
+            poller = select.poll()
+            poller.register(self.handle, select.POLLIN)
+            return not poller.poll(0)
         return alive(self.pid, self.started)
 
     def end_words(self) -> str:
