@@ -203,7 +203,7 @@ def expression(value: object, *, what: str = "value") -> Expr:
     number = float(value)
     if not math.isfinite(number):
         raise BadInputError(f"{what}: expected a finite number, found {value!r}")
-    return Expr("const", data=(("value", number),))
+    return Expr("const", data=(("value", number + 0.0),))  # no minus zero, which reads like zero
 
 
 def _number(value: object, what: str) -> Expr:

@@ -4,13 +4,14 @@ All rules become one program, in which equal expressions are one node.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
 from workbench.strategy.expressions import Expr
 from workbench.strategy.program import compile_program
 from workbench.strategy.rules import Rules
-from workbench.strategy.signals import BarColumns, Signals, _run, size_code
+from workbench.strategy.signals import BarColumns, Flags, Floats, Signals, _run, size_code
 
 __all__ = ["evaluate_many"]
 
@@ -28,8 +29,7 @@ def evaluate_many(rules: Sequence[Rules], bars: BarColumns) -> list[Signals]:
             (conditions if name in _CONDITIONS else numbers).add(expr)
     program = compile_program([*conditions.found, *numbers.found], instrument=bars.instrument)
     flags, values = _run(program, bars, conditions=len(conditions.found))
-    count = len(bars.open_ns)
-    never, unknown = np.zeros(count, np.bool_), np.full(count, np.nan)
+    never, unknown = _empty_columns(len(bars.open_ns))
     found: list[Signals] = []
     for item in rules:
         kind, value = size_code(item)
@@ -47,6 +47,12 @@ def evaluate_many(rules: Sequence[Rules], bars: BarColumns) -> list[Signals]:
             )
         )
     return found
+
+
+@lru_cache(maxsize=4)
+def _empty_columns(count: int) -> tuple[Flags, Floats]:
+    """What stands for conditions and distances that are not declared; kept, since filling them costs time."""
+    return np.zeros(count, np.bool_), np.full(count, np.nan)
 
 
 class _Outputs:

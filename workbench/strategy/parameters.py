@@ -7,11 +7,26 @@ from typing import Any, Generic, TypeVar, cast, overload
 
 from workbench.errors import BadInputError
 
-__all__ = ["Param", "check_name"]
+__all__ = ["Param", "check_declared", "check_name"]
 
 T = TypeVar("T", int, float, bool, str)
 _RESERVED = frozenset({"name", "params", "parameters", "rules", "on_bar", "fresh", "form", "traced"})
 _KINDS: dict[type, str] = {int: "a whole number", float: "a number", bool: "True or False", str: "a text"}
+
+
+def check_declared(owner: str, name: str) -> None:
+    """Refuse the name of a declared parameter that a strategy needs for itself.
+
+    Raises
+    ------
+    BadInputError
+        It is not an identifier, has _ in front, or is taken.
+    """
+    if check_name(name) in _RESERVED or name.startswith("_"):
+        raise BadInputError(
+            f"{owner}.{name}: a parameter can not be called so; "
+            f"names with _ in front and {', '.join(sorted(_RESERVED))} are taken"
+        )
 
 
 def check_name(name: object) -> str:
@@ -69,11 +84,6 @@ class Param(Generic[T]):
         self.default: T = self.check(default)
 
     def __set_name__(self, owner: type, name: str) -> None:
-        if check_name(name) in _RESERVED or name.startswith("_"):
-            raise BadInputError(
-                f"{owner.__name__}.{name}: a parameter can not be called so; "
-                f"names with _ in front and {', '.join(sorted(_RESERVED))} are taken"
-            )
         self.name = name
 
     @overload

@@ -138,11 +138,25 @@ def _make(op: str, args: list[Expr], data: dict[str, Any], models: Mapping[str, 
         _shape(op, args, data, operands=0, names=("side",))
         return ex.true_range(_side(op, data["side"]))
     if op == "predict":
-        if data.get("model") not in models:
-            raise BadInputError(f"predict: model {data.get('model')!r} is not at hand; give it in models=")
-        return ex.predict(models[data["model"]], args)
+        return _prediction(args, data, models)
     known = sorted([*_BINARY, *_UNARY, *_WINDOW, *_LEAF, "atr", "const", "level", "pips", "predict", "price"])
     raise BadInputError(f"unknown operation {op!r}; known: {', '.join(known)}, true_range")
+
+
+def _prediction(args: list[Expr], data: dict[str, Any], models: Mapping[str, Model]) -> Expr:
+    if set(data) != {"model", "features"}:
+        raise BadInputError(
+            f"predict: expected model and features, found {', '.join(sorted(data)) or 'nothing'}"
+        )
+    digest = data["model"]
+    if not isinstance(digest, str) or digest not in models:
+        raise BadInputError(f"predict: model {digest!r} is not at hand; give it in models=")
+    names = list(models[digest].feature_names)
+    if data["features"] != names:
+        raise BadInputError(
+            f"predict: model {digest} takes the features {', '.join(names)}, found {data['features']!r}"
+        )
+    return ex.predict(models[digest], args)
 
 
 def _shape(

@@ -1,0 +1,146 @@
+"""Made-up bars, models and expressions for the strategy tests."""
+
+import random
+from dataclasses import dataclass
+
+import numpy as np
+from hypothesis import strategies as st
+
+from workbench import strategy as ws
+from workbench.domain.instruments import Instrument, instrument
+from workbench.domain.quotes import Bar
+
+HOUR = 3_600_000_000_000
+START = 1_772_409_600_000_000_000  # 2026-03-02 00:00 UTC, a Monday
+EUR_USD = instrument("EUR_USD")
+
+
+@dataclass(frozen=True)
+class Linear:
+    """A model: a weighted sum of the features."""
+
+    weights: tuple[float, ...]
+    feature_names: tuple[str, ...]
+    digest: str = "feed" * 16
+
+    def predict_one(self, row: np.ndarray) -> float:
+        assert row.dtype == np.float64
+        assert row.flags.c_contiguous
+        return float(sum(weight * item for weight, item in zip(self.weights, row.tolist(), strict=True)))
+
+
+MODEL = Linear((0.5, -1.5), ("one", "two"))
+
+
+def made_up_bars(count: int, *, seed: int, record: Instrument = EUR_USD, start: int = START) -> list[Bar]:
+    """A small random walk, so that comparisons tie and cross often."""
+    rng = random.Random(seed)
+    bars, bid = [], 110_000
+    for step in range(count):
+        path = [bid := bid + rng.randint(-4, 4) for _ in range(4)]
+        spreads = [rng.randint(0, 3) for _ in range(4)]
+        asks = [price + spread for price, spread in zip(path, spreads, strict=True)]
+        bars.append(
+            Bar(
+                instrument=record.id,
+                open_ns=start + step * HOUR,
+                close_ns=start + (step + 1) * HOUR,
+                bid_open=path[0],
+                bid_high=max(path),
+                bid_low=min(path),
+                bid_close=path[-1],
+                ask_open=asks[0],
+                ask_high=max(asks),
+                ask_low=min(asks),
+                ask_close=asks[-1],
+            )
+        )
+    return bars
+
+
+def columns(bars: list[Bar], record: Instrument = EUR_USD) -> ws.BarArrays:
+    return ws.BarArrays.of(bars, instrument=record)
+
+
+bar = ws.bar
+sides = st.sampled_from([bar.bid, bar.ask, bar.mid])
+lookbacks = st.integers(1, 12)
+leaves = st.one_of(
+    st.builds(getattr, sides, st.sampled_from(["open", "high", "low", "close"])),
+    st.sampled_from([bar.hour, bar.weekday, ws.price("1.1"), ws.price("1.10003"), ws.pips(2.5)]),
+    st.one_of(st.integers(-5, 5), st.floats(-1e6, 1e6)).map(lambda value: ws.maximum(value, value).args[0]),
+    st.builds(ws.true_range, sides),
+    st.builds(ws.atr, sides, lookbacks),
+)
+
+
+def _numbers(children: st.SearchStrategy) -> st.SearchStrategy:
+    pairs = st.tuples(children, children)
+    return st.one_of(
+        pairs.map(lambda two: two[0] + two[1]),
+        pairs.map(lambda two: two[0] - two[1]),
+        pairs.map(lambda two: two[0] * two[1]),
+        pairs.map(lambda two: two[0] / two[1]),
+        pairs.map(lambda two: ws.minimum(*two)),
+        pairs.map(lambda two: ws.maximum(*two)),
+        pairs.map(lambda two: ws.predict(MODEL, list(two))),
+        children.map(lambda one: -one),
+        children.map(abs),
+        st.builds(lambda one, n: one.lag(n), children, lookbacks),
+        st.builds(ws.sma, children, lookbacks),
+        st.builds(ws.wma, children, lookbacks),
+        st.builds(ws.ema, children, lookbacks),
+        st.builds(lambda one, n: ws.ema(one, n, seed="first"), children, lookbacks),
+        st.builds(ws.rsi, children, lookbacks),
+        st.builds(ws.stdev, children, st.integers(2, 12)),
+        st.builds(ws.highest, children, lookbacks),
+        st.builds(ws.lowest, children, lookbacks),
+    )
+
+
+numbers = st.recursive(leaves, _numbers, max_leaves=8)
+comparisons = st.builds(
+    lambda make, left, right: make(left, right),
+    st.sampled_from(
+        [
+            lambda a, b: a < b,
+            lambda a, b: a <= b,
+            lambda a, b: a > b,
+            lambda a, b: a >= b,
+            lambda a, b: a == b,
+            lambda a, b: a != b,
+            ws.crosses_above,
+            ws.crosses_below,
+        ]
+    ),
+    numbers,
+    numbers,
+)
+conditions = st.recursive(
+    comparisons,
+    lambda children: st.one_of(
+        st.builds(lambda a, b: a & b, children, children),
+        st.builds(lambda a, b: a | b, children, children),
+        children.map(lambda a: ~a),
+        st.builds(lambda a, n: a.lag(n), children, lookbacks),
+    ),
+    max_leaves=4,
+)
+sizes = st.one_of(st.integers(1, 10**6).map(ws.Units), st.floats(0.0001, 1.0).map(ws.RiskFraction))
+
+
+@st.composite
+def rules(draw: st.DrawFn) -> ws.Rules:
+    """Rules of any kind."""
+    size = draw(sizes)
+    stop = draw(numbers.filter(lambda item: item.op not in ("const", "pips")))
+    keeps_stop = isinstance(size, ws.RiskFraction) or draw(st.booleans())
+    return ws.Rules(
+        enter_long=draw(conditions),
+        enter_short=draw(st.none() | conditions),
+        exit_long=draw(st.none() | conditions),
+        exit_short=draw(st.none() | conditions),
+        stop=stop if keeps_stop else None,
+        target=draw(st.none() | st.just(abs(stop) + 1.0)),
+        size=size,
+    )
