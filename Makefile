@@ -16,10 +16,10 @@ help: ## this list
 demo: $(VENV)/.ready ## run the main job, headless, on real quotes (under 5 minutes after set-up)
 	@$(BIN)/workbench demo
 
-test: $(VENV)/.ready ## run every check and test; says what each stage is and how long it took
+test: $(VENV)/.lab ## run every check and test; says what each stage is and how long it took
 	@$(BIN)/python tests/stages.py
 
-lab: $(VENV)/.ready ## open the workbench: JupyterLab, gateway, supervisor, scheduler, Voila, MLflow
+lab: $(VENV)/.lab ## open the workbench: JupyterLab, gateway, supervisor, scheduler, Voila, MLflow
 	@$(BIN)/workbench up
 
 bench: $(VENV)/.ready ## measure against the peers
@@ -40,4 +40,15 @@ $(VENV)/.packages: requirements.lock
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --upgrade "pip>=24"
 	@$(BIN)/python -m pip install --quiet --requirement requirements.lock
+	@touch $@
+
+$(VENV)/.ready: $(VENV)/.packages pyproject.toml
+	@WORKBENCH_SKIP_LAB=1 $(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m workbench.kernel.install
+	@touch $@
+
+# the JupyterLab extension is built anew only when its sources changed
+$(VENV)/.lab: $(VENV)/.ready $(shell find extensions -path '*/node_modules' -prune -o -path '*/lib' -prune -o -type f -print 2>/dev/null)
+	@echo "== building the JupyterLab extension (a few minutes the first time)"
+	@$(BIN)/python extensions/build_lab.py --link
 	@touch $@

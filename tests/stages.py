@@ -11,11 +11,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
-LAB = ROOT / "extensions" / "workbench-lab"
 
 
 def tool(name: str, *arguments: str) -> list[str]:
     return [str(BIN / name), *arguments]
+
+
+def lab(*arguments: str) -> list[str]:
+    return tool("python", "extensions/build_lab.py", *arguments)
 
 
 QUICK: dict[str, tuple[str, list[str], Path]] = {
@@ -25,9 +28,9 @@ QUICK: dict[str, tuple[str, list[str], Path]] = {
     "types": ("mypy --strict on workbench/", tool("mypy", "workbench"), ROOT),
 }
 TYPESCRIPT: dict[str, tuple[str, list[str], Path]] = {
-    "tsc": ("tsc: the extension's types", tool("jlpm", "tsc", "--noEmit"), LAB),
-    "eslint": ("eslint and prettier: the extension's style", tool("jlpm", "lint:check"), LAB),
-    "jest": ("Jest: the extension's functions and components", tool("jlpm", "test"), LAB),
+    "tsc": ("tsc: the extension's types", lab("tsc", "--noEmit"), ROOT),
+    "eslint": ("eslint and prettier: the extension's style", lab("lint:check"), ROOT),
+    "jest": ("Jest: the extension's functions and components", lab("test"), ROOT),
 }
 TESTS: dict[str, tuple[str, list[str], Path]] = {
     "pytest": (
@@ -69,7 +72,9 @@ def main(arguments: list[str]) -> int:
     print(f"total   {sum(seconds for _, _, seconds in results):18.1f} s")
     failed = [name for name, passed, _ in results if not passed]
     if failed:
-        print(f"failed: {', '.join(failed)}; run one alone with: {BIN / 'python'} tests/stages.py {failed[0]}")
+        print(
+            f"failed: {', '.join(failed)}; run one alone with: {BIN / 'python'} tests/stages.py {failed[0]}"
+        )
     return 1 if failed else 0
 
 

@@ -265,7 +265,7 @@ def _progress(
     from tqdm import tqdm
 
     deadline = time.monotonic() + _LONGEST_S
-    with tqdm(total=events // 2, desc="replay", unit="bar", leave=False) as bar:
+    with tqdm(total=events // 2, desc="replay", unit="bar", leave=False, disable=None) as bar:
         while time.monotonic() < deadline:
             seq = int(_books(gateway, names[0])["event_seq"])
             bar.n = min(seq // 2, events // 2)

@@ -90,7 +90,9 @@ def cell_progress(path: Path, *, hidden: bool) -> Iterator[Callable[[Any], None]
     """A bar over the cells of a notebook run, on the terminal's error stream."""
     from tqdm import tqdm
 
-    with tqdm(desc=path.name, unit="cell", disable=hidden, file=sys.stderr, leave=False) as bar:
+    with tqdm(
+        desc=path.name, unit="cell", disable=hidden or not sys.stderr.isatty(), file=sys.stderr, leave=False
+    ) as bar:
 
         def told(progress: Any) -> None:
             bar.total = progress.n
