@@ -228,41 +228,50 @@ def causality_gate(
 ) -> Evidence:
     """With the bars after a moment taken away, everything decided up to that moment stays the same.
 
+    A notebook may fit its strategy on bars up to some moment: before it the strategy is another one, and
+    there is nothing to compare. At the latest moment tried it has to be the released one.
+
     Parameters
     ----------
     cut
-        Each moment, nanoseconds UTC, with what was decided when nothing after it was there, or why the
-        notebook could not be run so.
+        Each moment, nanoseconds UTC and rising, with what was decided when nothing after it was there, or
+        why the notebook could not be run so.
     """
-    compared = 0
+    compared: list[int] = []
+    fitted_later: list[int] = []
     for until_ns, found in cut:
         if isinstance(found, str):
             continue
-        moment = f"{to_datetime(until_ns):%Y-%m-%d %H:%M} UTC"
+        if found["spec"]["digest"] != rehearsed["spec"]["digest"]:
+            fitted_later.append(until_ns)
+            continue
         differing = first_decision_that_differs(rehearsed, found, until_ns=until_ns)
         if differing is not None:
             return _refused(
                 "causality",
-                f"with the bars after {moment} taken away, {differing}; the strategy knew what came later: "
-                "fit on bars before those it is tested on, and take no value from the end of the data",
+                f"with the bars after {_moment(until_ns)} taken away, {differing}; the strategy knew what "
+                "came later: let it look at nothing but the bars it is given",
                 until_ns=until_ns,
             )
-        if found["spec"]["digest"] != rehearsed["spec"]["digest"]:
-            return _refused(
-                "causality",
-                f"with the bars after {moment} taken away, the notebook makes another strategy: "
-                f"{_strategy(found['spec'])} instead of {_strategy(rehearsed['spec'])}; "
-                "fit it on a fixed span",
-                until_ns=until_ns,
-            )
-        compared += 1
+        compared.append(until_ns)
+    if fitted_later and (not compared or max(fitted_later) > min(compared)):
+        return _refused(
+            "causality",
+            f"with the bars after {_moment(max(fitted_later))} taken away, the notebook makes another "
+            f"strategy than {_strategy(rehearsed['spec'])}; fit it on bars before a fixed moment, "
+            "and leave some that it has not seen",
+            until_ns=max(fitted_later),
+        )
     if not compared:
         reason = next((found for _, found in cut if isinstance(found, str)), "no moment lies within the data")
         return _refused("causality", f"no moment could be tried: {reason}")
+    learnt = f"; it was fitted on bars after {_moment(max(fitted_later))}" if fitted_later else ""
+    moments = "one moment" if len(compared) == 1 else f"{len(compared)} moments"
     return _passed(
         "causality",
-        f"the same decisions with the future taken away at {compared} moments",
-        moments=[f"{to_datetime(until_ns):%Y-%m-%dT%H:%MZ}" for until_ns, _ in cut],
+        f"the same decisions with the future taken away at {moments}{learnt}",
+        moments=[_moment(item) for item in compared],
+        fitted_after=[_moment(item) for item in fitted_later],
         not_tried=[found for _, found in cut if isinstance(found, str)],
     )
 
@@ -277,7 +286,7 @@ def first_decision_that_differs(
         for close in sorted(full.keys() | short.keys()):
             if full.get(close) != short.get(close):
                 return (
-                    f"{name} at the bar that closed {to_datetime(close):%Y-%m-%d %H:%M} UTC decided "
+                    f"{name} at the bar that closed {_moment(close)} decided "
                     f"{_orders(short.get(close))} instead of {_orders(full.get(close))}"
                 )
     return None
@@ -319,6 +328,10 @@ def _strategy(spec: Mapping[str, Any]) -> str:
 
 def _orders(orders: Any) -> str:
     return "nothing" if not orders else " and ".join(f"{item['units']:+,} units" for item in orders)
+
+
+def _moment(time_ns: int) -> str:
+    return f"{to_datetime(time_ns):%Y-%m-%d %H:%M} UTC"
 
 
 def _cut(text: str) -> str:
