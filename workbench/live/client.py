@@ -58,8 +58,9 @@ class SupervisorClient:
         request = OperatorRequest(
             version=PROTOCOL_VERSION, verb=verb, user=self._user, role=self._role, arguments=arguments
         )
-        with zmq.Context.instance().socket(zmq.DEALER) as socket:
-            socket.linger = 0
+        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context.instance()
+        with context.socket(zmq.DEALER) as socket:
+            socket.setsockopt(zmq.LINGER, 0)
             socket.connect(f"ipc://{self._path}")
             socket.send(msgspec.json.encode(request))
             if not socket.poll(self._timeout_ms):

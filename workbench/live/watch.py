@@ -487,7 +487,8 @@ class Watch:
         self._tell(state=state, detail=detail, pid=0, pid_started=0.0, desired=_desired(state, self.row))
         self._note("over", deployment_id=self.row.id, state=state, detail=detail)
         self.stage = Stage.OVER
-        self._executor.submit(self._release, self.row.id)
+        if state != "finished":  # one whose feed has ended stays as it is, for people to look at
+            self._executor.submit(self._release, self.row.id)
 
     def _forget_process(self) -> None:
         kernel = self._kernel
