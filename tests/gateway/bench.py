@@ -110,7 +110,7 @@ def busy(bar: Bar, account: AccountSnapshot, event_seq: int) -> list[MarketOrder
         side = 1 if dice[1] < 128 else -1
         if held * side < 0:
             orders.append((-held, True, 0, 0))
-        orders.append((side * (1_000 + 100 * dice[2]), False, 150 + dice[3], 200 + dice[4]))
+        orders.append((side * (1_000 + 100 * dice[2]), False, 150 + dice[3], 120 + dice[4]))
     elif dice[0] < 130 and held:
         orders.append((-held, True, 0, 0))
     return [
@@ -248,6 +248,13 @@ class Room:
     def __post_init__(self) -> None:
         self.home.mkdir(exist_ok=True)
         self.engine = open_store(self.url)
+        if self.engine.dialect.name == "sqlite":
+
+            @sa.event.listens_for(self.engine, "connect")
+            def hurry(connection: Any, record: Any) -> None:
+                connection.execute("PRAGMA synchronous = OFF")  # no test here cuts the power
+
+        self.engine.dispose()
         self.start()
 
     def start(self) -> None:

@@ -143,6 +143,8 @@ def _open(desk: Desk, request: OperatorRequest) -> dict[str, Any]:
     elif known.state is State.CLOSED:
         trading = rebuild(desk, spec, state=State.RUNNING, detail="")
         desk.deployments[spec.deployment_id] = trading
+    elif known.spec == spec:
+        return _shown(desk, known)
     else:
         trading = known
     state = State.RUNNING if trading.state is State.FROZEN else trading.state

@@ -58,7 +58,7 @@ def run_gateway(
     """
     settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     with gateway_lease(settings.home) as lease:
-        engine = open_engine(settings.gateway_store_url)
+        engine = _opened(settings.gateway_store_url, open_engine)
         try:
             with _sole_gateway(engine):
                 _serve(settings, engine, lease=lease, log=log, at_boundary=at_boundary)
@@ -169,6 +169,17 @@ def _stop_on_signals(server: GatewayServer) -> Callable[[], None]:
             signal.signal(number, handler)
 
     return put_back
+
+
+def _opened(url: str, open_engine: Callable[[str], sa.Engine]) -> sa.Engine:
+    try:
+        return open_engine(url)
+    except (sa.exc.DBAPIError, sqlite3.Error) as error:
+        shown = sa.make_url(url).render_as_string(hide_password=True)
+        raise DamagedStoreError(
+            f"expected a database at {shown}, found one that can not be used: "
+            f"{getattr(error, 'orig', None) or error}; start the database, or restore a copy"
+        ) from error
 
 
 @contextmanager

@@ -1,0 +1,270 @@
+"""The gateway killed at any moment, for real: the end is that of a run that was never interrupted."""
+
+import contextlib
+import itertools
+import re
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+
+from tests.gateway.bench import BALANCE, Kernel, Room, buy, expected_fills, made_up_bars, opening
+from tests.gateway.processes import Gateway
+from workbench.errors import BadInputError
+from workbench.gateway.errors import GatewayUnreachableError
+from workbench.gateway.journal import verify_journal
+from workbench.gateway.messages import Refused
+from workbench.gateway.records import fill_of
+from workbench.gateway.recovery import load_desk
+from workbench.market import Bars
+from workbench.store import open_store
+from workbench.store.schema import fills, intents, orders
+
+pytestmark = pytest.mark.processes
+
+
+def _run_on(gateway: Gateway, *, die_at: int = 0, bars: Bars) -> tuple[Kernel | None, bool]:
+    """Start, let a new kernel go on from what the gateway knows; whether it came to the end."""
+    gateway.start(die_at=die_at, wait=False)
+    kernel = None
+    with gateway.client(timeout_s=0.5, patience_s=0.5) as client:
+        operator = gateway.operator(timeout_s=0.5)
+        for _ in range(200):
+            try:
+                operator.open(**opening("d-1", bars))
+                kernel = gateway.kernel(client)
+                kernel.attach()
+                reply = kernel.run()
+            except GatewayUnreachableError:
+                if not gateway.alive:
+                    return kernel, False
+                continue
+            assert not isinstance(reply, Refused), reply.reason
+            return kernel, kernel.ended
+    raise AssertionError("the gateway lives and does not answer")
+
+
+def _check_books(gateway: Gateway, bars: Bars) -> None:
+    """Every order once, every execution once, as if nothing had happened."""
+    engine = open_store(gateway.settings.gateway_store_url)
+    with engine.connect() as connection:
+        stored = [
+            fill_of(row)
+            for row in connection.execute(sa.select(fills).order_by(fills.c.broker_trade_id)).mappings()
+        ]
+        sent = connection.scalars(sa.select(orders.c.client_order_id)).all()
+        asked = connection.execute(sa.select(intents.c.client_order_id, intents.c.state)).all()
+    engine.dispose()
+    assert stored == expected_fills(bars)
+    assert len(sent) == len(set(sent)) == len(asked)
+    assert {row.state for row in asked} <= {"FILLED", "CANCELED"}
+
+
+class _Killed(BaseException):
+    """What nothing in the gateway may catch."""
+
+
+def test_ended_at_each_boundary_of_every_write_it_comes_to_the_same_end(tmp_path: Path, bars: Bars) -> None:
+    short = bars.at(0, 16)
+    expected = expected_fills(short)
+    assert len(expected) > 3
+    names: list[str] = []
+    empty = tmp_path / "empty.db"
+    open_store(f"sqlite:///{empty}").dispose()
+    for number in itertools.count(1):
+        died = _end_at(number, names)
+        shutil.copy(empty, tmp_path / f"{number}.db")
+        room = Room(
+            url=f"sqlite:///{tmp_path}/{number}.db", home=tmp_path / "home", bars=short, at_boundary=died
+        )
+        with contextlib.suppress(_Killed):
+            room.open().run()
+        room.start()
+        kernel = room.open()
+        kernel.run()
+        assert kernel.fills == expected, names[-1]
+        assert [fill_of(row) for row in room.rows(fills)] == expected
+        assert len(room.rows(orders)) == len(room.rows(intents))
+        assert verify_journal(room.engine).fault == ""
+        room.engine.dispose()
+        if len(names) < number:
+            break
+    assert len(names) > 70
+    writes = ("open", "delivery", "intent", "answer")
+    assert set(names) == {
+        "placed",
+        *(f"{when} {what}" for when in ("before", "in", "after") for what in writes),
+    }
+
+
+def _end_at(number: int, names: list[str]) -> Callable[[str], None]:
+    left = number
+
+    def at_boundary(name: str) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            names.append(name)
+            raise _Killed
+
+    return at_boundary
+
+
+def test_killed_by_the_system_at_boundary_after_boundary_it_comes_to_the_same_end(
+    gateway: Gateway, bars: Bars
+) -> None:
+    short = bars.at(0, 8)
+    assert len(expected_fills(short)) > 1
+    deaths = 0
+    for start in range(60):
+        # no start lives for long: each goes on from where the one before was killed
+        _, done = _run_on(gateway, die_at=4 + start % 7, bars=short)
+        if done:
+            break
+        deaths += 1
+    assert done
+    assert deaths > 5
+    gateway.kill()
+    _check_books(gateway, short)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_killed_at_random_moments_it_comes_to_the_same_end(gateway: Gateway, bars: Bars, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    stop = threading.Event()
+    kills = 0
+    gateway.start()
+    gateway.operator().open(**opening("d-1", bars, feed={"bars_per_second": 60.0}))
+
+    def murderer() -> None:
+        nonlocal kills
+        while not stop.wait(float(rng.uniform(0.05, 0.6))):
+            gateway.kill()
+            gateway.start(wait=False)
+            kills += 1
+            if kills == 6:
+                return
+
+    thread = threading.Thread(target=murderer)
+    thread.start()
+    try:
+        with gateway.client(timeout_s=0.3, patience_s=60) as client:
+            kernel = gateway.kernel(client)
+            kernel.attach()
+            while not kernel.ended:
+                reply = kernel.run()
+                assert not isinstance(reply, Refused), reply.reason
+                time.sleep(0.005)
+    finally:
+        stop.set()
+        thread.join(60)
+    assert kills >= 3
+    assert kernel.fills == expected_fills(bars)
+    assert gateway.operator().verify()["fault"] == ""
+    gateway.kill()
+    _check_books(gateway, bars)
+
+
+def test_the_kernel_and_the_gateway_both_killed_again_and_again(gateway: Gateway, bars: Bars) -> None:
+    short = bars.at(0, 40)
+    for die_at in (25, 40, 33, 60, 21, 0):
+        kernel, done = _run_on(gateway, die_at=die_at, bars=short)
+    assert done
+    assert kernel is not None
+    assert kernel.fills == expected_fills(short)
+    assert kernel.replayed > 10
+    gateway.kill()
+    _check_books(gateway, short)
+
+
+def test_a_kill_outlasts_the_process_that_was_killed_while_it_cancelled(gateway: Gateway, bars: Bars) -> None:
+    gateway.start()
+    gateway.operator().open(**opening("d-1", bars))
+    with gateway.client() as client:
+        kernel = gateway.kernel(client, decide=lambda bar, account, seq: [])
+        kernel.attach()
+        kernel.take()
+        kernel.submit(buy(1_000))
+    gateway.kill()
+    gateway.start(die_at=4)  # before, in and after the kill's commit; then before the cancellation's
+    with pytest.raises(GatewayUnreachableError):
+        gateway.operator(timeout_s=1.0).kill(reason="drill")
+    assert not gateway.alive
+    gateway.start()
+    status = gateway.operator().status()
+    assert status["kills"] == ["all"]
+    assert status["deployments"][0]["waiting"] == 0
+    with gateway.client() as client:
+        kernel = gateway.kernel(client, decide=lambda bar, account, seq: [])
+        kernel.run(most=4)
+    assert gateway.operator().status()["deployments"][0]["position"] == 0
+    assert [row["state"] for row in gateway.operator().orders("d-1")] == ["CANCELED"]
+
+
+# --- books that do not agree -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("statement", "sentence"),
+    [
+        (
+            "UPDATE fills SET price = price + 1 WHERE deployment_id = 'd-1' "
+            "AND broker_trade_id = 'T000000003'",
+            "execution 3 is stored",
+        ),
+        (
+            "DELETE FROM fills WHERE deployment_id = 'd-1' AND broker_trade_id = 'T000000005'",
+            "execution 5 is stored",
+        ),
+        ("UPDATE orders SET accepted_seq = accepted_seq + 2", "is stored"),
+        ("UPDATE positions SET event_seq = event_seq + 2", "executions|books|feed"),
+    ],
+)
+def test_books_that_do_not_agree_with_the_store_freeze_the_deployment(
+    room: Room, statement: str, sentence: str
+) -> None:
+    room.open("d-1").run(most=60)
+    room.open("d-2", account={"id": "paper-2"}).run(most=5)
+    with room.engine.begin() as connection:
+        guards = "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'fills'"
+        for name in connection.scalars(sa.text(guards)).all():
+            connection.execute(sa.text(f"DROP TRIGGER {name}"))
+        connection.execute(sa.text(statement))
+    room.start()
+    shown = room.shown("d-1")
+    assert shown["state"] == "frozen"
+    if "d-1" in statement:
+        assert room.shown("d-2")["state"] == "running"
+    assert re.search(sentence, shown["detail"])
+    reply = Kernel(room.ask, deployment_id="d-1").attach()
+    assert isinstance(reply, Refused)
+    with pytest.raises(Exception, match="frozen"):
+        room.act("resume", deployment_id="d-1")
+
+
+def test_a_dataset_that_is_gone_freezes_only_its_deployment(room: Room) -> None:
+    room.open("d-1").run(most=5)
+
+    def lost(spec: object) -> Bars:
+        raise BadInputError("no such dataset")
+
+    room.desk.load_bars = lost  # what the next start meets
+    room.desk.deployments.clear()
+    load_desk(room.desk)
+    shown = room.shown()
+    assert shown["state"] == "frozen"
+    assert "no such dataset" in shown["detail"]
+    assert shown["equity"] > 0
+    assert shown["equity"] != BALANCE
+    room.start()
+    assert room.shown()["state"] == "running"
+
+
+def test_made_up_bars_trade_enough_to_prove_anything() -> None:
+    found = expected_fills(made_up_bars(96))
+    assert {fill.reason.value for fill in found} == {"MARKET", "STOP_LOSS", "TAKE_PROFIT"}
