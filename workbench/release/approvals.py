@@ -102,7 +102,7 @@ def _decide(
     with the_store(settings) as engine, engine.begin() as connection:
         query = sa.select(approvals).where(approvals.c.release_id == release.id)
         earlier = [dict(item) for item in connection.execute(query).mappings()]
-        for item in earlier:
+        for item in sorted(earlier, key=lambda item: item["decision"] != "refused"):
             mine = _same_person(item["approver"], approver)
             if item["decision"] == "refused" or item["decision"] == decision or mine:
                 raise ApprovalRefusedError(

@@ -23,8 +23,8 @@ _PATTERNS = {
     ),
 }
 _ASSIGNED = re.compile(
-    r"(?i)\b\w*(?:passw(?:or)?d|secret|token|api_?key|access_?key|private_?key|credential)\w*['\"]?\s*[=:]\s*"
-    r"[rbf]{0,2}(['\"])(?P<value>[^'\"\s]{6,})\1"
+    r"(?i)\b\w*(?:passw(?:or)?d|secret|token|api_?key|access_?key|private_?key|credential)\w*['\"]?\]?\s*"
+    r"(?::\s*[\w\[\], |.]+)?[=:]\s*[rbf]{0,2}(['\"])(?P<value>[^'\"\s]{6,})\1"
 )
 _LONG = re.compile(r"(['\"])(?P<value>[A-Za-z0-9+/_=-]{32,})\1")
 _DIGEST = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}|[0-9a-f]{32}")  # of data and commits
