@@ -29,9 +29,6 @@ def settings(tmp_path: Path, mlflow_template: Path) -> Iterator[Settings]:
     mlruns = tmp_path / "mlruns"
     shutil.copytree(mlflow_template, mlruns)
     found = load_settings(home=tmp_path / "home", project=tmp_path, mlruns=mlruns, user="sarah")
-    stamp = mlruns / ".mlflow-schema"
-    version = stamp.read_text(encoding="utf-8").splitlines()[0]
-    stamp.write_text(f"{version}\n{found.tracking_uri}\n", encoding="utf-8")
     bootstrap(found)
     yield found
     os.environ.clear()

@@ -96,6 +96,18 @@ def test_a_model_registered_without_its_hash_is_refused(tmp_path: Path) -> None:
         load_model_onnx("double", version)
 
 
+def test_an_output_that_no_schema_can_say_is_left_out_of_the_signature() -> None:
+    graph = helper.make_graph(
+        [helper.make_node("SequenceConstruct", ["x"], ["parts"])],
+        "parts",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, 2])],
+        [helper.make_tensor_sequence_value_info("parts", TensorProto.FLOAT, None)],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    uri = log_onnx_model(start_run("training"), model.SerializeToString(), name="parts")
+    assert load_model_onnx("parts", register_model(uri, "parts")).session() is not None
+
+
 def test_an_unknown_model_version_or_alias_is_named() -> None:
     with pytest.raises(NoSuchModelError, match="'nobody' of version 3"):
         load_model_onnx("nobody", 3)

@@ -10,9 +10,22 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from onnx import helper
 
 from workbench.settings import Settings, load_settings
-from workbench.tracking import TrackingStoreError, bootstrap, current_store, start_run
+from workbench.tracking import (
+    TrackingStoreError,
+    bootstrap,
+    current_store,
+    finish_run,
+    load_model_onnx,
+    log_metrics,
+    log_onnx_model,
+    log_text,
+    register_model,
+    run_data,
+    start_run,
+)
 from workbench.tracking import client as mlflow_client
 
 
@@ -72,6 +85,35 @@ def test_a_store_written_by_an_older_mlflow_is_looked_at_again(settings: Setting
     stamp.write_text("mlflow 3.0.0\n", encoding="utf-8")
     bootstrap(settings)
     assert stamp.read_text(encoding="utf-8").startswith("mlflow 3.17")
+
+
+def test_a_moved_project_keeps_its_artifacts_and_models(settings: Settings, tmp_path: Path) -> None:
+    run_id = start_run("x", "idea")
+    log_text(run_id, "kept", "note.txt")
+    finish_run(run_id)
+    model = helper.make_model(helper.make_graph([], "empty", [], []), ir_version=10)
+    version = register_model(log_onnx_model(run_id, model.SerializeToString(), name="m"), "m")
+    moved = settings.project / "elsewhere" / "mlruns"
+    moved.parent.mkdir()
+    settings.mlruns_dir.rename(moved)
+    bootstrap(load_settings(home=tmp_path / "home", project=moved.parent, mlruns=moved))
+    assert Path(mlflow_client().download_artifacts(run_id, "note.txt")).read_text() == "kept"
+    assert load_model_onnx("m", version).content == model.SerializeToString()
+    assert start_run("y", "idea") != run_id
+    assert not settings.mlruns_dir.exists()
+
+
+def test_runs_can_be_kept_in_postgresql(settings: Settings, postgresql_url: str, tmp_path: Path) -> None:
+    elsewhere = load_settings(
+        home=tmp_path / "home", project=tmp_path, mlruns=tmp_path / "team", mlflow_uri=postgresql_url
+    )
+    bootstrap(elsewhere)
+    run_id = start_run("x", "idea")
+    log_metrics(run_id, {"sharpe": 1.0})
+    log_text(run_id, "kept", "note.txt")
+    assert run_data(run_id)["metrics"] == {"sharpe": 1.0}
+    assert next((tmp_path / "team").rglob("note.txt")).read_text() == "kept"
+    assert postgresql_url not in (tmp_path / "team" / ".mlflow-schema").read_text()  # it may hold a password
 
 
 def test_a_damaged_database_is_an_error_that_names_it(tmp_path: Path) -> None:

@@ -210,7 +210,7 @@ def _signature(model: Any) -> Any:
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema, TensorSpec
 
-    def specs(values: Any) -> Schema:
+    def specs(values: Any) -> Schema | None:
         found: list[ColSpec | TensorSpec] = []
         for value in values:
             tensor = value.type.tensor_type
@@ -219,6 +219,7 @@ def _signature(model: Any) -> Any:
             kind = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type))
             shape = tuple(size.dim_value or -1 for size in tensor.shape.dim)
             found.append(TensorSpec(kind, shape, value.name))
-        return Schema(found)
+        return Schema(found) if found else None
 
-    return ModelSignature(inputs=specs(model.graph.input), outputs=specs(model.graph.output))
+    inputs, outputs = specs(model.graph.input), specs(model.graph.output)
+    return ModelSignature(inputs=inputs, outputs=outputs) if inputs or outputs else None

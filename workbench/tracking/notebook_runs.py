@@ -122,6 +122,7 @@ def run_tracked(
                     **settings_environment(settings),
                     **store.environment(),
                     "WORKBENCH_RUN_ID": run_id,
+                    "MLFLOW_RUN_ID": run_id,  # the notebook's own first mlflow.start_run() joins it
                     "WORKBENCH_MODE": "research",
                     "WORKBENCH_IDEA": idea,
                     **(env or {}),

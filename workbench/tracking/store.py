@@ -4,6 +4,7 @@
 once the store is there.
 """
 
+import hashlib
 import os
 import re
 import sqlite3
@@ -23,6 +24,13 @@ from workbench.tracking.errors import TrackingStoreError
 __all__ = ["TrackingStore", "bootstrap", "current_store"]
 
 _LOCK_TIMEOUT_S = 180.0
+_PLACES = (  # where MLflow keeps absolute URIs of artifacts
+    ("experiments", "artifact_location"),
+    ("runs", "artifact_uri"),
+    ("logged_models", "artifact_location"),
+    ("model_versions", "source"),
+    ("model_versions", "storage_location"),
+)
 _ARTIFACTS_VARIABLE = "WORKBENCH_ARTIFACTS"
 
 
@@ -57,7 +65,8 @@ def bootstrap(settings: Settings) -> TrackingStore:
     """Make sure the store exists at the installed MLflow's schema, and point this process at it.
 
     Safe to call from several processes at once, also on a new store: one creates it, the others wait.
-    What was created is remembered in a small file beside it, so later calls only read that.
+    What was created is remembered in a small file beside it, so later calls only read that. When the folder
+    was moved or copied meanwhile, the places of artifacts, which MLflow keeps as absolute URIs, move too.
 
     Raises
     ------
@@ -75,7 +84,9 @@ def bootstrap(settings: Settings) -> TrackingStore:
     try:
         with FileLock(folder / ".mlflow.lock", timeout=_LOCK_TIMEOUT_S):
             if not _is_ready(store, stamp):
-                _create(store)
+                if not _has_schema(store, stamp):
+                    _create(store)
+                _follow_the_move(store, stamp)
                 stamp.write_text(_stamp(store), encoding="utf-8")
     except Timeout:
         raise TrackingStoreError(
@@ -101,8 +112,14 @@ def current_store() -> TrackingStore:
     return TrackingStore(uri=uri, artifacts=Path(artifacts))
 
 
+def _version() -> str:
+    return f"mlflow {version('mlflow')}"
+
+
 def _stamp(store: TrackingStore) -> str:
-    return f"mlflow {version('mlflow')}\n{store.uri}\n"
+    # a server's URI may hold a password, which no file may
+    where = store.uri if _sqlite_file(store.uri) else hashlib.sha256(store.uri.encode()).hexdigest()
+    return f"{_version()}\n{where}\n"
 
 
 def _is_ready(store: TrackingStore, stamp: Path) -> bool:
@@ -115,9 +132,37 @@ def _is_ready(store: TrackingStore, stamp: Path) -> bool:
     return path is None or path.is_file()
 
 
+def _has_schema(store: TrackingStore, stamp: Path) -> bool:
+    """Whether the database is at the installed MLflow's schema, and perhaps lay elsewhere before."""
+    path = _sqlite_file(store.uri)
+    if path is None or not path.is_file() or not stamp.is_file():
+        return False
+    lines = stamp.read_text(encoding="utf-8").splitlines()
+    return len(lines) == 2 and lines[0] == _version() and lines[1].startswith("sqlite:")
+
+
 def _sqlite_file(uri: str) -> Path | None:
     url = sa.make_url(uri)
     return Path(str(url.database)) if url.get_backend_name() == "sqlite" else None
+
+
+def _follow_the_move(store: TrackingStore, stamp: Path) -> None:
+    """Rewrite the artifacts' URIs when the stamp says that the database lay elsewhere."""
+    path = _sqlite_file(store.uri)
+    if path is None or not stamp.is_file():
+        return
+    before = stamp.read_text(encoding="utf-8").splitlines()[1:2]
+    if not before or not before[0].startswith("sqlite:") or before[0] == store.uri:
+        return
+    old = (Path(str(sa.make_url(before[0]).database)).parent / "artifacts").as_uri()
+    new = store.artifacts.as_uri()
+    with closing(sqlite3.connect(path, timeout=20)) as connection, connection:
+        for table, column in _PLACES:
+            connection.execute(
+                f"UPDATE {table} SET {column} = ? || substr({column}, ?) "  # noqa: S608 - our own names
+                f"WHERE substr({column}, 1, ?) = ?",
+                (new, len(old) + 1, len(old) + 1, f"{old}/"),
+            )
 
 
 def _create(store: TrackingStore) -> None:
