@@ -132,6 +132,7 @@ __all__ = [
     "core_range",
     "core_rollovers",
     "core_submit",
+    "core_summary",
     "core_unrealized",
     "divide_half_even",
     "ensure_room",
@@ -349,6 +350,18 @@ def core_margin_used(books: Ints) -> int:
                 books[k, B_MARGIN_PPM],
             )
     return margin
+
+
+@borrowing
+def core_summary(account: Ints, books: Ints, summary: Ints) -> None:
+    """Write equity, margin used and the number of open positions to `summary`."""
+    held = 0
+    for k in range(books.shape[0]):
+        if books[k, B_UNITS] != 0:
+            held += 1
+    summary[0] = core_equity(account, books)
+    summary[1] = core_margin_used(books) if held > 0 else 0
+    summary[2] = held
 
 
 @borrowing

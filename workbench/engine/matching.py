@@ -22,6 +22,7 @@ FILL_REASONS = (FillReason.MARKET, FillReason.STOP_LOSS, FillReason.TAKE_PROFIT,
 CANCEL_REASONS = ("nothing to close", "insufficient margin", "position too large")
 
 _NS_PER_YEAR = 366 * 86_400 * 1_000_000_000
+_NO_TIME = int(np.iinfo(np.int64).min)
 _SNAPSHOT_FORMAT = 1
 
 
@@ -80,7 +81,10 @@ class MatchingEngine:
         self._books = account_books(self._instruments, cost_book=cost_book, currency=currency)
         self._account = core.new_account(int(balance))
         self._pending = core.new_rows(core.PENDING_SIZE)
-        self._fills = core.new_rows(core.FILL_SIZE)
+        # no fill stays in it between two events, so its room depends on the waiting orders alone
+        self._fills = core.new_rows(core.FILL_SIZE, capacity=64 + 4 * len(self._instruments))
+        self._summary = np.zeros(3, np.int64)
+        self._time_ns = _NO_TIME
         self._canceled = core.new_rows(core.CANCELED_SIZE)
         self._roll_ns = np.empty(0, np.int64)
         self._roll_days = np.empty(0, np.int64)
@@ -91,7 +95,7 @@ class MatchingEngine:
     @property
     def time_ns(self) -> int:
         """Time of the last quote or bar close; the least int64 before the first."""
-        return int(self._account[core.A_TIME])
+        return self._time_ns
 
     @property
     def ambiguous_bars(self) -> int:
@@ -123,6 +127,7 @@ class MatchingEngine:
             )
         self._pending = core.pending_room(self._account, self._pending)
         self._canceled = core.pending_room(self._account, self._canceled)
+        self._fills = core.ensure_room(self._account, self._pending, self._books, self._fills)
         key, self._next_key = self._next_key, self._next_key + 1
         self._ids[key] = order.client_order_id
         core.core_submit(
@@ -158,7 +163,6 @@ class MatchingEngine:
                 f"{quote.instrument}: expected prices of 1 point or more, found {quote.bid}/{quote.ask}"
             )
         self._advance(quote.time_ns)
-        self._fills = core.ensure_room(self._account, self._pending, self._books, self._fills)
         core.core_quote(
             self._account,
             self._books,
@@ -191,7 +195,6 @@ class MatchingEngine:
                 f"{min(bar.bid_low, bar.ask_low)}"
             )
         self._advance(bar.close_ns)
-        self._fills = core.ensure_room(self._account, self._pending, self._books, self._fills)
         core.core_range(
             self._account,
             self._books,
@@ -222,17 +225,22 @@ class MatchingEngine:
 
     def account(self) -> AccountSnapshot:
         """The books as of the last quote or bar."""
-        account, books = self._account, self._books
-        held = (k for k in range(len(books)) if books[k, core.B_UNITS] != 0)
+        core.core_summary(self._account, self._books, self._summary)
+        account = self._account.tolist()
+        equity, margin_used, held = self._summary.tolist()
+        positions: tuple[Position, ...] = ()
+        if held:
+            rows = enumerate(self._books.tolist())
+            positions = tuple(self._position(k, row) for k, row in rows if row[core.B_UNITS] != 0)
         return AccountSnapshot(
-            time_ns=self.time_ns,
+            time_ns=self._time_ns,
             currency=self._currency,
-            balance=int(account[core.A_BALANCE]),
-            equity=int(core.core_equity(account, books)),
-            margin_used=int(core.core_margin_used(books)),
-            financing=int(account[core.A_FINANCING]),
-            commission=int(account[core.A_COMMISSION]),
-            positions=tuple(self._position(k) for k in held),
+            balance=account[core.A_BALANCE],
+            equity=equity,
+            margin_used=margin_used,
+            financing=account[core.A_FINANCING],
+            commission=account[core.A_COMMISSION],
+            positions=positions,
         )
 
     def snapshot(self) -> bytes:
@@ -269,8 +277,10 @@ class MatchingEngine:
             )
         self._account = np.array(value["account"], np.int64)
         self._books = np.array(value["books"], np.int64)
+        self._time_ns = int(self._account[core.A_TIME])
         self._pending = _rows(value["pending"], core.PENDING_SIZE)
         self._canceled = _rows(value["canceled"], core.CANCELED_SIZE, spare=len(value["pending"]))
+        self._fills = core.ensure_room(self._account, self._pending, self._books, self._fills)
         self._rolled_until = value["rolled_until"]
         self._roll_ns, self._roll_days = (np.array(item, np.int64) for item in value["rollovers"])
         self._ids = {int(key): ClientOrderId(name) for key, name in value["ids"]}
@@ -288,13 +298,14 @@ class MatchingEngine:
 
     def _advance(self, time_ns: int) -> None:
         """Check that time does not run back, and know the rollovers up to it."""
-        if self._rolled_until is None:  # nothing is held before the first quote
-            self._rolled_until = time_ns - 1
-        elif time_ns < self.time_ns:
+        if time_ns < self._time_ns:
             raise TimeReversedError(
-                f"expected nothing older than {to_datetime(self.time_ns).isoformat()}, found "
+                f"expected nothing older than {to_datetime(self._time_ns).isoformat()}, found "
                 f"{to_datetime(time_ns).isoformat()}; feed quotes and bars in order of time"
             )
+        if self._rolled_until is None:  # nothing is held before the first quote
+            self._rolled_until = time_ns - 1
+        self._time_ns = time_ns
         if time_ns > self._rolled_until:
             horizon = time_ns + _NS_PER_YEAR
             more = list(rollovers(self._rolled_until, horizon))
@@ -341,16 +352,15 @@ class MatchingEngine:
         }
         self._ids = {key: name for key, name in self._ids.items() if key in used}
 
-    def _position(self, k: int) -> Position:
-        book = self._books[k]
-        size = abs(int(book[core.B_UNITS])) * int(book[core.B_MICRO_PER_POINT])
+    def _position(self, k: int, book: list[int]) -> Position:
+        size = abs(book[core.B_UNITS]) * book[core.B_MICRO_PER_POINT]
         return Position(
             instrument=self._instruments[k].id,
-            units=int(book[core.B_UNITS]),
-            average_price=int(core.divide_half_even(abs(int(book[core.B_COST])), size)),
+            units=book[core.B_UNITS],
+            average_price=int(core.divide_half_even(abs(book[core.B_COST]), size)),
             unrealized=int(core.core_unrealized(self._books, k)),
-            stop=int(book[core.B_STOP]),
-            target=int(book[core.B_TARGET]),
+            stop=book[core.B_STOP],
+            target=book[core.B_TARGET],
         )
 
 

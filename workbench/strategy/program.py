@@ -47,6 +47,7 @@ __all__ = [
     "Program",
     "compile_program",
     "required_bars",
+    "run_bar",
     "run_batch",
     "run_nodes",
 ]
@@ -386,6 +387,33 @@ def run_nodes(
             atr_kernel(state, at, number, a, b, values[code[node, N_C], :m], out)
         elif op == TRUE_RANGE:
             true_range_kernel(state, at, a, b, values[code[node, N_C], :m], out)
+
+
+@compiled
+def run_bar(
+    code: Ints,
+    constants: Floats,
+    state: Floats,
+    prices: Floats,
+    clock: Floats,
+    values: Floats,
+    outputs: Ints,
+    results: Floats,
+    bid_open: int,
+    bid_high: int,
+    bid_low: int,
+    bid_close: int,
+    ask_open: int,
+    ask_high: int,
+    ask_low: int,
+    ask_close: int,
+) -> None:
+    """Run a program without predictions over one bar; `results` gets the value of each of `outputs`."""
+    prices[0, 0], prices[1, 0], prices[2, 0], prices[3, 0] = bid_open, bid_high, bid_low, bid_close
+    prices[4, 0], prices[5, 0], prices[6, 0], prices[7, 0] = ask_open, ask_high, ask_low, ask_close
+    run_nodes(code, constants, state, 0, code.shape[0], prices, clock, values, 1)
+    for place in range(outputs.shape[0]):
+        results[place] = values[outputs[place], 0] if outputs[place] >= 0 else np.nan
 
 
 @compiled

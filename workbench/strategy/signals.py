@@ -21,6 +21,7 @@ from workbench.strategy.program import (
     Program,
     compile_program,
     required_bars,
+    run_bar,
     run_batch,
     run_nodes,
 )
@@ -261,6 +262,17 @@ class ExprStream:
         self._clock = np.zeros((2, 1))
         self._reads_clock = READS_CLOCK in self._program.reads
         self._open_ns = np.zeros(1, np.int64)
+        self._results = np.empty(len(self._program.outputs))
+        self._arguments = (
+            self._program.code,
+            self._program.constants,
+            self._state,
+            self._prices,
+            self._clock,
+            self._values,
+            np.array(self._program.outputs, np.int64),
+            self._results,
+        )
 
     def update(self, bar: Bar) -> list[float]:
         """Every output after `bar`: NaN where unknown or not asked for, conditions as 1 and 0.
@@ -272,7 +284,10 @@ class ExprStream:
         """
         if bar.instrument != self._instrument.id:
             raise BadInputError(f"expected a bar of {self._instrument.id}, found one of {bar.instrument}")
-        self._prices[:, 0] = (
+        if self._reads_clock:
+            self._open_ns[0] = bar.open_ns
+            clock_kernel(self._open_ns, *new_york_offsets(), self._clock[0], self._clock[1])
+        prices = (
             bar.bid_open,
             bar.bid_high,
             bar.bid_low,
@@ -282,11 +297,15 @@ class ExprStream:
             bar.ask_low,
             bar.ask_close,
         )
-        if self._reads_clock:
-            self._open_ns[0] = bar.open_ns
-            clock_kernel(self._open_ns, *new_york_offsets(), self._clock[0], self._clock[1])
-        _run_block(self._program, self._state, self._prices, self._clock, self._values, 1)
-        return [float("nan") if node < 0 else float(self._values[node, 0]) for node in self._program.outputs]
+        if self._program.predictions:
+            self._prices[:, 0] = prices
+            _run_block(self._program, self._state, self._prices, self._clock, self._values, 1)
+            for place, node in enumerate(self._program.outputs):
+                self._results[place] = self._values[node, 0] if node >= 0 else np.nan
+        else:
+            run_bar(*self._arguments, *prices)
+        found: list[float] = self._results.tolist()
+        return found
 
 
 class RulesStream:
