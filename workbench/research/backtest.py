@@ -23,12 +23,13 @@ from workbench.engine.matching import CANCEL_REASONS, FILL_REASONS, account_book
 from workbench.errors import BadInputError
 from workbench.market import Bars
 from workbench.research.ledger import TrialLedger
-from workbench.research.loop import run_loop
+from workbench.research.loop import any_signal, run_loop
 from workbench.research.outcome import BACKTEST, Outcome, event_of_bar, order_key
 from workbench.research.result import BacktestResult
-from workbench.strategy import Signals, Strategy, StrategyRunner, evaluate, spec
+from workbench.strategy import Signals, Strategy, StrategyRunner, spec
+from workbench.strategy.many_signals import evaluate_many
 
-__all__ = ["first_traded", "replay_backtest", "rollover_columns", "run_backtest", "trade"]
+__all__ = ["Buffers", "first_traded", "replay_backtest", "rollover_columns", "run_backtest", "trade"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -79,7 +80,7 @@ def run_backtest(
         )
     first = first_traded(bars, trade_from_ns)
     start = _starting(balance)
-    signals = evaluate(strategy.traced(), bars)
+    (signals,) = evaluate_many([strategy.traced()], bars)
     outcome = trade(signals, bars, first=first, cost_book=cost_book, currency=currency, balance=start)
     result = BacktestResult(
         spec=spec(strategy),
@@ -97,15 +98,46 @@ def run_backtest(
     return result
 
 
+class Buffers:
+    """Memory for the outcome of one backtest after another: fresh pages cost as much as the backtest."""
+
+    def __init__(self) -> None:
+        self.equity = self.fill_bar = np.empty(0, np.int64)
+        self.fills = np.empty((0, FILL_SIZE), np.int64)
+
+    def fit(self, *, bars: int, signals: int) -> None:
+        """Have room for the equity of `bars` and for the fills that `signals` usually lead to."""
+        if len(self.equity) != bars:
+            self.equity = np.empty(bars, np.int64)
+        wanted = 4 * signals + 64
+        if len(self.fills) < wanted:
+            self.fills = np.zeros((wanted, FILL_SIZE), np.int64)
+            self.fill_bar = np.zeros(wanted, np.int64)
+
+
 def trade(
-    signals: Signals, bars: Bars, *, first: int, cost_book: CostBook, currency: str, balance: int
+    signals: Signals,
+    bars: Bars,
+    *,
+    first: int,
+    cost_book: CostBook,
+    currency: str,
+    balance: int,
+    buffers: Buffers | None = None,
 ) -> Outcome:
-    """Trade signals from bar `first` on with a balance in micro-units."""
+    """Trade signals from bar `first` on with a balance in micro-units; the outcome lies in `buffers`."""
     record = bars.instrument
     account = new_account(balance)
     books = account_books([record], cost_book=cost_book, currency=currency)
     roll_ns, roll_days = rollover_columns(int(bars.open_ns[first]), int(bars.close_ns[-1]))
-    equity = np.empty(len(bars) - first, np.int64)
+    speaks = any_signal(
+        signals.enter_long[first:],
+        signals.enter_short[first:],
+        signals.exit_long[first:],
+        signals.exit_short[first:],
+    )
+    space = buffers or Buffers()
+    space.fit(bars=len(bars) - first, signals=int(np.count_nonzero(speaks)))
     fills, fill_bar, canceled, financing_before, financing_amount = run_loop(
         bars.open_ns[first:],
         bars.close_ns[first:],
@@ -133,12 +165,15 @@ def trade(
         books,
         roll_ns,
         roll_days,
-        equity,
+        speaks,
+        space.fills,
+        space.fill_bar,
+        space.equity,
     )
     return Outcome(
         fills=fills,
         fill_bar=fill_bar,
-        equity=equity,
+        equity=space.equity,
         financing_before_fill=financing_before,
         financing_amount=financing_amount,
         refused=tuple((int(row[C_ORDER]), CANCEL_REASONS[int(row[C_REASON])]) for row in canceled),

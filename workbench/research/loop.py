@@ -26,7 +26,6 @@ from workbench.engine.core import (
     B_TARGET,
     B_UNITS,
     CANCELED_SIZE,
-    FILL_SIZE,
     PENDING_SIZE,
     core_equity,
     core_quote,
@@ -38,14 +37,14 @@ from workbench.engine.core import (
 from workbench.indicators.compiled import compiled
 from workbench.strategy.decision import decide
 
-__all__ = ["run_loop"]
+__all__ = ["BLOCK", "any_signal", "block_extremes", "run_loop"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
 _ORDERS_PER_EVENT = 1_024  # as in `workbench.research.outcome`
-_NEVER = np.iinfo(np.int64).max
+BLOCK = 32  # bars looked at together
 _FAR = np.int64(1) << 62
 
 
@@ -77,87 +76,124 @@ def run_loop(
     books: Ints,
     roll_ns: Ints,
     roll_days: Ints,
+    speaks: Flags,
+    fills: Ints,
+    fill_bar: Ints,
     equity: Ints,
 ) -> Any:
     """Trade the signals of one instrument; returns fills, their bars, cancellations and financing.
 
-    Columns and signals are those of the traded bars alone. `equity` receives the value at each close;
-    `account` and `books` are left as they stand at the end. `stop` and `target` may be empty when not
-    declared.
+    Columns and signals are those of the traded bars alone; `speaks` is `any_signal` of them. `fills` and
+    `fill_bar` are buffers to write to, left for larger ones when they are full; `equity` receives the value
+    at each close. `account` and `books` are left as they stand at the end. `stop` and `target` are not read
+    when not declared.
     """
     n = open_ns.shape[0]
     pending = np.zeros((8, PENDING_SIZE), np.int64)
-    fills = np.zeros((256, FILL_SIZE), np.int64)
-    fill_bar = np.zeros(256, np.int64)
     canceled = np.zeros((16, CANCELED_SIZE), np.int64)
     financing_before = np.zeros(64, np.int64)
     financing_amount = np.zeros(64, np.int64)
     bookings = 0
     micro = books[0, B_MICRO_PER_POINT]
+    lows, highs = block_extremes(bid_low, ask_high)
+    words = speaks.view(np.int64)  # eight bars at a time
+    roll_bar = _first_bars_after(roll_ns, close_ns)
     # the state between two bars on which the engine works
     units: int = books[0, B_UNITS]
     cost, balance = books[0, B_COST], account[A_BALANCE]
     least, most = np.int64(0), _FAR  # closing side: reaching these is a stop or a target
     mid_least, mid_most = np.int64(0), _FAR  # bid + ask: beyond these margin needs the exact check
-    next_roll = _NEVER
+    next_roll_bar = n
     waiting = False
-    for i in range(n):
-        quiet = not waiting
-        if quiet and units != 0:
-            if units > 0:
-                low, high = min(bid_low[i], bid_open[i]), max(bid_high[i], bid_open[i])
+    last = -1  # the next bar with a signal, or the very last
+    i = 0
+    while i < n:
+        if not waiting:
+            if last < i:
+                last = i
+                while last < n - 1 and not speaks[last]:
+                    last += 1
+                    if last % 8 == 0:
+                        word = last // 8
+                        while word < words.shape[0] and words[word] == 0:
+                            word += 1
+                        last = min(8 * word, n - 1)
+            if units == 0:
+                equity[i : last + 1] = balance
+                i = last + 1
             else:
-                low, high = min(ask_low[i], ask_open[i]), max(ask_high[i], ask_open[i])
-            opened, closed = bid_open[i] + ask_open[i], bid_close[i] + ask_close[i]
-            quiet = (
-                low > least
-                and high < most
-                and min(opened, closed) > mid_least
-                and max(opened, closed) < mid_most
-                and next_roll >= close_ns[i]
-            )
-        if quiet:
-            value = balance
-            if units > 0:
-                value += units * bid_close[i] * micro - cost
-            elif units < 0:
-                value += units * ask_close[i] * micro - cost
+                until = min(last + 1, next_roll_bar)
+                base, worth = balance - cost, units * micro
+                while i < until:
+                    block = i // BLOCK
+                    end = min((block + 1) * BLOCK, until)
+                    lowest, highest = lows[block], highs[block]
+                    if (
+                        lowest > least
+                        and highest < most
+                        and 2 * lowest > mid_least
+                        and 2 * highest < mid_most
+                    ):
+                        if units > 0:
+                            for k in range(i, end):
+                                equity[k] = base + worth * bid_close[k]
+                        else:
+                            for k in range(i, end):
+                                equity[k] = base + worth * ask_close[k]
+                        i = end
+                        continue
+                    loud = False
+                    while i < end:
+                        if units > 0:
+                            low, high, price = bid_low[i], bid_high[i], bid_close[i]
+                        else:
+                            low, high, price = ask_low[i], ask_high[i], ask_close[i]
+                        opened, closed = bid_open[i] + ask_open[i], bid_close[i] + ask_close[i]
+                        loud = (
+                            low <= least
+                            or high >= most
+                            or min(opened, closed) <= mid_least
+                            or max(opened, closed) >= mid_most
+                        )
+                        if loud:
+                            break
+                        equity[i] = base + worth * price
+                        i += 1
+                    if loud:
+                        break
+            quiet = i == last + 1
         else:
+            quiet = False
+        if not quiet:
             if i > 0:
                 books[0, B_BID] = bid_close[i - 1]
                 books[0, B_ASK] = ask_close[i - 1]
             before = account[A_FILLS]
+            # all columns are read at once: each is a line of memory of its own
+            opens, ends = open_ns[i], close_ns[i]
+            bid_1, bid_2, bid_3, bid_4 = bid_open[i], bid_high[i], bid_low[i], bid_close[i]
+            ask_1, ask_2, ask_3, ask_4 = ask_open[i], ask_high[i], ask_low[i], ask_close[i]
             for part in range(2):
                 booked, count = account[A_FINANCING], account[A_FILLS]
                 fills = ensure_room(account, pending, books, fills)
                 if part == 0:
                     core_quote(
-                        account,
-                        books,
-                        0,
-                        open_ns[i],
-                        bid_open[i],
-                        ask_open[i],
-                        pending,
-                        fills,
-                        canceled,
-                        roll_ns,
-                        roll_days,
+                        account, books, 0, opens, bid_1, ask_1, pending, fills, canceled, roll_ns, roll_days
                     )
                 else:
                     core_range(
                         account,
                         books,
                         0,
-                        close_ns[i],
-                        bid_open[i],
-                        bid_high[i],
-                        bid_low[i],
-                        bid_close[i],
-                        ask_open[i],
-                        ask_high[i],
-                        ask_low[i],
-                        ask_close[i],
+                        ends,
+                        bid_1,
+                        bid_2,
+                        bid_3,
+                        bid_4,
+                        ask_1,
+                        ask_2,
+                        ask_3,
+                        ask_4,
                         fills,
                         roll_ns,
                         roll_days,
@@ -170,39 +206,41 @@ def run_loop(
                     financing_before[bookings] = count
                     financing_amount[bookings] = amount
                     bookings += 1
-            if fill_bar.shape[0] < fills.shape[0]:
+            if fill_bar.shape[0] < account[A_FILLS]:
                 grown = np.zeros(fills.shape[0], np.int64)
                 grown[: fill_bar.shape[0]] = fill_bar
                 fill_bar = grown
-            fill_bar[before : account[A_FILLS]] = i
-            value = core_equity(account, books)
+            for row in range(before, account[A_FILLS]):
+                fill_bar[row] = i
+            equity[i] = core_equity(account, books)
             balance = account[A_BALANCE]
             units, cost = books[0, B_UNITS], books[0, B_COST]
             least, most = _levels(books)
             mid_least, mid_most = _margin_levels(balance, books)
             rolled = account[A_ROLLED]
-            next_roll = roll_ns[rolled] if rolled < roll_ns.shape[0] else _NEVER
+            next_roll_bar = roll_bar[rolled] if rolled < roll_bar.shape[0] else n
             waiting = account[A_PENDING] > 0
-        equity[i] = value
-        if enter_long[i] or enter_short[i] or exit_long[i] or exit_short[i]:
+            i += 1
+        at = i - 1  # the bar that has just closed
+        if speaks[at]:
             close, opening, stop_distance, target_distance = decide(
-                enter_long[i],
-                enter_short[i],
-                exit_long[i],
-                exit_short[i],
-                stop[i] if has_stop else np.nan,
-                target[i] if has_target else np.nan,
+                enter_long[at],
+                enter_short[at],
+                exit_long[at],
+                exit_short[at],
+                stop[at] if has_stop else np.nan,
+                target[at] if has_target else np.nan,
                 has_stop,
                 has_target,
                 size_kind,
                 size_value,
                 units,
-                value,
+                equity[at],
                 micro,
                 unit_step,
                 minimum_units,
             )
-            key = (2 * i + 2) * _ORDERS_PER_EVENT
+            key = (2 * at + 2) * _ORDERS_PER_EVENT
             if close:
                 canceled = pending_room(account, canceled)
                 core_submit(account, pending, key, 0, -units, 1, 0, 0)
@@ -223,6 +261,44 @@ def run_loop(
         financing_before[:bookings],
         financing_amount[:bookings],
     )
+
+
+@compiled
+def any_signal(enter_long: Flags, enter_short: Flags, exit_long: Flags, exit_short: Flags) -> Flags:
+    """Where there is a signal of any kind; padded with none to a multiple of eight."""
+    n = enter_long.shape[0]
+    found = np.zeros((n + 7) // 8 * 8, np.bool_)
+    for i in range(n):
+        found[i] = enter_long[i] | enter_short[i] | exit_long[i] | exit_short[i]
+    return found
+
+
+@compiled
+def _first_bars_after(roll_ns: Ints, close_ns: Ints) -> Ints:
+    """For each rollover the first bar that closes after it; the number of bars when none does."""
+    found = np.empty(roll_ns.shape[0], np.int64)
+    at = 0
+    for k in range(roll_ns.shape[0]):
+        while at < close_ns.shape[0] and close_ns[at] <= roll_ns[k]:
+            at += 1
+        found[k] = at
+    return found
+
+
+@compiled
+def block_extremes(low: Ints, high: Ints) -> Any:
+    """Lowest `low` and highest `high` of each `BLOCK` bars."""
+    count = (low.shape[0] + BLOCK - 1) // BLOCK
+    lows, highs = np.empty(count, np.int64), np.empty(count, np.int64)
+    for block in range(count):
+        end = min((block + 1) * BLOCK, low.shape[0])
+        least, most = low[block * BLOCK], high[block * BLOCK]
+        for i in range(block * BLOCK + 1, end):
+            least = min(least, low[i])
+            most = max(most, high[i])
+        lows[block] = least
+        highs[block] = most
+    return lows, highs
 
 
 @compiled

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 
 from tqdm import tqdm
 
@@ -13,7 +14,7 @@ from workbench.domain.cost_book import CostBook
 from workbench.domain.money import to_micro
 from workbench.errors import BadInputError
 from workbench.market import Bars
-from workbench.research.backtest import first_traded, replay_backtest, trade
+from workbench.research.backtest import Buffers, first_traded, replay_backtest, trade
 from workbench.research.ledger import Trial, TrialLedger
 from workbench.research.result import BacktestResult
 from workbench.research.sweep_result import SweepResult
@@ -108,11 +109,17 @@ class _Task:
     currency: str
     balance: Decimal
 
+    @cached_property
+    def cost_book_version(self) -> str:
+        """Hashed once, not for every trial."""
+        return self.cost_book.version
+
     def compiled(self, strategies: Sequence[Strategy]) -> list[Trial]:
         """Trials of rules strategies that share their indicators."""
         signals = evaluate_many([item.traced() for item in strategies], self.bars)
         start = to_micro(self.balance)
         traded = self.bars.at(self.first, len(self.bars))
+        buffers = Buffers()  # only figures are kept
         found: list[Trial] = []
         for strategy, columns in zip(strategies, signals, strict=True):
             outcome = trade(
@@ -122,6 +129,7 @@ class _Task:
                 cost_book=self.cost_book,
                 currency=self.currency,
                 balance=start,
+                buffers=buffers,
             )
             result = BacktestResult(
                 spec={"class": strategy.name},
@@ -134,7 +142,15 @@ class _Task:
                 outcome=outcome,
                 path="compiled",
             )
-            found.append(result.trial())
+            found.append(
+                Trial(
+                    strategy=strategy.name,
+                    parameters=strategy.params,
+                    dataset=self.bars.fingerprint,
+                    cost_book=self.cost_book_version,
+                    result=result.metrics,
+                )
+            )
         return found
 
     def replayed(self, strategy: Strategy) -> list[Trial]:

@@ -7,16 +7,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from workbench.errors import BadInputError
-from workbench.research import html, pictures
+from workbench.research import html
 from workbench.research.ledger import Trial
 from workbench.research.overfitting import deflated_sharpe_ratio, expected_maximum_sharpe
 from workbench.research.statistics import DEFINITIONS, SESSIONS_PER_YEAR
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["SweepResult"]
 
@@ -110,7 +113,7 @@ class SweepResult:
             f"{self.deflated_sharpe:.0%} (deflated Sharpe ratio, only these trials counted): {judged}."
         )
 
-    def heatmap(self, x: str | None = None, y: str | None = None, *, value: str = "sharpe") -> Figure:
+    def heatmap(self, x: str | None = None, y: str | None = None, *, value: str = "sharpe") -> "Figure":
         """A picture of `value` over two parameters; all others at their values in the best trial.
 
         Left out, `x` and `y` are the last and the first parameter of the grid that has several values.
@@ -120,6 +123,8 @@ class SweepResult:
         BadInputError
             The grid has not two such parameters, or there is no figure of that name.
         """
+        from workbench.research import pictures  # matplotlib takes a while to import
+
         varied = [name for name, values in self.grid.items() if len(values) > 1]
         if len(varied) < 2 and (x is None or y is None):
             raise BadInputError(
@@ -168,6 +173,8 @@ class SweepResult:
             f'<p class="wb-quiet">{escape(self.description)}</p><p class="wb-note">{escape(self.warning)}</p>'
         )
         if sum(len(values) > 1 for values in self.grid.values()) >= 2 and known:
+            from workbench.research import pictures
+
             data = base64.b64encode(pictures.png(self.heatmap())).decode()
             body += f'<img alt="Sharpe ratio over the grid" src="data:image/png;base64,{data}">'
         heads = [*names, *(name.replace("_", " ") for name in _COLUMNS)]

@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from workbench.domain.calendar import session_of, to_ns
 from workbench.errors import BadInputError
 from workbench.market import ecb_rate
 from workbench.market.errors import MissingDataError
-from workbench.research import html, pictures
+from workbench.research import html
 from workbench.research.result import BacktestResult
 from workbench.research.statistics import DEFINITIONS
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from workbench.research.interactive import Interactive
 
 __all__ = ["TearSheet", "monthly_returns", "tear_sheet"]
@@ -73,8 +74,10 @@ class TearSheet:
         return monthly_returns(self.result)
 
     @cached_property
-    def figures(self) -> dict[str, Figure]:
+    def figures(self) -> "dict[str, Figure]":
         """The pictures by name: equity, monthly, trades, costs."""
+        from workbench.research import pictures  # matplotlib takes a while to import
+
         low, high = self.window
         return {
             "equity": pictures.equity_picture(self.result),
@@ -108,6 +111,8 @@ class TearSheet:
 
     def save(self, folder: Path | str) -> list[Path]:
         """Write pictures (PNG), pages (HTML) and tables (CSV) to `folder`, made if missing; the files."""
+        from workbench.research import pictures
+
         target = Path(folder)
         target.mkdir(parents=True, exist_ok=True)
         written: list[Path] = []
@@ -152,6 +157,8 @@ class TearSheet:
         )
 
     def _body(self) -> str:
+        from workbench.research import pictures
+
         result = self.result
         figures = result.metrics
         costs = result.costs
