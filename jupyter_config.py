@@ -3,7 +3,7 @@
 One person on one machine: loopback, a token, no console beside the notebooks, only the extensions listed
 here. For several people put an identity provider in front, and write down who is what, for instance
 
-    c.JupyterHub…  or  c.ServerApp.identity_provider_class = "…"
+    c.ServerApp.identity_provider_class = "…"
     c.WorkbenchRoles.users = {"sarah": "researcher", "david": "approver", "alex": "viewer"}
 """
 
@@ -35,12 +35,19 @@ c.ServerApp.jpserver_extensions = {**dict.fromkeys(_installed, False), **dict.fr
 c.LabApp.extension_manager = "readonly"
 c.LabApp.check_for_updates_class = "jupyterlab.NeverCheckForUpdate"
 c.LabApp.news_url = None
+c.LabApp.app_settings_dir = str(PROJECT / "extensions" / "settings")  # nothing is fetched from outside
+
+# --- schedules: jupyter-scheduler is only the face of the workbench's own scheduler -----------------
 c.SchedulerApp.scheduler_class = "workbench.schedule.jupyter_face.WorkbenchScheduler"
+c.SchedulerApp.environment_manager_class = "workbench.schedule.jupyter_face.WorkbenchEnvironments"
+c.SchedulerApp.job_files_manager_class = "workbench.schedule.jupyter_face.WorkbenchJobFiles"
+c.SchedulerApp.db_url = "sqlite://"
 
 # --- files -----------------------------------------------------------------------------------------
 c.ServerApp.root_dir = str(PROJECT)
 c.FileContentsManager.preferred_dir = "notebooks"
 c.ContentsManager.allow_hidden = False
+c.ContentsManager.pre_save_hook = "workbench.notebook.stamp_on_save"  # a notebook's idea, see trials
 c.FileContentsManager.delete_to_trash = False
 
 # --- kernels: live ones are not reached from here ---------------------------------------------------

@@ -24,7 +24,16 @@ TARGET = ROOT / "workbench" / "labextension"
 NAME = "@workbench/lab"
 STAMP = TARGET / ".built-from"
 _INSTALLED = SOURCE / "node_modules" / ".installed-from"
-_INPUTS = ("install.json", "package.json", "yarn.lock", ".yarnrc.yml", "tsconfig.json", "src", "style", "schema")
+_INPUTS = (
+    "install.json",
+    "package.json",
+    "yarn.lock",
+    ".yarnrc.yml",
+    "tsconfig.json",
+    "src",
+    "style",
+    "schema",
+)
 
 
 def build(target_name: str, version: str) -> None:

@@ -7,13 +7,15 @@ import tseslint from 'typescript-eslint';
 export default tseslint.config(
   { ignores: ['node_modules', 'lib', 'coverage', '**/*.d.ts'] },
   js.configs.recommended,
+  { plugins: { jupyter } },
+  ...jupyter.configs.recommended,
   {
     files: ['**/*.js', '**/*.mjs'],
     languageOptions: { globals: globals.node }
   },
   {
     files: ['**/*.ts', '**/*.tsx'],
-    extends: [tseslint.configs.strictTypeChecked, jupyter.configs.recommended],
+    extends: [tseslint.configs.strictTypeChecked],
     languageOptions: {
       globals: globals.browser,
       parserOptions: { project: 'tsconfig.test.json', tsconfigRootDir: import.meta.dirname }
@@ -25,6 +27,7 @@ export default tseslint.config(
       ],
       '@typescript-eslint/no-explicit-any': 'error',
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
+      'jupyter/prefer-lazy-imports': 'off', // the status bar and the panel are there from the start
       curly: ['error', 'all'],
       eqeqeq: 'error',
       'no-restricted-globals': [
@@ -35,7 +38,10 @@ export default tseslint.config(
   },
   {
     files: ['**/__tests__/**'],
-    rules: { '@typescript-eslint/no-non-null-assertion': 'off' }
+    rules: {
+      '@typescript-eslint/no-non-null-assertion': 'off',
+      'jupyter/no-untranslated-string': 'off'
+    }
   },
   prettier
 );

@@ -1,5 +1,13 @@
 // JupyterLab's own packages are ES modules; what they build on is compiled here too.
-const esModules = ['@jupyterlab', '@jupyter', '@microsoft', 'lib0', 'nanoid', 'y-protocols', 'yjs'].join('|');
+const esModules = [
+  '@jupyterlab',
+  '@jupyter',
+  '@microsoft',
+  'lib0',
+  'nanoid',
+  'y-protocols',
+  'yjs'
+].join('|');
 
 module.exports = {
   testEnvironment: 'jsdom',
@@ -8,10 +16,10 @@ module.exports = {
     '^.+\\.(j|t)sx?$': [
       'ts-jest',
       {
-        isolatedModules: true,
         tsconfig: {
           allowJs: true,
           esModuleInterop: true,
+          isolatedModules: true,
           jsx: 'react',
           module: 'commonjs',
           moduleResolution: 'node',

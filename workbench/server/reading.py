@@ -146,6 +146,7 @@ class StoreReader:
                 "broker": row["broker"],
                 "currency": row["currency"],
                 "balance": money(row["balance"]),
+                "feed": str(row["settings"].get("kind", "")),
                 "held_by": holders.get(row["id"], ""),
             }
             for row in self._store.rows(sa.select(accounts).order_by(accounts.c.created_ns))

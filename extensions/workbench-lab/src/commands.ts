@@ -67,7 +67,9 @@ export function addCommands(parts: ICommandParts): void {
     label: trans.__('Promote…'),
     caption: trans.__('Send a run of this notebook through the gates'),
     icon: icons.promote,
-    describedBy: { args: describe({ runId: trans.__('The run, the newest of the notebook when left out') }) },
+    describedBy: {
+      args: describe({ runId: trans.__('The run, the newest of the notebook when left out') })
+    },
     isEnabled: () => workbench.may('promote'),
     execute: args => {
       const chosen = argument(args, 'runId') as RunId | undefined;
@@ -91,7 +93,11 @@ export function addCommands(parts: ICommandParts): void {
         if (chosen === undefined) {
           return null;
         }
-        const asked = await dialogs.approve(waiting(), chosen, workbench.state.me?.soleUser ?? false);
+        const asked = await dialogs.approve(
+          waiting(),
+          chosen,
+          workbench.state.me?.soleUser ?? false
+        );
         if (asked === null) {
           return null;
         }
@@ -123,7 +129,8 @@ export function addCommands(parts: ICommandParts): void {
     isEnabled: () => workbench.may('stop') && moving().length > 0,
     execute: args =>
       act(async () => {
-        const chosen = (argument(args, 'deploymentId') ?? moving()[0]?.id) as DeploymentId | undefined;
+        const chosen = (argument(args, 'deploymentId') ?? moving()[0]?.id) as
+          DeploymentId | undefined;
         if (chosen === undefined) {
           return null;
         }

@@ -47,7 +47,7 @@ export interface IDialogs {
   failed(sentence: string): void;
 }
 
-type Draw<T> = (value: T, change: (values: Partial<T>) => void) => JSX.Element;
+type Draw<T> = (value: T, change: (values: Partial<T>) => void) => React.JSX.Element;
 
 /** A form in a dialog: what was typed is its value. */
 class FormBody<T extends object> extends ReactWidget {
@@ -63,7 +63,7 @@ class FormBody<T extends object> extends ReactWidget {
     return this.value;
   }
 
-  protected override render(): JSX.Element {
+  protected override render(): React.JSX.Element {
     return this.draw(this.value, values => {
       this.value = { ...this.value, ...values };
       this.update();
@@ -127,7 +127,9 @@ export class LabDialogs implements IDialogs {
           <Choice
             label={trans.__('Release')}
             value={value.releaseId}
-            options={releases.map(item => [item.id, `${item.name}, ${item.id.slice(0, 12)}`] as const)}
+            options={releases.map(
+              item => [item.id, `${item.name}, ${item.id.slice(0, 12)}`] as const
+            )}
             onChange={releaseId => {
               change({ releaseId: releaseId as ReleaseId });
             }}
@@ -182,16 +184,19 @@ export class LabDialogs implements IDialogs {
       this.failed(trans.__('Every account is taken; stop a deployment or add an account first.'));
       return null;
     }
+    const account = (id: string): IAccount => free.find(item => item.id === id) ?? first;
     const found = await this.ask({
       title: trans.__('Deploy a release'),
       accept: trans.__('Deploy'),
-      value: { releaseId: chosen, accountId: first.id, typed: '' },
-      draw: (value: IDeployRequest & { readonly typed: string }, change) => (
+      value: { releaseId: chosen, accountId: first.id, typed: '', start: '', speed: '10' },
+      draw: (value, change) => (
         <>
           <Choice
             label={trans.__('Release')}
             value={value.releaseId}
-            options={releases.map(item => [item.id, `${item.name}, ${item.id.slice(0, 12)}`] as const)}
+            options={releases.map(
+              item => [item.id, `${item.name}, ${item.id.slice(0, 12)}`] as const
+            )}
             onChange={releaseId => {
               change({ releaseId: releaseId as ReleaseId });
             }}
@@ -210,7 +215,30 @@ export class LabDialogs implements IDialogs {
               change({ accountId, typed: '' });
             }}
           />
-          {free.find(item => item.id === value.accountId)?.broker !== 'paper' && (
+          {account(value.accountId).broker === 'paper' && account(value.accountId).feed === '' && (
+            <>
+              <TextInput
+                label={trans.__('Replay from')}
+                hint={trans.__('A day as in 2017-03-01; empty for the first day of the data.')}
+                pattern="\d{4}-\d{2}-\d{2}"
+                optional
+                value={value.start}
+                onChange={start => {
+                  change({ start });
+                }}
+              />
+              <TextInput
+                label={trans.__('Bars a second')}
+                hint={trans.__('0: as fast as it goes.')}
+                pattern="\d{1,6}(\.\d+)?"
+                value={value.speed}
+                onChange={speed => {
+                  change({ speed });
+                }}
+              />
+            </>
+          )}
+          {account(value.accountId).broker !== 'paper' && (
             <TextInput
               label={trans.__('Type the name of the account: real money is traded on it')}
               pattern={literal(value.accountId)}
@@ -223,7 +251,14 @@ export class LabDialogs implements IDialogs {
         </>
       )
     });
-    return found === null ? null : { releaseId: found.releaseId, accountId: found.accountId };
+    if (found === null) {
+      return null;
+    }
+    const { releaseId, accountId, start, speed } = found;
+    const { broker, feed } = account(accountId);
+    const replay =
+      broker === 'paper' && feed === '' ? { start, barsPerSecond: Number(speed) } : null;
+    return { releaseId, accountId, replay };
   }
 
   async stop(
@@ -235,8 +270,8 @@ export class LabDialogs implements IDialogs {
       title: trans.__('Stop a deployment'),
       accept: trans.__('Stop'),
       danger: true,
-      value: { id: chosen, flatten: false as boolean },
-      draw: (value, change) => (
+      value: { id: chosen, flatten: false },
+      draw: (value: { id: DeploymentId; flatten: boolean }, change) => (
         <>
           <Choice
             label={trans.__('Deployment')}
@@ -304,7 +339,11 @@ export class LabDialogs implements IDialogs {
       draw: (value, change) => (
         <>
           <p>
-            {trans._n('%1 deployment stops sending orders.', '%1 deployments stop sending orders.', running)}{' '}
+            {trans._n(
+              '%1 deployment stops sending orders.',
+              '%1 deployments stop sending orders.',
+              running
+            )}{' '}
             {trans.__('Reason: %1', reason)}
           </p>
           <TextInput
@@ -358,10 +397,7 @@ export class LabDialogs implements IDialogs {
     const found = await showDialog({
       title,
       body: new FormBody(value, draw),
-      buttons: [
-        Dialog.cancelButton({ label: this.trans.__('Cancel') }),
-        button({ label: accept })
-      ],
+      buttons: [Dialog.cancelButton({ label: this.trans.__('Cancel') }), button({ label: accept })],
       focusNodeSelector: 'input, select'
     });
     return found.button.accept ? found.value : null;
@@ -382,7 +418,7 @@ interface IPromoteBodyProps {
 }
 
 /** The form of a promotion, then its progress from the live state. */
-function PromoteBody(props: IPromoteBodyProps): JSX.Element {
+function PromoteBody(props: IPromoteBodyProps): React.JSX.Element {
   const { workbench, notebook, candidates, chosen, trans } = props;
   const state = useWorkbench(workbench);
   const [begun, setBegun] = React.useState<PromotionId | null>(null);

@@ -1,10 +1,4 @@
-import type {
-  IApi,
-  IFrame,
-  IState,
-  IStream,
-  IWorkbench
-} from './tokens';
+import type { IApi, IFrame, IState, IStream, IWorkbench } from './tokens';
 
 const FIRST_WAIT_MS = 1_000;
 const LONGEST_WAIT_MS = 30_000;

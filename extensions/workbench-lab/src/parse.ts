@@ -30,7 +30,9 @@ type Fields = Readonly<Record<string, unknown>>;
 type Parser<T> = (value: unknown, path: string) => T;
 
 function fail(path: string, expected: string, found: unknown): never {
-  throw new ParseError(`${path}: expected ${expected}, found ${JSON.stringify(found) ?? 'nothing'}`);
+  throw new ParseError(
+    `${path}: expected ${expected}, found ${found === undefined ? 'nothing' : JSON.stringify(found)}`
+  );
 }
 
 function fields(value: unknown, path: string): Fields {
@@ -252,6 +254,7 @@ const account: Parser<IAccount> = (value, path) => {
     broker: read('broker', text),
     currency: read('currency', text),
     balance: read('balance', money),
+    feed: read('feed', text),
     heldBy: read('held_by', text)
   };
 };
@@ -264,7 +267,9 @@ export const parseReleases = (value: unknown): readonly IRelease[] =>
   reader(value, 'answer')('releases', listOf(release));
 export const parseAccounts = (value: unknown): readonly IAccount[] =>
   reader(value, 'answer')('accounts', listOf(account));
-export const parseDone = (value: unknown): IDone => ({ said: reader(value, 'answer')('said', text) });
+export const parseDone = (value: unknown): IDone => ({
+  said: reader(value, 'answer')('said', text)
+});
 
 export function parseFrame(value: unknown): IFrame {
   const read = reader(value, 'frame');

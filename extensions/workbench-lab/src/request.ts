@@ -73,9 +73,16 @@ export class ServerApi implements IApi {
   }
 
   async deploy(request: IDeployRequest): Promise<IDone> {
-    const { releaseId, accountId } = request;
+    const { releaseId, accountId, replay } = request;
     return parseDone(
-      await this.post('deploy', { release_id: releaseId, account_id: accountId })
+      await this.post('deploy', {
+        release_id: releaseId,
+        account_id: accountId,
+        replay:
+          replay === null
+            ? undefined
+            : { start: replay.start || undefined, bars_per_second: replay.barsPerSecond }
+      })
     );
   }
 
@@ -93,8 +100,7 @@ export class ServerApi implements IApi {
 
   openStream(listener: IStreamListener): IStream {
     const { WebSocket, wsUrl, token, appendToken } = this.settings;
-    const query =
-      appendToken && token !== '' ? `?token=${encodeURIComponent(token)}` : '';
+    const query = appendToken && token !== '' ? `?token=${encodeURIComponent(token)}` : '';
     const socket = new WebSocket(URLExt.join(wsUrl, ROOT, 'stream') + query);
     socket.onopen = () => {
       listener.onOpen();

@@ -140,6 +140,8 @@ export interface IAccount {
   readonly broker: string;
   readonly currency: string;
   readonly balance: Money;
+  /** The kind of its own feed, empty for none. */
+  readonly feed: string;
   readonly heldBy: string;
 }
 
@@ -173,9 +175,18 @@ export interface IApproveRequest {
   readonly approver?: string;
 }
 
+/** A replay of the release's own bars. */
+export interface IReplay {
+  /** As in 2017-03-01, empty for the first day there is. */
+  readonly start: string;
+  readonly barsPerSecond: number;
+}
+
 export interface IDeployRequest {
   readonly releaseId: ReleaseId;
   readonly accountId: string;
+  /** Null for the account's own feed. */
+  readonly replay: IReplay | null;
 }
 
 /** What the server can be asked; `request.ts` does it over HTTP. */
@@ -236,14 +247,14 @@ export const IWorkbench = new Token<IWorkbench>(
   'The live state of the workbench, and its verbs.'
 );
 
-export namespace CommandIDs {
-  export const showPanel = 'workbench:show-panel';
-  export const refresh = 'workbench:refresh';
-  export const promote = 'workbench:promote';
-  export const approve = 'workbench:approve';
-  export const deploy = 'workbench:deploy';
-  export const stop = 'workbench:stop';
-  export const killAll = 'workbench:kill-all';
-  export const unkillAll = 'workbench:unkill-all';
-  export const openMonitor = 'workbench:open-monitor';
-}
+export const CommandIDs = {
+  showPanel: 'workbench:show-panel',
+  refresh: 'workbench:refresh',
+  openMonitor: 'workbench:open-monitor',
+  promote: 'workbench:promote',
+  approve: 'workbench:approve',
+  deploy: 'workbench:deploy',
+  stop: 'workbench:stop',
+  killAll: 'workbench:kill-all',
+  unkillAll: 'workbench:unkill-all'
+} as const;

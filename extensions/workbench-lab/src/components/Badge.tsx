@@ -17,7 +17,7 @@ export interface IBadgeProps {
 }
 
 /** A state in words, with a mark and a colour. */
-export function Badge({ tone, children }: IBadgeProps): JSX.Element {
+export function Badge({ tone, children }: IBadgeProps): React.JSX.Element {
   return (
     <span className={`wb-Badge wb-mod-${tone}`}>
       <span className="wb-Badge-mark" aria-hidden="true">

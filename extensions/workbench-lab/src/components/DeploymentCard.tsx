@@ -1,7 +1,14 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 
-import { formatAge, formatDecision, formatMoney, formatPosition, formatTime, signOf } from '../format';
+import {
+  formatAge,
+  formatDecision,
+  formatMoney,
+  formatPosition,
+  formatTime,
+  signOf
+} from '../format';
 import type { DeploymentId, DeploymentState, IDeployment } from '../tokens';
 import { Badge, Tone } from './Badge';
 
@@ -27,7 +34,7 @@ export interface IDeploymentCardProps {
 }
 
 /** One deployment: what it holds, what it decided, how old that is. */
-export function DeploymentCard(props: IDeploymentCardProps): JSX.Element {
+export function DeploymentCard(props: IDeploymentCardProps): React.JSX.Element {
   const { deployment, mayStop, onStop, trans } = props;
   const moving = MOVING.includes(deployment.state);
   const profit = signOf(deployment.profit);
@@ -79,7 +86,12 @@ export function DeploymentCard(props: IDeploymentCardProps): JSX.Element {
   );
 }
 
-function DataAge({ deployment, frameAgeS, staleAfterS, trans }: IDeploymentCardProps): JSX.Element | null {
+function DataAge({
+  deployment,
+  frameAgeS,
+  staleAfterS,
+  trans
+}: IDeploymentCardProps): React.JSX.Element | null {
   if (deployment.dataAgeS === null) {
     return null;
   }

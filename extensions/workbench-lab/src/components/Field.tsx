@@ -7,7 +7,7 @@ export interface IFieldProps {
 }
 
 /** A labelled field of a form; the label names the control inside it. */
-export function Field({ label, hint, children }: IFieldProps): JSX.Element {
+export function Field({ label, hint, children }: IFieldProps): React.JSX.Element {
   return (
     <label className="wb-Field">
       <span className="wb-Field-label">{label}</span>
@@ -26,7 +26,7 @@ export interface IChoiceProps {
 }
 
 /** One of several. */
-export function Choice({ label, value, options, onChange }: IChoiceProps): JSX.Element {
+export function Choice({ label, value, options, onChange }: IChoiceProps): React.JSX.Element {
   return (
     <Field label={label}>
       <select
@@ -57,7 +57,7 @@ export interface ITextProps {
 }
 
 /** A line of text. */
-export function TextInput(props: ITextProps): JSX.Element {
+export function TextInput(props: ITextProps): React.JSX.Element {
   const { label, value, onChange, hint, pattern, optional } = props;
   return (
     <Field label={label} {...(hint === undefined ? {} : { hint })}>

@@ -17,7 +17,7 @@ export interface IGateListProps {
 }
 
 /** The gates in their order, each with how it stands and what it found. */
-export function GateList({ gates, trans }: IGateListProps): JSX.Element {
+export function GateList({ gates, trans }: IGateListProps): React.JSX.Element {
   const words: Readonly<Record<GateState, string>> = {
     waiting: trans.__('waiting'),
     running: trans.__('running'),

@@ -16,6 +16,9 @@ const PROMOTION_TONES: Readonly<Record<PromotionState, Tone>> = {
   failed: 'bad'
 };
 
+/** The server sends a frame every five seconds at least; without any for so long it hangs. */
+const SILENT_AFTER_S = 15;
+
 export interface IPanelActions {
   readonly onPromote: (id: RunId) => void;
   readonly onApprove: (id: ReleaseId) => void;
@@ -38,9 +41,17 @@ export interface IPanelProps {
 }
 
 /** The sidebar: what runs live first, then what could. */
-export function Panel({ state, may, now, staleAfterS, actions, trans }: IPanelProps): JSX.Element {
+export function Panel({
+  state,
+  may,
+  now,
+  staleAfterS,
+  actions,
+  trans
+}: IPanelProps): React.JSX.Element {
   const frameAgeS = state.receivedAt === null ? 0 : Math.max(0, (now - state.receivedAt) / 1_000);
-  const fresh = state.connection === 'open';
+  const silent = state.connection === 'open' && frameAgeS > SILENT_AFTER_S;
+  const fresh = state.connection === 'open' && !silent;
   const killedAll = state.status?.kills.some(kill => kill.scope === 'all') ?? false;
   const begun = state.promotions.filter(item => item.state === 'running').length;
   return (
@@ -72,7 +83,7 @@ export function Panel({ state, may, now, staleAfterS, actions, trans }: IPanelPr
           {trans.__('Refresh')}
         </button>
       </div>
-      <Notices state={state} trans={trans} />
+      <Notices state={state} silent={silent} trans={trans} />
       <div className={fresh ? undefined : 'wb-old'}>
         <Section
           title={trans.__('Deployments')}
@@ -144,17 +155,18 @@ export function Panel({ state, may, now, staleAfterS, actions, trans }: IPanelPr
 
 interface INoticesProps {
   readonly state: IState;
+  readonly silent: boolean;
   readonly trans: TranslationBundle;
 }
 
 /** What is wrong, told to a screen reader as soon as it is so. */
-function Notices({ state, trans }: INoticesProps): JSX.Element {
+function Notices({ state, silent, trans }: INoticesProps): React.JSX.Element {
   const { connection, status, error, receivedAt } = state;
   const since =
     receivedAt === null ? '' : trans.__(' What you see is as of %1.', clockTime(receivedAt));
   return (
     <div role="alert" className="wb-Notices">
-      {connection === 'closed' && (
+      {(connection === 'closed' || silent) && (
         <p className="wb-Notice">
           <Badge tone="bad">{trans.__('Not connected')}</Badge>{' '}
           {trans.__('The server does not answer; trying again.')}
@@ -171,11 +183,13 @@ function Notices({ state, trans }: INoticesProps): JSX.Element {
           {status.gateway.detail}
         </p>
       )}
-      {status !== null && status.gateway.state === 'running' && status.supervisor.state !== 'running' && (
-        <p className="wb-Notice">
-          <Badge tone="warn">{trans.__('Supervisor stopped')}</Badge> {status.supervisor.detail}
-        </p>
-      )}
+      {status !== null &&
+        status.gateway.state === 'running' &&
+        status.supervisor.state !== 'running' && (
+          <p className="wb-Notice">
+            <Badge tone="warn">{trans.__('Supervisor stopped')}</Badge> {status.supervisor.detail}
+          </p>
+        )}
       {error !== '' && (
         <p className="wb-Notice">
           <Badge tone="warn">{trans.__('Not loaded')}</Badge> {error}

@@ -2,7 +2,7 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 
 import { formatTime, notebookName } from '../format';
-import { LIMIT_FIELDS, readLimits } from '../limits';
+import { limitFields, readLimits } from '../limits';
 import type { ILimits, IPromoteRequest, IPromotion, IRun, PromotionState, RunId } from '../tokens';
 import { Badge, Tone } from './Badge';
 import { Choice, TextInput } from './Field';
@@ -30,37 +30,36 @@ export interface IPromoteFormProps {
 }
 
 /** What will be promoted, then its gates one after the other. */
-export function PromoteForm(props: IPromoteFormProps): JSX.Element {
+export function PromoteForm(props: IPromoteFormProps): React.JSX.Element {
   const { notebook, candidates, chosen, promotion, mayPromote, problem, onPromote, trans } = props;
-  const [runId, setRunId] = React.useState<RunId | null>(chosen ?? candidates[0]?.id ?? null);
+  const [subject, setSubject] = React.useState<string>(
+    chosen ?? (notebook !== '' ? '' : (candidates[0]?.id ?? ''))
+  );
   const [limited, setLimited] = React.useState(false);
   const [instruments, setInstruments] = React.useState('EUR_USD');
   const [typed, setTyped] = React.useState<Readonly<Record<string, string>>>({});
-  const limits = limited ? readLimits(instruments, typed) : undefined;
+  const limits = limited ? readLimits(instruments, typed, trans) : undefined;
 
   if (promotion !== null) {
     return <Progress promotion={promotion} trans={trans} />;
   }
-  if (runId === null) {
+  if (notebook === '' && candidates.length === 0) {
     return (
       <p>
-        {notebook === ''
-          ? trans.__('There is no run that can be promoted yet.')
-          : trans.__('%1 has registered no candidate yet.', notebookName(notebook))}{' '}
-        {trans.__('Run the notebook to its end: its last cell calls deploy(…).')}
+        {trans.__('There is no run that can be promoted yet.')}{' '}
+        {trans.__('Open a notebook whose last cell calls deploy(…).')}
       </p>
     );
   }
+  const options = [
+    ...(notebook === ''
+      ? []
+      : [['', trans.__('Run %1 now, as it is saved', notebookName(notebook))] as const]),
+    ...candidates.map(run => [run.id, `${run.name}, ${formatTime(run.started)}`] as const)
+  ];
   return (
     <div className="wb-Form">
-      <Choice
-        label={trans.__('Run')}
-        value={runId}
-        options={candidates.map(run => [run.id, `${run.name}, ${formatTime(run.started)}`] as const)}
-        onChange={value => {
-          setRunId(value as RunId);
-        }}
-      />
+      <Choice label={trans.__('Promote')} value={subject} options={options} onChange={setSubject} />
       <p className="wb-quiet">
         {trans.__(
           'The notebook runs again in a clean kernel from pinned data, and every gate must pass. ' +
@@ -85,7 +84,7 @@ export function PromoteForm(props: IPromoteFormProps): JSX.Element {
             value={instruments}
             onChange={setInstruments}
           />
-          {LIMIT_FIELDS.map(({ name, label, unit }) => (
+          {limitFields(trans).map(({ name, label, unit }) => (
             <TextInput
               key={name}
               label={`${label} (${unit})`}
@@ -105,7 +104,10 @@ export function PromoteForm(props: IPromoteFormProps): JSX.Element {
         className="wb-Button wb-mod-primary"
         disabled={!mayPromote || typeof limits === 'string'}
         onClick={() => {
-          onPromote({ runId, ...(isLimits(limits) ? { limits } : {}) });
+          onPromote({
+            ...(subject === '' ? { notebook } : { runId: subject as RunId }),
+            ...(isLimits(limits) ? { limits } : {})
+          });
         }}
       >
         {trans.__('Ask the gates')}
@@ -123,7 +125,7 @@ interface IProgressProps {
   readonly trans: TranslationBundle;
 }
 
-function Progress({ promotion, trans }: IProgressProps): JSX.Element {
+function Progress({ promotion, trans }: IProgressProps): React.JSX.Element {
   const words: Readonly<Record<PromotionState, string>> = {
     running: trans.__('running'),
     promoted: trans.__('promoted'),
@@ -136,11 +138,7 @@ function Progress({ promotion, trans }: IProgressProps): JSX.Element {
       <div role="status">
         <Badge tone={TONES[promotion.state]}>{words[promotion.state]}</Badge> {promotion.detail}
       </div>
-      <progress
-        aria-label={trans.__('Gates passed')}
-        max={promotion.gates.length}
-        value={passed}
-      />
+      <progress aria-label={trans.__('Gates passed')} max={promotion.gates.length} value={passed} />
       <GateList gates={promotion.gates} trans={trans} />
       <p className="wb-quiet">
         {promotion.state === 'running'

@@ -22,7 +22,7 @@ export interface IReleaseCardProps {
 }
 
 /** One release: its gates, who decided on it and why. */
-export function ReleaseCard(props: IReleaseCardProps): JSX.Element {
+export function ReleaseCard(props: IReleaseCardProps): React.JSX.Element {
   const { release, mayApprove, mayDeploy, onApprove, onDeploy, trans } = props;
   const words: Readonly<Record<ApprovalState, string>> = {
     waiting: trans.__('waits for approval'),

@@ -16,7 +16,12 @@ export interface IRunTableProps {
 }
 
 /** The runs of each notebook, the newest first. */
-export function RunTable({ runs, mayPromote, onPromote, trans }: IRunTableProps): JSX.Element {
+export function RunTable({
+  runs,
+  mayPromote,
+  onPromote,
+  trans
+}: IRunTableProps): React.JSX.Element {
   return (
     <>
       {[...byNotebook(runs)].map(([notebook, found]) => (

@@ -9,7 +9,7 @@ export interface ISectionProps {
 }
 
 /** A part of the panel that opens and closes by mouse and keyboard. */
-export function Section({ title, count, empty, children }: ISectionProps): JSX.Element {
+export function Section({ title, count, empty, children }: ISectionProps): React.JSX.Element {
   return (
     <details className="wb-Section" open>
       <summary>

@@ -17,7 +17,7 @@ export interface IStatusItemProps {
 }
 
 /** The gateway's state and whose money is traded, in the status bar. */
-export function StatusItem({ state, onClick, trans }: IStatusItemProps): JSX.Element {
+export function StatusItem({ state, onClick, trans }: IStatusItemProps): React.JSX.Element {
   const { connection, status } = state;
   const words: Readonly<Record<ProcessState, string>> = {
     running: trans.__('Gateway running'),

@@ -21,7 +21,7 @@ interface IBodyProps {
   readonly trans: TranslationBundle;
 }
 
-function Body({ workbench, actions, staleAfterS, trans }: IBodyProps): JSX.Element {
+function Body({ workbench, actions, staleAfterS, trans }: IBodyProps): React.JSX.Element {
   return (
     <Panel
       state={useWorkbench(workbench)}
@@ -50,7 +50,7 @@ class Sidebar extends ReactWidget {
     this.update();
   }
 
-  protected override render(): JSX.Element {
+  protected override render(): React.JSX.Element {
     return <Body {...this.props} />;
   }
 }

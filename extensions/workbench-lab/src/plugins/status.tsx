@@ -14,7 +14,7 @@ interface IBodyProps {
   readonly trans: TranslationBundle;
 }
 
-function Body({ workbench, onClick, trans }: IBodyProps): JSX.Element {
+function Body({ workbench, onClick, trans }: IBodyProps): React.JSX.Element {
   return <StatusItem state={useWorkbench(workbench)} onClick={onClick} trans={trans} />;
 }
 
