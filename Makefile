@@ -38,12 +38,12 @@ $(VENV)/.packages: requirements.lock
 	@echo "== setting up $(VENV) from requirements.lock (a few minutes the first time)"
 	@$(PYTHON) -c 'import sys; v = sys.version_info; assert (3, 11) <= v < (3, 14), f"needs Python 3.11 to 3.13, found {sys.version.split()[0]}; try make PYTHON=python3.11"'
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --upgrade "pip>=24"
-	@$(BIN)/python -m pip install --quiet --requirement requirements.lock
+	@$(BIN)/python -m pip install -qq --upgrade "pip>=24"
+	@$(BIN)/python -m pip install -qq --requirement requirements.lock
 	@touch $@
 
 $(VENV)/.ready: $(VENV)/.packages pyproject.toml
-	@WORKBENCH_SKIP_LAB=1 $(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@WORKBENCH_SKIP_LAB=1 $(BIN)/python -m pip install -qq --no-deps --no-build-isolation --editable .
 	@$(BIN)/python -m workbench.kernel.install
 	@touch $@
 
