@@ -42,9 +42,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--orders", type=int, default=2_000)
-    parser.add_argument(
-        "--folder", type=Path, default=None, help="where the store is; default: a temporary one"
-    )
+    parser.add_argument("--folder", type=Path, default=None, help="of the store; default: temporary")
     given = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="wb-", dir=given.folder))
     os.environ["XDG_RUNTIME_DIR"] = str(folder)
@@ -68,6 +66,7 @@ def main() -> None:
             token_sha256=hashlib.sha256(TOKEN.encode()).hexdigest(),
         )
         _measure(settings, orders=given.orders)
+        _kill(settings, operator, waiting=50)
         print(f"journal: {operator.verify()}")
     finally:
         gateway.send_signal(signal.SIGTERM)
@@ -113,10 +112,25 @@ def _wait(operator: OperatorClient) -> None:
     raise SystemExit("the gateway does not answer")
 
 
+def _kill(settings: Settings, operator: OperatorClient, *, waiting: int) -> None:
+    with GatewayClient(settings.gateway_socket, timeout_s=60, patience_s=60) as client:
+        acked = client.attach("benchmark", token=TOKEN).acked
+        reply = client.next_event(after=acked)  # the last one, not reported as done yet
+        assert isinstance(reply, EventReply)
+        reply = client.next_event(after=reply.event.seq)
+        assert isinstance(reply, EventReply)
+        for n in range(waiting):
+            order = MarketOrder(client_order_id=ClientOrderId(f"k-{n}"), instrument=EUR_USD, units=1_000)
+            client.submit(order, event_seq=reply.event.seq)
+    began = time.perf_counter()
+    canceled = operator.kill(reason="benchmark")["canceled"]
+    milliseconds = 1_000 * (time.perf_counter() - began)
+    print(f"kill, durable, with {len(canceled)} orders cancelled: {milliseconds:.1f} milliseconds")
+
+
 def _measure(settings: Settings, *, orders: int) -> None:
-    took: dict[str, list[float]] = {
-        name: [] for name in ("event", "order", "denied", "repeated", "heartbeat")
-    }
+    names = ("event", "order", "denied", "repeated", "heartbeat")
+    took: dict[str, list[float]] = {name: [] for name in names}
 
     def timed(name: str, call: Callable[[], object]) -> object:
         began = time.perf_counter_ns()

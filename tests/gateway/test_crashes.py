@@ -206,6 +206,19 @@ def test_a_kill_outlasts_the_process_that_was_killed_while_it_cancelled(gateway:
     assert [row["state"] for row in gateway.operator().orders("d-1")] == ["CANCELED"]
 
 
+def test_the_books_are_computed_again_on_either_database(store_url: str, tmp_path: Path, bars: Bars) -> None:
+    room = Room(url=store_url, home=tmp_path / "home", bars=bars)
+    kernel = room.open()
+    while not kernel.ended:
+        kernel.run(most=15)
+        room.start()
+        assert room.shown()["state"] in ("running", "finished")
+    assert kernel.fills == expected_fills(bars)
+    room.act("kill")
+    room.act("unkill")
+    room.engine.dispose()
+
+
 # --- books that do not agree -------------------------------------------------------------------------
 
 

@@ -50,6 +50,31 @@ def test_a_second_gateway_is_refused_and_told_which_process_runs(gateway: Gatewa
     assert gateway.operator().status()["pid"] == pid
 
 
+def test_two_homes_on_one_postgresql_have_one_gateway(
+    gateway: Gateway, postgresql_url: str, bars: Bars
+) -> None:
+    settings = gateway.settings.model_copy(update={"gateway_database_url": postgresql_url})
+    first = Gateway(settings)
+    other = Gateway(settings.model_copy(update={"home": settings.home.with_name("other")}))
+    first.start()
+    try:
+        other.start(wait=False)
+        assert other.process is not None
+        other.process.join(60)
+        assert other.process.exitcode == 1
+        first.operator().open(**opening("d-1", bars))
+        with first.client() as client:
+            kernel = first.kernel(client)
+            kernel.run(most=20)
+            first.kill()
+            first.start()
+            kernel.run()
+            assert kernel.fills == expected_fills(bars)
+        assert first.operator().verify()["ok"]
+    finally:
+        first.kill()
+
+
 def test_after_a_kill_the_next_one_takes_over_the_lease_and_the_sockets(gateway: Gateway) -> None:
     gateway.start()
     first = gateway.operator().status()["pid"]
