@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from workbench.domain.limits import Limits
-from workbench.release.approvals import is_approved
-from workbench.release.releases import load_release
 from workbench.settings import Settings
 
 __all__ = ["LoadRelease", "ReleasedNotebook", "released_notebooks"]
@@ -36,6 +34,8 @@ LoadRelease = Callable[[str], ReleasedNotebook]
 
 def released_notebooks(settings: Settings) -> LoadRelease:
     """The releases of this home."""
+    from workbench.release.approvals import is_approved  # live kernels never load the promotion's packages
+    from workbench.release.releases import load_release
 
     def load(release_id: str) -> ReleasedNotebook:
         release = load_release(release_id, settings=settings)
