@@ -4,8 +4,10 @@ Usage: python tests/stages.py [--quick] [STAGE…]
 """
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -48,6 +50,7 @@ TESTS: dict[str, tuple[str, list[str], Path]] = {
         tool("pytest", "-q", "-m", "browser"),
         ROOT,
     ),
+    "demo": ("demo: the main job from quotes to equal fills, with the kill", tool("workbench", "demo"), ROOT),
 }
 
 
@@ -58,7 +61,8 @@ def main(arguments: list[str]) -> int:
         print(f"unknown stage {', '.join(unknown)}; stages: {', '.join(stages)}", file=sys.stderr)
         return 2
     environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
-    environment.pop("WORKBENCH_HOME", None)  # tests make homes of their own
+    home = tempfile.mkdtemp(prefix="wb-stages-")  # never the user's own
+    environment |= {"WORKBENCH_HOME": f"{home}/home", "WORKBENCH_MLRUNS": f"{home}/mlruns"}
     results: list[tuple[str, bool, float]] = []
     for name in chosen or stages:
         title, command, folder = stages[name]
@@ -70,6 +74,7 @@ def main(arguments: list[str]) -> int:
     for name, passed, seconds in results:
         print(f"{'ok    ' if passed else 'FAILED'}  {name:<10} {seconds:7.1f} s")
     print(f"total   {sum(seconds for _, _, seconds in results):18.1f} s")
+    shutil.rmtree(home, ignore_errors=True)
     failed = [name for name, passed, _ in results if not passed]
     if failed:
         print(
