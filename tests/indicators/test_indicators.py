@@ -203,6 +203,16 @@ def test_a_hole_starts_the_warm_up_anew(name):
     assert same_bits(found[41:], ONE_SERIES[name].batch(values, 5))
 
 
+@pytest.mark.parametrize("hole", [(math.nan, 1.0, 1.0), (2.0, math.inf, 1.0), (2.0, 1.0, math.nan)])
+def test_a_hole_in_one_column_starts_the_warm_up_of_atr_anew(hole):
+    bars = [(110_009.0 + step % 7, 110_001.0 - step % 5, 110_004.0) for step in range(20)]
+    alone = ind.atr.batch(*zip(*bars, strict=True), 4)
+    found = ind.atr.batch(*zip(*[*bars, hole, *bars], strict=True), 4)
+    assert same_bits(found[:20], alone)
+    assert math.isnan(found[20])
+    assert same_bits(found[21:], alone)
+
+
 def test_rsi_of_prices_that_stand_still_is_50():
     assert ind.rsi.batch([7.0] * 6, 3)[3:].tolist() == [50.0, 50.0, 50.0]
 

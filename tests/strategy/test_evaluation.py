@@ -22,6 +22,7 @@ from workbench import strategy as ws
 from workbench.domain.instruments import instrument
 from workbench.domain.quotes import Bar
 from workbench.errors import BadInputError
+from workbench.indicators import bollinger
 from workbench.strategy.many_signals import evaluate_many
 from workbench.strategy.program import BLOCK, compile_program
 
@@ -193,6 +194,13 @@ def test_an_unknown_condition_is_false_and_so_is_its_opposite():
     assert signals.enter_long.tolist() == [False] * 4 + [True] * 2
     assert signals.enter_short.tolist() == [False] * 6
     assert signals.exit_long.tolist() == [True] * 6  # one side is known to be true
+
+
+def test_bollinger_bands_in_rules_are_those_of_the_indicator():
+    bars = columns(made_up_bars(60, seed=8))
+    closes = ws.evaluate_expression(bar.mid.close, bars)
+    for expr, expected in zip(ws.bollinger(bar.mid.close, 20), bollinger(closes, 20), strict=True):
+        assert ws.evaluate_expression(expr, bars).tobytes() == expected.tobytes()
 
 
 def test_equal_expressions_are_computed_once():

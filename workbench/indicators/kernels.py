@@ -20,6 +20,7 @@ from workbench.indicators.compiled import compiled
 
 __all__ = [
     "atr_kernel",
+    "bollinger_kernel",
     "ema_first_kernel",
     "ema_kernel",
     "highest_kernel",
@@ -32,6 +33,7 @@ __all__ = [
 ]
 
 Floats = npt.NDArray[np.float64]
+_BLOCK = 1024  # values that stay in the first-level cache between two passes
 
 
 @compiled
@@ -48,7 +50,7 @@ def sma_kernel(state: Floats, at: int, n: int, x: Floats, out: Floats) -> None:
             out[i] = np.nan
             continue
         if count >= n:
-            total = total + value - ring[position]
+            total += value - ring[position]
         else:
             total += value
             count += 1
@@ -56,7 +58,9 @@ def sma_kernel(state: Floats, at: int, n: int, x: Floats, out: Floats) -> None:
         position += 1
         if position == n:
             position = 0
-        out[i] = total / n if count >= n else np.nan
+        out[i] = (
+            total / n if count >= n else np.nan
+        )  # divided, so that equal means of two lookbacks are equal
     state[at] = count
     state[at + 1] = position
     state[at + 2] = total
@@ -78,8 +82,8 @@ def wma_kernel(state: Floats, at: int, n: int, x: Floats, out: Floats) -> None:
             out[i] = np.nan
             continue
         if count >= n:
-            weighted = weighted - total + n * value
-            total = total + value - ring[position]
+            weighted += n * value - total
+            total += value - ring[position]
         else:
             count += 1
             weighted += count * value
@@ -101,6 +105,7 @@ def ema_kernel(state: Floats, at: int, n: int, x: Floats, out: Floats) -> None:
     count = int(state[at])
     value = state[at + 1]
     weight = 2.0 / (n + 1)
+    keep = 1.0 - weight
     for i in range(x.shape[0]):
         new = x[i]
         if not math.isfinite(new):
@@ -108,7 +113,7 @@ def ema_kernel(state: Floats, at: int, n: int, x: Floats, out: Floats) -> None:
             out[i] = np.nan
             continue
         if count >= n:
-            value += (new - value) * weight
+            value = value * keep + new * weight
         else:
             count += 1
             value += new
@@ -125,13 +130,14 @@ def ema_first_kernel(state: Floats, at: int, n: int, x: Floats, out: Floats) -> 
     count = int(state[at])
     value = state[at + 1]
     weight = 2.0 / (n + 1)
+    keep = 1.0 - weight
     for i in range(x.shape[0]):
         new = x[i]
         if not math.isfinite(new):
             count, value = 0, 0.0
             out[i] = np.nan
             continue
-        value = new if count == 0 else value + (new - value) * weight
+        value = new if count == 0 else value * keep + new * weight
         if count < n:
             count += 1
         out[i] = value if count >= n else np.nan
@@ -146,6 +152,8 @@ def rsi_kernel(state: Floats, at: int, n: int, x: Floats, out: Floats) -> None:
     previous = state[at + 1]
     gain = state[at + 2]
     loss = state[at + 3]
+    weight = 1.0 / n
+    keep = 1.0 - weight
     for i in range(x.shape[0]):
         value = x[i]
         if not math.isfinite(value):
@@ -157,8 +165,8 @@ def rsi_kernel(state: Floats, at: int, n: int, x: Floats, out: Floats) -> None:
             up = change if change > 0.0 else 0.0
             down = -change if change < 0.0 else 0.0
             if count > n:
-                gain = (gain * (n - 1) + up) / n
-                loss = (loss * (n - 1) + down) / n
+                gain = gain * keep + up * weight
+                loss = loss * keep + down * weight
             else:
                 gain += up
                 loss += down
@@ -202,8 +210,8 @@ def stdev_kernel(state: Floats, at: int, n: int, x: Floats, out: Floats) -> None
         difference = value - origin
         if count >= n:
             old = ring[position]
-            total = total + difference - old
-            squares = squares + difference * difference - old * old
+            total += difference - old
+            squares += difference * difference - old * old
         else:
             count += 1
             total += difference
@@ -213,8 +221,8 @@ def stdev_kernel(state: Floats, at: int, n: int, x: Floats, out: Floats) -> None
         if position == n:
             position = 0
         if count >= n:
-            variance = (squares - total * total / n) / n
-            out[i] = math.sqrt(variance) if variance > 0.0 else 0.0
+            spread = n * squares - total * total  # n * n times the variance
+            out[i] = math.sqrt(spread) / n if spread > 0.0 else 0.0
         else:
             out[i] = np.nan
     state[at] = count
@@ -226,53 +234,52 @@ def stdev_kernel(state: Floats, at: int, n: int, x: Floats, out: Floats) -> None
 
 @compiled
 def _extreme_kernel(state: Floats, at: int, n: int, sign: float, x: Floats, out: Floats) -> None:
-    """Greatest of the last n values of ``sign * x``, times sign, by a queue of falling candidates.
+    """Greatest of the last n values of ``sign * x``, times sign.
 
-    State: count, head, length, n values, n indices.
+    Values come in blocks of n. A window is the end of one block and the beginning of the next: the greatest
+    of the one is looked up (`ends`, worked out when a block is full), that of the other is carried along
+    (van Herk 1992). State: count, position in the block, greatest of the block so far, n values, n ends.
     """
     count = int(state[at])
-    head = int(state[at + 1])
-    length = int(state[at + 2])
+    position = int(state[at + 1])
+    best = state[at + 2]
     values = state[at + 3 : at + 3 + n]
-    indices = state[at + 3 + n : at + 3 + 2 * n]
+    ends = state[at + 3 + n : at + 3 + 2 * n]
     for i in range(x.shape[0]):
         value = sign * x[i]
         if not math.isfinite(value):
-            count, head, length = 0, 0, 0
+            count, position = 0, 0
             out[i] = np.nan
             continue
-        if length > 0 and indices[head] <= count - n:
-            head = head + 1 if head + 1 < n else 0
-            length -= 1
-        while length > 0:
-            tail = head + length - 1
-            if tail >= n:
-                tail -= n
-            if values[tail] > value:
-                break
-            length -= 1
-        tail = head + length
-        if tail >= n:
-            tail -= n
-        values[tail] = value
-        indices[tail] = count
-        length += 1
-        count += 1
-        out[i] = sign * values[head] if count >= n else np.nan
+        best = value if position == 0 or value > best else best
+        values[position] = value
+        position += 1
+        if count < n:
+            count += 1
+        if position < n:
+            end = ends[position]
+            out[i] = sign * (best if best > end else end) if count >= n else np.nan
+        else:
+            out[i] = sign * best if count >= n else np.nan
+            position = 0
+            end = value
+            for j in range(n - 1, -1, -1):
+                end = values[j] if values[j] > end else end
+                ends[j] = end
     state[at] = count
-    state[at + 1] = head
-    state[at + 2] = length
+    state[at + 1] = position
+    state[at + 2] = best
 
 
 @compiled
 def highest_kernel(state: Floats, at: int, n: int, x: Floats, out: Floats) -> None:
-    """Greatest of the last n values. State: count, head, length, n values, n indices."""
+    """Greatest of the last n values. State: see `_extreme_kernel`."""
     _extreme_kernel(state, at, n, 1.0, x, out)
 
 
 @compiled
 def lowest_kernel(state: Floats, at: int, n: int, x: Floats, out: Floats) -> None:
-    """Least of the last n values. State: count, head, length, n values, n indices."""
+    """Least of the last n values. State: see `_extreme_kernel`."""
     _extreme_kernel(state, at, n, -1.0, x, out)
 
 
@@ -289,7 +296,7 @@ def true_range_kernel(state: Floats, at: int, high: Floats, low: Floats, close: 
     count = int(state[at])
     previous = state[at + 1]
     for i in range(close.shape[0]):
-        if not (math.isfinite(high[i]) and math.isfinite(low[i]) and math.isfinite(close[i])):
+        if not math.isfinite(high[i] + low[i] + close[i]):
             count = 0
             out[i] = np.nan
             continue
@@ -306,23 +313,38 @@ def atr_kernel(state: Floats, at: int, n: int, high: Floats, low: Floats, close:
     count = int(state[at])
     previous = state[at + 1]
     value = state[at + 2]
+    weight = 1.0 / n
+    keep = 1.0 - weight
     for i in range(close.shape[0]):
-        if not (math.isfinite(high[i]) and math.isfinite(low[i]) and math.isfinite(close[i])):
+        if not math.isfinite(high[i] + low[i] + close[i]):
             count, value = 0, 0.0
             out[i] = np.nan
-            continue
-        if count > 0:
-            reach = _true_range(high[i], low[i], previous)
-            if count > n:
-                value = (value * (n - 1) + reach) / n
-            else:
-                value += reach
-                if count == n:
-                    value /= n
-        previous = close[i]
-        if count <= n:
+        elif count > n:
+            value = value * keep + _true_range(high[i], low[i], previous) * weight
+            out[i] = value
+        else:
+            if count > 0:
+                value += _true_range(high[i], low[i], previous)
+            if count == n:
+                value /= n
             count += 1
-        out[i] = value if count > n else np.nan
+            out[i] = value if count > n else np.nan
+        previous = close[i]
     state[at] = count
     state[at + 1] = previous
     state[at + 2] = value
+
+
+@compiled
+def bollinger_kernel(
+    state: Floats, n: int, width: float, x: Floats, lower: Floats, middle: Floats, upper: Floats
+) -> None:
+    """Mean and `width` deviations on either side, block by block. State: the mean's, the deviation's."""
+    for start in range(0, x.shape[0], _BLOCK):
+        stop = min(x.shape[0], start + _BLOCK)
+        sma_kernel(state, 0, n, x[start:stop], middle[start:stop])
+        stdev_kernel(state, 3 + n, n, x[start:stop], upper[start:stop])
+        for i in range(start, stop):
+            reach = width * upper[i]
+            lower[i] = middle[i] - reach
+            upper[i] = middle[i] + reach

@@ -176,9 +176,12 @@ def bollinger(
     values: npt.ArrayLike, lookback_bars: int, *, width: float = 2.0
 ) -> tuple[Floats, Floats, Floats]:
     """Lower band, middle and upper band: the mean and `width` population deviations on either side."""
-    middle = sma.batch(values, lookback_bars)
-    reach = width * stdev.batch(values, lookback_bars)
-    return middle - reach, middle, middle + reach
+    n = lookback(lookback_bars, name="bollinger lookback", least=stdev.least)
+    array = _floats(values)
+    lower, middle, upper = np.empty(len(array)), np.empty(len(array)), np.empty(len(array))
+    state = np.zeros(sma.state_size(n) + stdev.state_size(n))
+    kernels.bollinger_kernel(state, n, float(width), array, lower, middle, upper)
+    return lower, middle, upper
 
 
 class Macd:

@@ -27,6 +27,7 @@ __all__ = [
     "SideExpr",
     "atr",
     "bar",
+    "bollinger",
     "crosses_above",
     "crosses_below",
     "ema",
@@ -380,6 +381,12 @@ def macd(value: Expr, *, fast: int = 12, slow: int = 26, signal: int = 9) -> tup
     line = ema(value, fast) - ema(value, slow)
     smooth = ema(line, signal)
     return line, smooth, line - smooth
+
+
+def bollinger(value: Expr, lookback_bars: int, *, width: float = 2.0) -> tuple[Expr, Expr, Expr]:
+    """Lower band, mean and upper band, `width` population deviations apart."""
+    middle, reach = sma(value, lookback_bars), width * stdev(value, lookback_bars)
+    return middle - reach, middle, middle + reach
 
 
 def minimum(left: Expr | float, right: Expr | float) -> Expr:
