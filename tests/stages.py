@@ -37,17 +37,28 @@ TYPESCRIPT: dict[str, tuple[str, list[str], Path]] = {
 TESTS: dict[str, tuple[str, list[str], Path]] = {
     "pytest": (
         "pytest: unit, property, integration (SQLite and PostgreSQL), processes",
-        tool("pytest", "-q", "-m", "not browser and not notebooks"),
+        tool(
+            "pytest",
+            "-q",
+            "-n",
+            "3",
+            "--dist",
+            "loadfile",
+            "--durations",
+            "15",
+            "-m",
+            "not browser and not notebooks",
+        ),
         ROOT,
     ),
     "notebooks": (
         "notebooks: each runs from top to bottom in a fresh kernel",
-        tool("pytest", "-q", "-m", "notebooks and not browser"),
+        tool("pytest", "-q", "-n", "2", "--dist", "loadfile", "-m", "notebooks and not browser"),
         ROOT,
     ),
     "browser": (
         "browser: JupyterLab and Voila in chromium",
-        tool("pytest", "-q", "-m", "browser"),
+        tool("pytest", "-q", "--durations", "5", "-m", "browser"),
         ROOT,
     ),
     "demo": ("demo: the main job from quotes to equal fills, with the kill", tool("workbench", "demo"), ROOT),
