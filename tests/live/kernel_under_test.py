@@ -33,9 +33,8 @@ class Swinger:
                 time.sleep(0.05)
         if self.mood == "raises" and event_seq == 6:
             raise ZeroDivisionError("no spread")
-        if self.mood == "forgets":
-            self.total += os.getpid()
-        wanted = self.units if bar.bid_close * self.count > self.total else -self.units
+        units = self.units + os.getpid() if self.mood == "forgets" else self.units
+        wanted = units if bar.bid_close * self.count > self.total else -units
         held = account.units(bar.instrument)
         if wanted == held:
             return []

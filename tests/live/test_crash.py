@@ -8,9 +8,12 @@ import pytest
 from tests.live.desk import Desk, eventually, write_notebook
 from tests.live.fake_gateway import FakeGateway, made_up_bars
 from tests.live.kernel_under_test import Swinger
+from workbench.live.restarts import RestartPolicy
 from workbench.live.watch import Timing
 
 pytestmark = pytest.mark.processes
+
+ONCE = RestartPolicy(limit=1, first_wait_s=0.05)
 
 
 def uninterrupted(desk: Desk, deployment: str) -> list[tuple[int, int, int]]:
@@ -52,7 +55,7 @@ def test_kills_end_with_exactly_the_fills_of_an_uninterrupted_run(
 
 
 def test_a_decision_that_differs_when_made_again_fails_the_deployment_for_good(desk: Desk) -> None:
-    write_notebook(desk.notebook, mood="forgets")  # its memory holds the process's number
+    write_notebook(desk.notebook, mood="forgets")  # what it decides depends on its process
     deployment = desk.deploy()
     desk.start()
     desk.decided(30)
@@ -64,6 +67,7 @@ def test_a_decision_that_differs_when_made_again_fails_the_deployment_for_good(d
 
 
 def test_a_kernel_that_dies_at_start_fails_with_its_last_words_after_the_restarts(desk: Desk) -> None:
+    desk.policy = ONCE
     deployment = desk.deploy()
     folder = desk.places(deployment).folder
     folder.mkdir(parents=True)
@@ -71,7 +75,7 @@ def test_a_kernel_that_dies_at_start_fails_with_its_last_words_after_the_restart
     desk.start()
     line = desk.until(deployment, state="failed")
     assert line["detail"] == (
-        "Ended 4 times within 5 minutes, the last time because its kernel ended with code 1: "
+        "Ended 2 times within 5 minutes, the last time because its kernel ended with code 1: "
         "no license for this machine; see its log, then start it again."
     )
     (folder / "dies-at-start").unlink()
@@ -80,12 +84,13 @@ def test_a_kernel_that_dies_at_start_fails_with_its_last_words_after_the_restart
 
 
 def test_a_strategy_that_raises_fails_with_what_it_raised(desk: Desk) -> None:
+    desk.policy = ONCE
     write_notebook(desk.notebook, mood="raises")
     deployment = desk.deploy()
     desk.start()
     line = desk.until(deployment, state="failed")
     assert "the strategy raised ZeroDivisionError: no spread" in line["detail"]
-    assert line["restarts"] == 3
+    assert line["restarts"] == 1
 
 
 def test_a_strategy_that_hangs_is_killed_and_started_again(desk: Desk) -> None:
@@ -109,6 +114,7 @@ def test_a_frozen_process_is_killed_and_started_again(desk: Desk) -> None:
 
 
 def test_a_cell_that_fails_is_named(desk: Desk) -> None:
+    desk.policy = ONCE
     write_notebook(desk.notebook, last="raise ValueError('no data for 2019')")
     deployment = desk.deploy()
     desk.start()
