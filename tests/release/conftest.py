@@ -15,6 +15,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from workbench.domain.cost_book import CostBook, retail_costs
 from workbench.domain.instruments import InstrumentId, instrument
 from workbench.domain.limits import Limits
+from workbench.domain.timeframes import Timeframe
 from workbench.kernel.install import install_kernelspec
 from workbench.market import MarketStore, make_bars
 from workbench.release.bundle import canonical, write_bundle
@@ -78,13 +79,11 @@ def market(_world: Settings) -> str:
     opened = np.concatenate([[110_000], close[:-1]])
     high, low = np.maximum(opened, close) + 15, np.minimum(opened, close) - 15
     bid = {"open": opened, "high": high, "low": low, "close": close}
-    columns = {
-        "open_ns": open_ns,
-        "close_ns": open_ns + hour,
+    prices = {
         **{f"bid_{name}": values.astype(np.int64) for name, values in bid.items()},
         **{f"ask_{name}": (values + 13).astype(np.int64) for name, values in bid.items()},
     }
-    bars = make_bars(instrument("EUR_USD"), "H1", **columns)
+    bars = make_bars(instrument("EUR_USD"), timeframe=Timeframe.H1, open_ns=open_ns, prices=prices)
     report = MarketStore(_world.market_dir, _world.store_url).add(bars, source="random walk of this test")
     return report.fingerprint
 

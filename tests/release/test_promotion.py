@@ -1,6 +1,7 @@
 """Promotion with real kernels: what is reproducible and causal becomes a release, the rest is refused."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import nbformat
@@ -20,7 +21,7 @@ from workbench.release import (
     promote,
 )
 from workbench.settings import Settings
-from workbench.tracking import NoSuchRunError, TrackedRun, log_artifact, run_tracked
+from workbench.tracking import NoSuchRunError, TrackedRun, executed_notebook, log_artifact, run_tracked
 
 pytestmark = [pytest.mark.notebooks, pytest.mark.usefixtures("market")]
 
@@ -49,23 +50,22 @@ Write = Callable[..., Path]
 
 
 @pytest.fixture
-def write(world: Settings, tmp_path: Path) -> Write:
+def write(tmp_path: Path) -> Write:
     """Writes a notebook: parameters, the given cells, deploy."""
+    return partial(_written, tmp_path / "cross.ipynb")
 
-    def written(*cells: str, deploy: str = _DEPLOY) -> Path:
-        node = new_notebook(
-            cells=[
-                new_markdown_cell("# An idea"),
-                new_code_cell("fast = 3", metadata={"tags": ["parameters"]}),
-                *map(new_code_cell, cells),
-                new_code_cell(deploy),
-            ]
-        )
-        path = tmp_path / "cross.ipynb"
-        nbformat.write(node, path)
-        return path
 
-    return written
+def _written(path: Path, *cells: str, deploy: str = _DEPLOY) -> Path:
+    node = new_notebook(
+        cells=[
+            new_markdown_cell("# An idea"),
+            new_code_cell("fast = 3", metadata={"tags": ["parameters"]}),
+            *map(new_code_cell, cells),
+            new_code_cell(deploy),
+        ]
+    )
+    nbformat.write(node, path)
+    return path
 
 
 def _ran(path: Path, world: Settings, **parameters: object) -> TrackedRun:
@@ -74,11 +74,19 @@ def _ran(path: Path, world: Settings, **parameters: object) -> TrackedRun:
     return tracked
 
 
-def test_a_run_becomes_a_release_and_a_changed_cell_is_refused(world: Settings, write: Write) -> None:
-    path = write(_DEFINE, _TEST)
-    tracked = _ran(path, world, fast=4)
+@pytest.fixture(scope="module")
+def good_run(_world: Settings, market: str) -> tuple[Path, str]:
+    """A notebook that can be promoted, and its run."""
+    path = _written(_world.project / "good.ipynb", _DEFINE, _TEST)
+    return path, _ran(path, _world, fast=4).run_id
+
+
+def test_a_run_becomes_a_release_and_a_changed_cell_is_refused(
+    world: Settings, good_run: tuple[Path, str]
+) -> None:
+    path, run_id = good_run
     seen: list[GateProgress] = []
-    release = promote(tracked.run_id, settings=world, author="sarah", limits=LIMITS, progress=seen.append)
+    release = promote(run_id, settings=world, author="sarah", limits=LIMITS, progress=seen.append)
 
     assert load_release(release.id, settings=world) == release
     assert all(item.passed for item in release.evidence)
@@ -97,28 +105,29 @@ def test_a_run_becomes_a_release_and_a_changed_cell_is_refused(world: Settings, 
     assert lock == sorted(lock)
     assert any(line.startswith("numpy==") for line in lock)
 
+    original = path.read_text()
     node = nbformat.read(path, as_version=4)
     node.cells[3].source = node.cells[3].source.replace("Cross(fast=fast)", "Cross(fast=fast + 1)")
     nbformat.write(node, path)
     with pytest.raises(
         GateRefusedError, match=r"cell 3 \(from workbench\.kernel .*was changed since the run"
     ) as no:
-        promote(tracked.run_id, settings=world, author="sarah", limits=LIMITS)
+        promote(run_id, settings=world, author="sarah", limits=LIMITS)
     assert no.value.gate == "complete"
     assert "'strategy = Cross(fast=fast)' ran" in str(no.value)
+    path.write_text(original)
 
 
-def test_what_can_not_be_promoted_is_refused_before_anything_runs(world: Settings, write: Write) -> None:
-    path = write(_DEFINE, _TEST)
-    tracked = _ran(path, world)
+def test_what_can_not_be_promoted_is_refused_before_anything_runs(
+    world: Settings, good_run: tuple[Path, str]
+) -> None:
+    _, run_id = good_run
     before = len(list_releases(world))
     with pytest.raises(LimitsMissingError, match="max_daily_loss missing or zero") as no:
-        promote(
-            tracked.run_id, settings=world, author="sarah", limits={**LIMITS.to_json(), "max_daily_loss": 0}
-        )
+        promote(run_id, settings=world, author="sarah", limits={**LIMITS.to_json(), "max_daily_loss": 0})
     assert [item.passed for item in no.value.evidence] == [True, True, False]
     with pytest.raises(LimitsMissingError):
-        promote(tracked.run_id, settings=world, author="sarah")
+        promote(run_id, settings=world, author="sarah")
     with pytest.raises(NoSuchRunError, match="5f0c"):
         promote("5f0c", settings=world, author="sarah", limits=LIMITS)
     assert len(list_releases(world)) == before
@@ -128,8 +137,6 @@ def test_outputs_that_were_altered_after_the_run_are_found_by_running_again(
     world: Settings, write: Write, tmp_path: Path
 ) -> None:
     tracked = _ran(write(_DEFINE, _TEST, "print('profit', 3)"), world)
-    from workbench.tracking import executed_notebook
-
     executed = executed_notebook(tracked.run_id, tmp_path)
     node = nbformat.read(executed, as_version=4)
     cell = next(cell for cell in node.cells if cell.source.startswith("print('profit'"))
@@ -161,9 +168,9 @@ class Oracle(Strategy):
 
     def on_bar(self, market, account):
         later = ALL.bid_close[ALL.open_ns >= market.time_ns][:3]
-        if len(later) == 3 and later[2] > later[0] and account.position <= 0:
+        if len(later) == 3 and later[2] > later[0] and account.units <= 0:
             account.buy(1_000)
-        elif len(later) == 3 and later[2] < later[0] and account.position >= 0:
+        elif len(later) == 3 and later[2] < later[0] and account.units >= 0:
             account.sell(1_000)
 """
     test = _TEST.replace("strategy = Cross(fast=fast)", "ALL = bars\nstrategy = Oracle()")
@@ -178,7 +185,7 @@ def test_a_notebook_that_needs_a_research_cell_to_start_is_refused(world: Settin
     node = nbformat.read(path, as_version=4)
     node.cells[3].metadata["tags"] = ["research"]  # makes `strategy`
     nbformat.write(node, path)
-    with pytest.raises(GateRefusedError, match="without its research cells .* NameError") as no:
+    with pytest.raises(GateRefusedError, match=r"without its research cells .* NameError") as no:
         promote(path, settings=world, author="sarah", limits=LIMITS)
     assert no.value.gate == "dry_start"
 

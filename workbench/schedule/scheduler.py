@@ -75,6 +75,7 @@ class Scheduler:
         self._clock_ns = clock_ns
         self._child = tuple(child)
         self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._codes: dict[str, int] = {}  # exit codes of children that ended
         self._endings: dict[str, _Ending] = {}
         self._ended = threading.Event()
 
@@ -158,11 +159,13 @@ class Scheduler:
                 detail=f"its process {_how(code)} before it began: {_last_line(log)}",
                 ended_ns=time.time_ns(),
             )
-            change_run(self._engine, run_id, when=("running",), detail=f"its process {_how(code)}")
+            self._codes[run_id] = code
 
     def _say_gone(self, run: Run) -> None:
+        self._reap()  # it may have ended since
+        code = self._codes.pop(run.id, None)
+        detail = "its process was gone without a word" if code is None else f"its process {_how(code)}"
         stopped = run.status == "stopping"
-        detail = run.detail if run.detail.startswith("its process") else "its process was gone without a word"
         said = end_run(
             self._engine,
             run.id,
