@@ -27,6 +27,11 @@ class Home:
         with self.store.begin() as connection:
             connection.execute(sa.update(schema.deployments).values(**values))
 
+    def deliver(self, bar: int, *, equity: int) -> None:
+        """The `bar`-th bar comes, with this equity after it."""
+        with self.gateway.begin() as connection:
+            connection.execute(sa.insert(schema.deliveries).values(delivery(bar, equity)))
+
 
 def snapshot(time_ns: int, equity: int, *, units: int = 0) -> dict[str, object]:
     position = {
@@ -46,6 +51,19 @@ def snapshot(time_ns: int, equity: int, *, units: int = 0) -> dict[str, object]:
         "financing": -1_250_000,
         "commission": 480_000,
         "positions": [position] if units else [],
+    }
+
+
+def delivery(bar: int, equity: int) -> dict[str, object]:
+    time_ns = START + bar * HOUR
+    return {
+        "deployment_id": DEPLOYMENT,
+        "event_seq": 2 * bar,
+        "time_ns": time_ns,
+        "event": {},
+        "snapshot": snapshot(time_ns, equity),
+        "acked": True,
+        "decision": {},
     }
 
 
@@ -96,17 +114,8 @@ def make_home(tmp_path) -> Callable[..., Home]:
             )
         with gateway.begin() as connection:
             for i in range(bars):
-                connection.execute(
-                    sa.insert(schema.deliveries).values(
-                        deployment_id=DEPLOYMENT,
-                        event_seq=2 * (i + 1),
-                        time_ns=START + (i + 1) * HOUR,
-                        event={},
-                        snapshot=snapshot(START + (i + 1) * HOUR, 100_000_000_000 + i * 1_000_000),
-                        acked=True,
-                        decision={},
-                    )
-                )
+                row = delivery(i + 1, 100_000_000_000 + i * 1_000_000)
+                connection.execute(sa.insert(schema.deliveries).values(row))
             connection.execute(
                 sa.insert(schema.positions).values(
                     deployment_id=DEPLOYMENT,

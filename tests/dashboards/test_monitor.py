@@ -7,25 +7,35 @@ import pytest
 import sqlalchemy as sa
 from ipywidgets import Button
 
-from tests.dashboards.conftest import DEPLOYMENT, HOUR, START
+from tests.dashboards.conftest import DEPLOYMENT, HOUR, START, snapshot
 from workbench.dashboards import words
-from workbench.dashboards.monitor import build
+from workbench.dashboards.monitor import Monitor, build
+from workbench.dashboards.verbs import GatewayAnswer, TradingState
+from workbench.dashboards.view import StoreView
 from workbench.errors import WorkbenchError
-from workbench.store import schema
+from workbench.store import read_only, schema
 
 
 class FakeVerbs:
     """Verbs that are only written down."""
 
-    def __init__(self, *, may_stop: bool = True, down: str = "", error: str = "") -> None:
+    role = "operator"
+
+    def __init__(
+        self, *, may_stop: bool = True, down: str = "", error: str = "", **said: TradingState
+    ) -> None:
         self.stopped: list[tuple[str, bool]] = []
-        self._may_stop, self._down, self._error = may_stop, down, error
+        self._may_stop, self._error = may_stop, error
+        self.answer = GatewayAnswer(wrong=down, deployments=said)
 
     def may_stop(self) -> bool:
         return self._may_stop
 
-    def gateway(self) -> str:
-        return self._down
+    def gateway(self) -> GatewayAnswer:
+        return self.answer
+
+    def prepare_stop(self) -> None:
+        pass
 
     def stop(self, deployment_id: str, *, flatten: bool) -> str:
         if self._error:
@@ -40,14 +50,25 @@ def _texts(widget) -> str:
 
 
 def _buttons(widget) -> dict[str, Button]:
+    """The buttons that are to be seen."""
+    if widget.layout.display == "none":
+        return {}
     found = {widget.description: widget} if isinstance(widget, Button) else {}
     for child in getattr(widget, "children", ()):
         found.update(_buttons(child))
     return found
 
 
+def _clock() -> datetime:
+    return datetime(2017, 12, 6, tzinfo=UTC)
+
+
 def _page(home, verbs):
-    return build(home.view, verbs, clock=lambda: datetime(2017, 12, 6, tzinfo=UTC)).box
+    return build(home.view, verbs, clock=_clock).box
+
+
+STOP = "Stop 10_sma_cross on paper-1…"
+KEEP, CLOSE, NO = "Yes, stop and keep the position", "Yes, stop and close the position", "No, let it run"
 
 
 def test_a_person_reads_state_position_profit_orders_and_fills(make_home):
@@ -73,33 +94,110 @@ def test_a_gateway_that_is_away_is_said_and_the_last_state_stays_visible(make_ho
     text = _texts(_page(make_home(), FakeVerbs(down="the gateway is not running")))
     assert "GATEWAY NOT REACHED" in text
     assert "No order can be sent" in text
+    assert "1 deployment, 0 trading." in text
+    assert "Was trading when last heard of" in text
     assert "12,300 EUR bought" in text
 
 
-def test_stopping_asks_first_and_says_what_happened(make_home):
+def test_what_the_gateway_did_is_shown_before_the_supervisor_writes_it_down(make_home):
+    stopped = {DEPLOYMENT: TradingState(state="stopped", detail="stopped by alex")}
+    page = _page(make_home(), FakeVerbs(**stopped))
+    assert "Stopped. It sends no orders. Stopped by alex." in _texts(page)
+    assert _buttons(page) == {}
+
+
+def test_a_frozen_deployment_says_why(make_home):
+    frozen = {DEPLOYMENT: TradingState(state="frozen", detail="deployment d-1 is frozen: its books differ")}
+    text = _texts(_page(make_home(), FakeVerbs(**frozen)))
+    assert "FROZEN" in text
+    assert "Deployment d-1 is frozen: its books differ." in text
+
+
+async def test_stopping_asks_first_and_says_what_happened(make_home):
     verbs = FakeVerbs()
-    page = _page(make_home(), verbs)
-    buttons = _buttons(page)
-    buttons["Stop…"].click()
+    monitor = build(make_home().view, verbs, clock=_clock)
+    assert set(_buttons(monitor.box)) == {STOP}
+    _buttons(monitor.box)[STOP].click()
+    assert "Stop 10_sma_cross on paper-1?" in _texts(monitor.box)
+    assert set(_buttons(monitor.box)) == {NO, KEEP, CLOSE}
+    _buttons(monitor.box)[NO].click()
+    await monitor.settled()
     assert verbs.stopped == []
-    buttons["No, let it run"].click()
-    assert verbs.stopped == []
-    buttons["Stop…"].click()
-    buttons["Yes, stop and keep the position"].click()
+    _buttons(monitor.box)[STOP].click()
+    _buttons(monitor.box)[KEEP].click()
+    assert "Stopping…" not in _texts(monitor.box)  # it is said when the work begins, beside the page
+    await monitor.settled()
     assert verbs.stopped == [(DEPLOYMENT, False)]
-    buttons["Yes, stop and close the position"].click()
-    assert verbs.stopped[-1] == (DEPLOYMENT, True)
-    assert "Stopped; the position is kept." in _texts(page)
+    assert "Stopped; the position is kept." in _texts(monitor.box)
 
 
-def test_a_stop_that_fails_is_said_on_the_page(make_home):
-    page = _page(make_home(), FakeVerbs(error="the gateway did not answer"))
-    _buttons(page)["Yes, stop and keep the position"].click()
-    assert "Not stopped: the gateway did not answer" in _texts(page)
+async def test_stopping_can_close_the_position(make_home):
+    verbs = FakeVerbs()
+    monitor = build(make_home().view, verbs, clock=_clock)
+    _buttons(monitor.box)[STOP].click()
+    _buttons(monitor.box)[CLOSE].click()
+    await monitor.settled()
+    assert verbs.stopped == [(DEPLOYMENT, True)]
 
 
-def test_a_viewer_can_not_press_stop(make_home):
-    assert _buttons(_page(make_home(), FakeVerbs(may_stop=False)))["Stop…"].disabled
+async def test_without_a_position_there_is_nothing_to_close(make_home):
+    home = make_home()
+    with home.gateway.begin() as connection:
+        connection.execute(sa.update(schema.positions).values(snapshot=snapshot(START, 100_000_000_000)))
+    page = _page(home, FakeVerbs())
+    _buttons(page)[STOP].click()
+    assert set(_buttons(page)) == {NO, "Yes, stop"}
+
+
+async def test_a_stop_that_fails_is_said_on_the_page(make_home):
+    monitor = build(make_home().view, FakeVerbs(error="the gateway did not answer"), clock=_clock)
+    _buttons(monitor.box)[STOP].click()
+    _buttons(monitor.box)[KEEP].click()
+    await monitor.settled()
+    assert "Not stopped: the gateway did not answer" in _texts(monitor.box)
+
+
+def test_a_viewer_is_offered_no_button_and_told_why(make_home):
+    page = _page(make_home(), FakeVerbs(may_stop=False))
+    assert _buttons(page) == {}
+    assert "you may look and not stop" in _texts(page)
+
+
+def test_stores_that_are_not_there_yet_are_said_and_shown_once_they_are(make_home, tmp_path):
+    urls = [f"sqlite:///{tmp_path / name}" for name in ("workbench.db", "gateway.db")]
+    monitor = Monitor(lambda: StoreView(*map(read_only, urls)), FakeVerbs(), clock=_clock)
+    monitor.refresh()
+    assert "The workbench has not been started here yet" in _texts(monitor.box)
+    make_home()
+    monitor.refresh()
+    assert "10_sma_cross on paper-1" in _texts(monitor.box)
+
+
+def test_a_store_that_can_not_be_read_is_said_and_the_last_state_stays(make_home):
+    home = make_home()
+    monitor = build(home.view, FakeVerbs(), clock=_clock)
+    with home.gateway.begin() as connection:
+        connection.execute(sa.text("ALTER TABLE deliveries RENAME TO elsewhere"))
+    monitor.refresh()
+    text = _texts(monitor.box)
+    assert "OLD NEWS" in text
+    assert "no such table: deliveries" in text
+    assert "12,300 EUR bought" in text
+
+
+def test_the_oldest_deployments_that_are_over_are_counted_and_not_drawn(make_home):
+    home = make_home()
+    with home.store.begin() as connection:
+        row = dict(connection.execute(sa.select(schema.deployments)).mappings().one())
+        over = [{**row, "id": f"old-{i}", "state": "finished", "created_ns": 100 + i} for i in range(8)]
+        connection.execute(sa.insert(schema.deployments), over)
+    text = _texts(_page(home, FakeVerbs()))
+    assert "9 deployments, 1 trading. The oldest 3, which are over, are left out." in text
+    assert [name for name in ("old-7", "old-3", "old-2", "d-1") if f"Deployment {name}," in text] == [
+        "old-7",
+        "old-3",
+        "d-1",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -147,3 +245,24 @@ def test_an_age_is_said_in_the_unit_a_person_would_use():
     now = datetime(2017, 12, 6, tzinfo=UTC)
     at = [START, START + 47 * HOUR, START + 48 * HOUR - 5_000_000_000, 0]
     assert [words.age(time_ns, now=now) for time_ns in at] == ["2 days ago", "60 min ago", "5 s ago", "never"]
+
+
+def test_money_has_a_sign_only_when_there_is_something_to_sign():
+    said = [words.money(Decimal(text), "USD", sign=True) for text in ("1.005", "-0.004", "-1234.5")]
+    assert said == ["+1.00 USD", "0.00 USD", "-1,234.50 USD"]
+
+
+def test_the_curve_is_also_said_in_a_sentence(make_home):
+    sentence = words.equity_sentence(make_home(bars=3).view.equity(DEPLOYMENT), "USD")
+    assert sentence == (
+        "Equity from Mon 04 Dec 2017 01:00 UTC to Mon 04 Dec 2017 03:00 UTC: "
+        "lowest 100,000.00 USD (Mon 04 Dec 2017 01:00 UTC), "
+        "highest 100,002.00 USD (Mon 04 Dec 2017 03:00 UTC), now 100,002.00 USD."
+    )
+
+
+def test_a_new_bar_is_in_the_curve_at_the_next_look(make_home):
+    home = make_home(bars=2)
+    assert len(home.view.equity(DEPLOYMENT)) == 2
+    home.deliver(3, equity=100_500_000_000)
+    assert home.view.equity(DEPLOYMENT)[-1].equity == Decimal(100_500)

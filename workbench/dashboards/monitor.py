@@ -5,240 +5,182 @@ changed, so a screen reader is not told the same thing every second.
 """
 
 import asyncio
-import html
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from importlib.resources import files
-from typing import Protocol
 
 import ipywidgets as widgets
-from bokeh.models import ColumnDataSource, DatetimeTickFormatter, HoverTool, NumeralTickFormatter
-from bokeh.plotting import figure
-from jupyter_bokeh.widgets import BokehModel
 
-from workbench.dashboards import words
-from workbench.dashboards.view import DeploymentView, FillLine, OrderLine, StoreView
-from workbench.domain.calendar import to_datetime
+from workbench.dashboards.card import Card, Reading, Verbs
+from workbench.dashboards.markup import STYLE, badge, put, text
+from workbench.dashboards.verbs import GatewayAnswer
+from workbench.dashboards.view import DeploymentView, StoreView
 from workbench.errors import WorkbenchError
+from workbench.store import StoreMissingError
 
-__all__ = ["Monitor", "Verbs", "build"]
+__all__ = ["Monitor", "build"]
 
-_STYLE = f"<style>{files('workbench.dashboards').joinpath('monitor.css').read_text()}</style>"
-
-
-class Verbs(Protocol):
-    """What a viewer may ask for; each is checked again where it is carried out."""
-
-    def may_stop(self) -> bool:
-        """Whether this viewer's role has the verb."""
-
-    def gateway(self) -> str:
-        """Empty when the gateway answers, else what is wrong."""
-
-    def stop(self, deployment_id: str, *, flatten: bool) -> str:
-        """Stop a deployment; with `flatten` its position is closed at the next price."""
+_ACTIVE = ("starting", "running", "restarting")
+_OVER = ("stopped", "finished", "failed")
+_MOST_OVER = 5  # a page with every deployment there ever was would be too heavy to open
+_AGAIN_EVERY = 10  # refreshes: what changes while a page is loading does not reach it
+_NOT_STARTED = (
+    "The workbench has not been started here yet, so there is nothing to show. "
+    "This page fills by itself once it runs."
+)
 
 
-def _text(value: object) -> str:
-    return html.escape(str(value))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reading:
+    """Everything the page shows, as it was read; or why it could not be."""
 
-
-def _table(headers: tuple[str, ...], rows: Sequence[tuple[str, ...]], *, empty: str) -> str:
-    if not rows:
-        return f"<p>{_text(empty)}</p>"
-    head = "".join(f'<th scope="col">{_text(name)}</th>' for name in headers)
-    body = "".join("<tr>" + "".join(f"<td>{_text(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def _figures(item: DeploymentView) -> str:
-    values = (
-        ("Profit or loss", words.money(item.profit, item.currency, sign=True)),
-        ("Equity", words.money(item.equity, item.currency)),
-        ("Margin in use", words.money(item.margin_used, item.currency)),
-        ("Commission paid", words.money(item.commission, item.currency)),
-        ("Financing", words.money(item.financing, item.currency, sign=True)),
-        ("Market time", words.moment(item.market_ns)),
-        ("Restarts", str(item.restarts)),
-    )
-    cells = "".join(f"<div><dt>{_text(name)}</dt><dd>{_text(value)}</dd></div>" for name, value in values)
-    return f'<dl class="wb-figures">{cells}</dl>'
-
-
-def _badge(item: DeploymentView) -> str:
-    if item.killed_by:
-        return '<span class="wb-badge wb-bad">KILLED</span>'
-    kind = {"running": "wb-good", "finished": "wb-good", "failed": "wb-bad"}.get(item.state, "wb-warn")
-    return f'<span class="wb-badge {kind}">{_text(item.state.upper())}</span>'
-
-
-class _Card:
-    """One deployment on the page."""
-
-    def __init__(self, deployment_id: str, verbs: Verbs) -> None:
-        self._id = deployment_id
-        self._verbs = verbs
-        self._head = widgets.HTML()
-        self._lists = widgets.HTML()
-        self._answer = widgets.HTML()
-        self._source = ColumnDataSource({"time": [], "equity": []})
-        self._length = -1
-        self._stop = widgets.Button(
-            description="Stop…",
-            icon="stop",
-            button_style="danger",
-            tooltip="Stop this deployment from trading",
-        )
-        self._sure = widgets.Button(description="Yes, stop and keep the position", layout={"width": "auto"})
-        self._flat = widgets.Button(description="Yes, stop and close the position", layout={"width": "auto"})
-        self._cancel = widgets.Button(description="No, let it run")
-        self._question = widgets.HBox([self._sure, self._flat, self._cancel], layout={"display": "none"})
-        self._stop.on_click(lambda _: self._ask(True))
-        self._cancel.on_click(lambda _: self._ask(False))
-        self._sure.on_click(lambda _: self._do_stop(flatten=False))
-        self._flat.on_click(lambda _: self._do_stop(flatten=True))
-        self.box = widgets.VBox(
-            [self._head, BokehModel(self._plot()), self._stop, self._question, self._answer, self._lists]
-        )
-        self.box.add_class("wb-card")
-
-    def _plot(self) -> object:
-        plot = figure(
-            height=220,
-            sizing_mode="stretch_width",
-            x_axis_type="datetime",
-            title="Equity",
-            toolbar_location=None,
-        )
-        plot.line("time", "equity", source=self._source, line_width=2, color="#1976d2")
-        plot.yaxis.formatter = NumeralTickFormatter(format="0,0")
-        plot.xaxis.formatter = DatetimeTickFormatter(days="%d %b", hours="%d %b %H:%M", months="%b %Y")
-        plot.add_tools(
-            HoverTool(
-                tooltips=[("time", "@time{%d %b %Y %H:%M} UTC"), ("equity", "@equity{0,0.00}")],
-                formatters={"@time": "datetime"},
-                mode="vline",
-            )
-        )
-        return plot
-
-    def _ask(self, asked: bool) -> None:
-        self._question.layout.display = "flex" if asked else "none"
-        self._stop.layout.display = "none" if asked else "inline-block"
-
-    def _do_stop(self, *, flatten: bool) -> None:
-        self._ask(False)
-        try:
-            said = self._verbs.stop(self._id, flatten=flatten)
-        except WorkbenchError as error:
-            said = f"Not stopped: {error}"
-        self._answer.value = f'<p role="status"><strong>{_text(said)}</strong></p>'
-
-    def show(
-        self,
-        item: DeploymentView,
-        curve: list[tuple[datetime, float]],
-        orders: list[OrderLine],
-        fills: list[FillLine],
-    ) -> None:
-        """Show the deployment as it is now."""
-        title = f"{_text(item.release_name)} on {_text(item.account_id)} ({_text(item.broker)} account)"
-        sentences = f"{words.state_sentence(item)} {words.position_sentence(item)}"
-        head = (
-            f"<h2>{title} {_badge(item)}</h2><p>{_text(sentences)}</p>{_figures(item)}"
-            f"<p><small>deployment {_text(item.id)}, release {_text(item.release_id[:12])}</small></p>"
-        )
-        if self._head.value != head:
-            self._head.value = head
-        if len(curve) != self._length or (curve and self._source.data["equity"][-1] != curve[-1][1]):
-            self._length = len(curve)
-            self._source.data = {"time": [time for time, _ in curve], "equity": [value for _, value in curve]}
-        order_rows = [(words.moment(line.decided_ns), words.order_sentence(line)) for line in orders]
-        fill_rows = [
-            (
-                words.moment(line.time_ns),
-                words.fill_sentence(line),
-                words.money(line.realized, item.currency, sign=True),
-                words.money(line.commission, item.currency),
-            )
-            for line in fills
-        ]
-        lists = (
-            "<h3>Last decisions and orders</h3>"
-            + _table(("Decided at", "Order"), order_rows, empty="No order yet.")
-            + "<h3>Last executions</h3>"
-            + _table(("Time", "What", "Profit booked", "Commission"), fill_rows, empty="No execution yet.")
-        )
-        if self._lists.value != lists:
-            self._lists.value = lists
-        stoppable = (
-            self._verbs.may_stop() and item.desired == "running" and item.state not in ("finished", "failed")
-        )
-        self._stop.disabled = not stoppable
-        if not stoppable and item.state in ("finished", "failed", "stopped"):
-            self._ask(False)
+    gateway: GatewayAnswer
+    shown: Sequence[Reading] = ()
+    left_out: int = 0
+    missing: bool = False  # nothing was ever started
+    wrong: str = ""
 
 
 class Monitor:
-    """The page: a headline and a card for each deployment."""
+    """The page: a headline and a card for each deployment.
 
-    def __init__(self, view: StoreView, verbs: Verbs, *, clock: Callable[[], datetime]) -> None:
+    Parameters
+    ----------
+    view
+        Gives the reader; while it raises `StoreMissingError` the page says that nothing was started.
+    """
+
+    def __init__(self, view: Callable[[], StoreView], verbs: Verbs, *, clock: Callable[[], datetime]) -> None:
         self._view = view
         self._verbs = verbs
         self._clock = clock
-        self._headline = widgets.HTML()
-        self._cards: dict[str, _Card] = {}
+        self._headline = widgets.HTML("<h1>Monitor</h1><p>Reading…</p>")
+        self._pulse = widgets.HTML()
+        self._refreshes = 0
+        self._cards: dict[str, Card] = {}
         self._list = widgets.VBox([])
-        self.box = widgets.VBox([widgets.HTML(_STYLE), self._headline, self._list])
+        self.box = widgets.VBox([widgets.HTML(STYLE), self._headline, self._pulse, self._list])
         self.box.add_class("wb-monitor")
 
     def refresh(self) -> None:
-        """Read everything anew and show it."""
-        items = self._view.deployments()
-        for item in items:
-            card = self._cards.get(item.id)
-            if card is None:
-                card = self._cards[item.id] = _Card(item.id, self._verbs)
-            curve = [
-                (to_datetime(point.time_ns), float(point.equity)) for point in self._view.equity(item.id)
-            ]
-            card.show(item, curve, self._view.orders(item.id, most=8), self._view.fills(item.id, most=8))
-        boxes = tuple(self._cards[item.id].box for item in items)
-        if boxes != self._list.children:
-            self._list.children = boxes
-        self._headline.value = self._summary(items)
-
-    def _summary(self, items: list[DeploymentView]) -> str:
-        wrong = self._verbs.gateway()
-        gateway = (
-            f'<span class="wb-badge wb-bad">GATEWAY NOT REACHED</span> {_text(wrong)} No order can be sent; '
-            "what you see is the last that was written down."
-            if wrong
-            else '<span class="wb-badge wb-good">GATEWAY RUNNING</span>'
-        )
-        running = sum(item.state == "running" for item in items)
-        shown = (
-            f"{len(items)} deployment{'s' if len(items) != 1 else ''}, {running} trading." if items else ""
-        )
-        nothing = "" if items else "<p>Nothing is deployed yet.</p>"
-        now = self._clock().astimezone(UTC)
-        return (
-            f"<h1>Monitor</h1><p>{gateway} {_text(shown)}</p>{nothing}"
-            f'<p aria-live="off"><small>Updated {now:%H:%M:%S} UTC. Times below are market times.</small></p>'
-        )
+        """Read everything anew and show it; a read that fails is said, and the last state stays."""
+        self._show(self._read())
 
     async def keep_fresh(self, *, every: timedelta = timedelta(seconds=1)) -> None:
-        """Refresh for ever; a failing read is shown and tried again."""
-        while True:
-            try:
-                self.refresh()
-            except WorkbenchError as error:
-                self._headline.value = f'<h1>Monitor</h1><p role="alert"><strong>{_text(error)}</strong></p>'
-            await asyncio.sleep(every.total_seconds())
+        """Refresh for ever, reading beside the page so that a button never waits for a database."""
+        try:
+            while True:
+                self._show(await asyncio.to_thread(self._read))
+                await asyncio.sleep(every.total_seconds())
+        except Exception:
+            self._tell(
+                '<p role="alert"><strong>This page broke and shows old news: load it anew.</strong></p>'
+            )
+            raise
+
+    async def settled(self) -> None:
+        """Return when nothing that a viewer asked for is still being done."""
+        for card in self._cards.values():
+            await card.settled()
+
+    def _read(self) -> _Reading:
+        gateway = self._verbs.gateway()
+        try:
+            view = self._view()
+            items = [_as_gateway_says(item, gateway) for item in view.deployments()]
+            shown, left_out = _to_show(items)
+            return _Reading(
+                gateway=gateway,
+                shown=[
+                    Reading(
+                        deployment=item,
+                        equity=view.equity(item.id),
+                        orders=view.orders(item.id, most=8),
+                        fills=view.fills(item.id, most=8),
+                    )
+                    for item in shown
+                ],
+                left_out=left_out,
+            )
+        except StoreMissingError:
+            return _Reading(gateway=gateway, missing=True)
+        except WorkbenchError as error:
+            return _Reading(gateway=gateway, wrong=str(error))
+
+    def _show(self, reading: _Reading) -> None:
+        again = self._refreshes % _AGAIN_EVERY == 0
+        self._refreshes += 1
+        if reading.missing:
+            self._tell(f"<p>{text(_NOT_STARTED)}</p>", again=again)
+        elif reading.wrong:
+            self._tell(
+                f'<p role="alert">{badge("old news", kind="bad")} What you see is the last that could be '
+                f"read. {text(reading.wrong)}</p>",
+                again=again,
+            )
+        else:
+            self._show_cards(reading, again=again)
+            self._tell(self._summary(reading), again=again)
+        now = self._clock().astimezone(UTC)
+        self._pulse.value = (
+            f"<p><small>Updated {now:%H:%M:%S} UTC. All other times are the market's.</small></p>"
+            '<p class="wb-silent"><strong>This page has heard nothing for a while and shows old news: '
+            "load it anew.</strong></p>"
+        )
+
+    def _show_cards(self, reading: _Reading, *, again: bool) -> None:
+        for read in reading.shown:
+            item = read.deployment
+            if item.id not in self._cards:
+                self._cards[item.id] = Card(item, self._verbs)
+            self._cards[item.id].show(read, again=again)
+        boxes = tuple(self._cards[read.deployment.id].box for read in reading.shown)
+        if boxes != self._list.children:
+            self._list.children = boxes
+        elif again:
+            self._list.send_state("children")
+
+    def _summary(self, reading: _Reading) -> str:
+        if reading.gateway.wrong:
+            gateway = (
+                f"{badge('gateway not reached', kind='bad')} No order can be sent; what you see is the last "
+                "that was written down."
+            )
+        else:
+            gateway = badge("gateway running", kind="good")
+        items = [read.deployment for read in reading.shown]
+        count = len(items) + reading.left_out
+        trading = sum(item.state == "running" and not item.killed_by for item in items)
+        shown = f"{count} deployment{'s' if count != 1 else ''}, {trading} trading." if count else ""
+        rest = f" The oldest {reading.left_out}, which are over, are left out." if reading.left_out else ""
+        nothing = "" if count else "<p>Nothing is deployed yet.</p>"
+        may = "" if self._verbs.may_stop() else f" As {self._verbs.role} you may look and not stop."
+        why = f"<p><small>{text(reading.gateway.wrong)}</small></p>" if reading.gateway.wrong else ""
+        return f"<p>{gateway} {text(shown + rest + may)}</p>{nothing}{why}"
+
+    def _tell(self, markup: str, *, again: bool = False) -> None:
+        put(self._headline, f"<h1>Monitor</h1>{markup}", again=again)
+
+
+def _as_gateway_says(item: DeploymentView, gateway: GatewayAnswer) -> DeploymentView:
+    """The deployment, with what the gateway has done to it and its supervisor not yet written down."""
+    if gateway.wrong and item.state == "running":
+        return replace(item, state="unheard")
+    said = gateway.deployments.get(item.id)
+    if said is None or said.state == "running" or item.state not in _ACTIVE:
+        return item
+    return replace(item, state="stopped" if said.state == "closed" else said.state, detail=said.detail)
+
+
+def _to_show(items: Sequence[DeploymentView]) -> tuple[list[DeploymentView], int]:
+    """What gets a card, in the given order, and how many do not: the newest of those that are over do."""
+    over = [item.id for item in items if item.state in _OVER]
+    left_out = set(over[_MOST_OVER:])
+    return [item for item in items if item.id not in left_out], len(left_out)
 
 
 def build(view: StoreView, verbs: Verbs, *, clock: Callable[[], datetime] | None = None) -> Monitor:
     """The monitor, filled once; `await monitor.keep_fresh()` keeps it so."""
-    monitor = Monitor(view, verbs, clock=clock or (lambda: datetime.now(UTC)))
+    monitor = Monitor(lambda: view, verbs, clock=clock or (lambda: datetime.now(UTC)))
     monitor.refresh()
     return monitor

@@ -2,14 +2,14 @@
 
 import asyncio
 import os
+from datetime import UTC, datetime
+from functools import cache
 
 from IPython.display import display
 
-from workbench.dashboards.monitor import Monitor, build
+from workbench.dashboards.monitor import Monitor
 from workbench.dashboards.verbs import GatewayVerbs
 from workbench.dashboards.view import StoreView
-from workbench.gateway.client import OperatorClient
-from workbench.live.client import SupervisorClient
 from workbench.settings import load_settings
 from workbench.store import read_only
 
@@ -25,15 +25,19 @@ def open_monitor() -> Monitor:
     and `WORKBENCH_DASHBOARD_ROLE` (viewer when unset, which may look and not stop).
     """
     settings = load_settings()
-    role = os.environ.get("WORKBENCH_DASHBOARD_ROLE", "viewer")
-    user = os.environ.get("WORKBENCH_DASHBOARD_USER", "dashboard")
-    view = StoreView(read_only(settings.store_url), read_only(settings.gateway_store_url))
     verbs = GatewayVerbs(
-        OperatorClient(settings.operator_socket, user=user, role=role),
-        SupervisorClient(settings.supervisor_socket, user=user, role=role),
-        role=role,
+        settings.operator_socket,
+        settings.supervisor_socket,
+        user=os.environ.get("WORKBENCH_DASHBOARD_USER", "dashboard"),
+        role=os.environ.get("WORKBENCH_DASHBOARD_ROLE", "viewer"),
     )
-    monitor = build(view, verbs)
+
+    @cache  # opened at the first read that finds the stores, which may be long after the page was opened
+    def view() -> StoreView:
+        return StoreView(read_only(settings.store_url), read_only(settings.gateway_store_url))
+
+    monitor = Monitor(view, verbs, clock=lambda: datetime.now(UTC))
+    monitor.refresh()  # before it is shown: a page that loads misses what changes meanwhile
     display(monitor.box)
     task = asyncio.get_running_loop().create_task(monitor.keep_fresh())
     _TASKS.add(task)

@@ -1,4 +1,4 @@
-"""How the stand-alone Voila is started: loopback, a token, nothing a page's address could change.
+"""How the stand-alone Voila is started: a folder, a port, a token in a file; the rest is not for the caller.
 
 Voila as an extension of the lab's server would let every viewer run code; it is never loaded there.
 """
@@ -9,8 +9,6 @@ import sys
 from pathlib import Path
 
 __all__ = ["token_file", "voila_command"]
-
-_EXTENSIONS = ("@jupyter-widgets/jupyterlab-manager", "@bokeh/jupyter_bokeh", "anywidget")
 
 
 def token_file(folder: Path, name: str) -> Path:
@@ -26,25 +24,4 @@ def token_file(folder: Path, name: str) -> Path:
 
 def voila_command(dashboards: Path, *, port: int) -> list[str]:
     """The command that serves the notebooks of a folder; its token comes by `JUPYTER_TOKEN_FILE`."""
-    allowed = ", ".join(f"'{name}'" for name in _EXTENSIONS)
-    return [
-        sys.executable,
-        "-m",
-        "voila",
-        str(dashboards),
-        "--no-browser",
-        f"--port={port}",
-        "--Voila.ip=127.0.0.1",
-        "--Voila.auto_token=True",
-        "--Voila.port_retries=0",
-        "--VoilaConfiguration.allow_template_override=NO",
-        "--VoilaConfiguration.allow_theme_override=NO",
-        "--VoilaConfiguration.show_tracebacks=False",
-        f"--VoilaConfiguration.extension_allowlist=[{allowed}]",
-        "--VoilaConfiguration.file_allowlist=[]",
-        # a streaming page is never idle by its messages, so those do not count
-        "--MappingKernelManager.cull_interval=60",
-        "--MappingKernelManager.cull_idle_timeout=300",
-        "--MappingKernelManager.untracked_message_types="
-        "['comm_msg', 'comm_open', 'comm_close', 'comm_info_request', 'kernel_info_request']",
-    ]
+    return [sys.executable, "-m", "workbench.dashboards", str(dashboards), f"--port={port}"]

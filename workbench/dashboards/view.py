@@ -3,13 +3,15 @@
 Nothing here sends an order or runs code of a viewer; the verbs go through `workbench.dashboards.verbs`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
 
+from workbench.dashboards.errors import StoreUnreadableError
 from workbench.domain.instruments import instrument
 from workbench.domain.money import to_decimal
 from workbench.store import schema
@@ -94,11 +96,15 @@ class FillLine:
 
 
 class StoreView:
-    """The dashboards' reader, over the research store and the gateway's own."""
+    """The dashboards' reader, over the research store and the gateway's own.
+
+    Every question raises `StoreUnreadableError` while the database does not answer.
+    """
 
     def __init__(self, store: sa.Engine, gateway_store: sa.Engine) -> None:
         self._store = store
         self._gateway = gateway_store
+        self._curves: dict[tuple[str, int], tuple[int, list[EquityPoint]]] = {}
 
     def deployments(self) -> list[DeploymentView]:
         """Every deployment, the newest first."""
@@ -114,9 +120,9 @@ class StoreView:
             .join(schema.accounts, schema.accounts.c.id == schema.deployments.c.account_id)
             .order_by(schema.deployments.c.created_ns.desc())
         )
-        with self._store.connect() as connection:
+        with _reading(self._store) as connection:
             rows = connection.execute(query).mappings().all()
-        with self._gateway.connect() as connection:
+        with _reading(self._gateway) as connection:
             books = {
                 row.deployment_id: row.snapshot
                 for row in connection.execute(sa.select(schema.positions)).all()
@@ -163,7 +169,11 @@ class StoreView:
         """The equity curve, thinned to at most `most` points and the last one."""
         table = schema.deliveries
         mine = table.c.deployment_id == deployment_id
-        with self._gateway.connect() as connection:
+        with _reading(self._gateway) as connection:
+            newest = connection.scalar(sa.select(sa.func.max(table.c.event_seq)).where(mine)) or 0
+            kept_at, kept = self._curves.get((deployment_id, most), (0, []))
+            if newest == kept_at:
+                return kept
             count = connection.scalar(sa.select(sa.func.count()).where(mine).select_from(table)) or 0
             step = max(1, -(-count // most))
             place = sa.func.row_number().over(order_by=table.c.event_seq).label("place")
@@ -172,7 +182,9 @@ class StoreView:
             rows = connection.execute(
                 sa.select(numbered.c.time_ns, numbered.c.snapshot).where(chosen).order_by(numbered.c.place)
             ).all()
-        return [EquityPoint(time_ns=row.time_ns, equity=to_decimal(row.snapshot["equity"])) for row in rows]
+        points = [EquityPoint(time_ns=row.time_ns, equity=to_decimal(row.snapshot["equity"])) for row in rows]
+        self._curves[deployment_id, most] = (newest, points)
+        return points
 
     def orders(self, deployment_id: str, *, most: int = 20) -> list[OrderLine]:
         """The last orders, the newest first."""
@@ -193,7 +205,7 @@ class StoreView:
             .order_by(intents.c.event_seq.desc(), intents.c.client_order_id.desc())
             .limit(most)
         )
-        with self._gateway.connect() as connection:
+        with _reading(self._gateway) as connection:
             rows = connection.execute(query).mappings().all()
         return [
             OrderLine(
@@ -218,7 +230,7 @@ class StoreView:
             .order_by(table.c.event_seq.desc(), table.c.broker_trade_id.desc())
             .limit(most)
         )
-        with self._gateway.connect() as connection:
+        with _reading(self._gateway) as connection:
             rows = connection.execute(query).mappings().all()
         return [
             FillLine(
@@ -233,3 +245,14 @@ class StoreView:
             )
             for row in rows
         ]
+
+
+@contextmanager
+def _reading(engine: sa.Engine) -> Iterator[sa.Connection]:
+    try:
+        with engine.connect() as connection:
+            yield connection
+    except sa.exc.DBAPIError as error:
+        raise StoreUnreadableError(
+            f"expected to read {engine.url.render_as_string(hide_password=True)}, found: {error.orig}"
+        ) from error

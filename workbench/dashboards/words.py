@@ -1,14 +1,26 @@
 """What the dashboards say, in sentences for someone who does not code."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from workbench.dashboards.view import DeploymentView, FillLine, OrderLine
+from workbench.dashboards.view import DeploymentView, EquityPoint, FillLine, OrderLine
 from workbench.domain.calendar import to_datetime
 from workbench.domain.instruments import instrument
 from workbench.domain.money import to_decimal
 
-__all__ = ["age", "fill_sentence", "moment", "money", "order_sentence", "position_sentence", "state_sentence"]
+__all__ = [
+    "age",
+    "equity_sentence",
+    "fill_sentence",
+    "moment",
+    "money",
+    "order_sentence",
+    "position_sentence",
+    "restarts",
+    "state_sentence",
+    "state_word",
+]
 
 _STATES = {
     "starting": "Starting: the strategy's notebook is being run.",
@@ -17,7 +29,11 @@ _STATES = {
     "stopped": "Stopped. It sends no orders.",
     "finished": "Finished: the replay came to its end.",
     "failed": "Failed. It sends no orders.",
+    "unheard": "Was trading when last heard of; the gateway does not answer, so no order can be sent now.",
+    "frozen": "Frozen. It sends no orders until an approver has looked and resumes it.",
 }
+_WORDS = {"running": "trading", "unheard": "not trading"}
+_EXPLAINED = ("failed", "stopped", "restarting", "frozen")
 _ORDER_STATES = {
     "INTENT": "written down, about to be sent",
     "SENDING": "being sent",
@@ -57,7 +73,13 @@ def age(time_ns: int, *, now: datetime) -> str:
 
 def money(amount: Decimal, currency: str, *, sign: bool = False) -> str:
     """An amount with its currency, to the cent."""
-    return f"{amount:+,.2f} {currency}" if sign else f"{amount:,.2f} {currency}"
+    cents = round(amount, 2) or Decimal(0)  # which has no sign
+    return f"{cents:+,.2f} {currency}" if sign and cents else f"{cents:,.2f} {currency}"
+
+
+def state_word(item: DeploymentView) -> str:
+    """The deployment's state in one word."""
+    return "killed" if item.killed_by else _WORDS.get(item.state, item.state)
 
 
 def state_sentence(item: DeploymentView) -> str:
@@ -66,9 +88,10 @@ def state_sentence(item: DeploymentView) -> str:
         why = f" ({item.kill_reason})" if item.kill_reason else ""
         return f"Stopped by the kill switch, thrown by {item.killed_by}{why}. No order can be sent."
     sentence = _STATES.get(item.state, f"State {item.state}.")
-    return (
-        f"{sentence} {item.detail}".strip() if item.state in ("failed", "stopped", "restarting") else sentence
-    )
+    detail = item.detail.rstrip(".")
+    if item.state not in _EXPLAINED or not detail or detail.lower() == item.state:
+        return sentence
+    return f"{sentence} {detail[0].upper()}{detail[1:]}."
 
 
 def position_sentence(item: DeploymentView) -> str:
@@ -89,6 +112,27 @@ def position_sentence(item: DeploymentView) -> str:
             f"now {money(result, item.currency, sign=True)}{stop}{target}."
         )
     return " ".join(lines)
+
+
+def equity_sentence(points: Sequence[EquityPoint], currency: str) -> str:
+    """What the equity curve shows, for who can not see it or wants it in figures."""
+    if not points:
+        return "No equity yet: the first bar has not come."
+    first, last = points[0], points[-1]
+    low, high = (pick(points, key=lambda point: point.equity) for pick in (min, max))
+    return (
+        f"Equity from {moment(first.time_ns)} to {moment(last.time_ns)}: "
+        f"lowest {money(low.equity, currency)} ({moment(low.time_ns)}), "
+        f"highest {money(high.equity, currency)} ({moment(high.time_ns)}), "
+        f"now {money(last.equity, currency)}."
+    )
+
+
+def restarts(count: int) -> str:
+    """How often a live kernel was started again."""
+    return {0: "never restarted", 1: "restarted once", 2: "restarted twice"}.get(
+        count, f"restarted {count} times"
+    )
 
 
 def order_sentence(line: OrderLine) -> str:
