@@ -10,8 +10,8 @@ a job is a row that the workbench's own scheduler picks up, and a job definition
 
 The handlers of jupyter-scheduler ask for no authorization. So each call here looks up who makes the request
 and needs the verb `status` to look and `schedule` for the rest, by the roles that the workbench's server
-extension keeps in the server's settings. Without that extension nobody may do anything. A refusal reaches the
-browser as a 500 with the reason, since the handlers turn every error into one.
+extension keeps in the server's settings. Without that extension nobody may do anything. The handlers turn
+every error into a 500 with its text; the extension asks first and answers 403.
 """
 
 import ast
@@ -19,7 +19,7 @@ import asyncio
 import shutil
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -43,7 +43,6 @@ from jupyter_scheduler.models import (
     ListJobsResponse,
     RuntimeEnvironment,
     SortDirection,
-    SortField,
     Status,
     UpdateJob,
     UpdateJobDefinition,
@@ -243,6 +242,7 @@ class WorkbenchScheduler(BaseScheduler):  # type: ignore[misc]  # untyped base
         token = model.idempotency_token
         if token and any(_face(run.options).get("token") == token for run in list_runs(self._engine)):
             raise IdempotencyTokenError(token)
+        kept = _kept(model, token=token or "")
         staged, parameters = self._stage(model.input_uri, model.parameters)
         with self._engine.begin() as connection:
             return add_run(
@@ -251,7 +251,7 @@ class WorkbenchScheduler(BaseScheduler):  # type: ignore[misc]  # untyped base
                 pipeline=str(staged),
                 parameters=parameters,
                 created_by=_caller("schedule"),
-                options={_FACE: _kept(model, token=token or "")},
+                options={_FACE: kept},
             ).id
 
     @_needs("schedule")
@@ -320,6 +320,7 @@ class WorkbenchScheduler(BaseScheduler):  # type: ignore[misc]  # untyped base
     @_needs("schedule")
     def create_job_definition(self, model: CreateJobDefinition) -> str:
         """Keep a schedule of a copy of the notebook as it is now."""
+        kept = _kept(model)
         staged, parameters = self._stage(model.input_uri, model.parameters)
         try:
             return add_schedule(
@@ -330,7 +331,7 @@ class WorkbenchScheduler(BaseScheduler):  # type: ignore[misc]  # untyped base
                 timezone=model.timezone or "UTC",
                 parameters=parameters,
                 created_by=_caller("schedule"),
-                options={_FACE: _kept(model)},
+                options={_FACE: kept},
             ).id
         except WorkbenchError:
             self._unstage(str(staged))
@@ -348,15 +349,21 @@ class WorkbenchScheduler(BaseScheduler):  # type: ignore[misc]  # untyped base
         }
         if given.get("schedule") is not None:
             changes["cron"] = given["schedule"]
+        staged = Path()
         if given.get("input_uri"):
             texts = given["parameters"] if given.get("parameters") is not None else _texts(old.parameters)
-            changes["pipeline"], changes["parameters"] = self._stage(given["input_uri"], texts)
+            staged, changes["parameters"] = self._stage(given["input_uri"], texts)
+            changes["pipeline"] = staged
         elif given.get("parameters") is not None:
             changes["parameters"] = _typed(Path(old.pipeline), given["parameters"])
         kept = {name: given[name] for name in ("tags", "output_formats") if given.get(name) is not None}
         now = {"updated_ms": time.time_ns() // 1_000_000}
         changes["options"] = {_FACE: {**_face(old.options), **kept, **now}}
-        change_schedule(self._engine, job_definition_id, **changes)
+        try:
+            change_schedule(self._engine, job_definition_id, **changes)
+        except WorkbenchError:
+            self._unstage(str(staged))
+            raise
 
     @_needs("schedule")
     def delete_job_definition(self, job_definition_id: str) -> None:
@@ -519,21 +526,18 @@ def _ms(time_ns: int) -> int:
 
 def _page(found: list[Any], query: ListJobsQuery | ListJobDefinitionsQuery) -> tuple[list[Any], str | None]:
     """The part of a list that a query asks for, in its order, and the token of the next part."""
-    for item in reversed(_sorting(query.sort_by)):
-        if found and not hasattr(found[0], item.name):
-            raise SchedulerError(f"there is nothing called {item.name!r} to sort by")
-        found.sort(
-            key=lambda job, name=item.name: (
-                (getattr(job, name) is not None, str(getattr(job, name)))  # type: ignore[misc]  # a default binds the name
-                if not isinstance(getattr(job, name), int)
-                else (True, f"{getattr(job, name):020}")
-            ),
-            reverse=item.direction is SortDirection.desc,
-        )
+    for wanted in reversed(list(query.sort_by or [])):
+        if found and not hasattr(found[0], wanted.name):
+            raise SchedulerError(f"there is nothing called {wanted.name!r} to sort by")
+        descending = wanted.direction is SortDirection.desc
+        found.sort(key=lambda job, name=wanted.name: _order(getattr(job, name)), reverse=descending)  # type: ignore[misc]  # a default binds the name
     first = int(query.next_token or 0)
     last = first + int(query.max_items or len(found))
     return found[first:last], str(last) if last < len(found) else None
 
 
-def _sorting(given: Sequence[SortField] | None) -> list[SortField]:
-    return list(given or [])
+def _order(value: Any) -> tuple[bool, int, str]:
+    """A key for values that may be missing: numbers by size, the rest by its text."""
+    if isinstance(value, int):
+        return True, value, ""
+    return value is not None, 0, str(value)
