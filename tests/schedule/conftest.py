@@ -1,6 +1,5 @@
 """A home with a store, the research kernel, and small notebooks."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -72,11 +71,3 @@ def write_notebook(settings: Settings) -> WriteNotebook:
         return path
 
     return write
-
-
-@pytest.fixture
-def pipelines(settings: Settings) -> Path:
-    """The pipelines that come with the workbench, copied into the project."""
-    root = Path(__file__).parents[2]
-    shutil.copytree(root / "pipelines", settings.project / "pipelines")
-    return settings.project / "pipelines"

@@ -18,6 +18,7 @@ from workbench.schedule import (
     load_pipeline,
     run_pipeline,
 )
+from workbench.schedule.pipeline import check_target
 from workbench.settings import Settings
 from workbench.tracking import bootstrap, run_data
 
@@ -56,6 +57,12 @@ def test_a_wrong_pipeline_is_refused_at_its_place(tmp_path: Path, old: str, new:
     assert old in _GOOD
     with pytest.raises(BadPipelineError, match=says):
         load_pipeline(_pipeline(tmp_path, _GOOD.replace(old, new)))
+
+
+def test_the_pipeline_that_comes_with_the_workbench_can_be_run() -> None:
+    path = Path(__file__).parents[2] / "pipelines" / "nightly.yaml"
+    check_target(path, {"instrument": "EUR_USD"})
+    assert [step.kind for step in load_pipeline(path).steps] == ["import", "notebook", "notebook", "report"]
 
 
 def test_references_take_the_parameters_in_their_types(tmp_path: Path) -> None:
