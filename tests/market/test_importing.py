@@ -195,6 +195,9 @@ def test_what_is_written_out_is_read_back(tmp_path_factory: pytest.TempPathFacto
             MalformedLineError,
             "line 4: expected a time, found 'yesterday'",
         ),
+        (ISO + "2017-01-02T00:00:00+00:00,1.1,110523,1.1,1.1\n", MalformedLineError, "at most 10,000"),
+        (ISO + f"2017-01-02T00:00:00+00:00,1.1,{10**14},1.1,1.1\n", MalformedLineError, "at most 10,000"),
+        (ISO + "9017-01-02T00:00:00+00:00,1.1,1.1,1.1,1.1\n", MalformedLineError, "from 1970 to 2199"),
         (ISO + "2017-02-30T00:00:00+00:00,1.1,1.1,1.1,1.1\n", MalformedLineError, "line 4: expected a time"),
         (
             ISO + "2017-01-02T00:00:00,1.1,1.1,1.1,1.1\n",

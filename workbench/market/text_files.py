@@ -54,6 +54,8 @@ _UTC_TIMES = ("gmttime", "utc", "timeutc")
 _IGNORED = ("volume", "vol", "tickvolume", "tickvol", "volumebid", "volumeask", "bidvolume", "askvolume")
 _HISTDATA = re.compile(r"\d{8} \d{6};[^;]+;[^;]+;[^;]+;[^;]+(;[^;]*)?$")
 _ISO = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?)?(Z|[+-]\d\d:?\d\d)?")
+_MOST_POINTS = 10**9  # 10,000 for EUR_USD: beyond it a decimal point is missing
+_FIRST_NS, _LAST_NS = 0, 7_258_118_400 * 10**9  # from 1970 to the end of 2199
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - what a clock on the wall showed; its zone is applied later
 
 
@@ -200,6 +202,8 @@ def _read(
             aware = has_zone
         elif aware != has_zone:
             raise _malformed(path, index, content, "some times have a zone and some have none")
+        if not _FIRST_NS <= moment < _LAST_NS:
+            raise _malformed(path, index, content, f"expected a time from 1970 to 2199, found {stamp!r}")
         times.append(moment)
         lines.append(index)
         for append, position in targets:
@@ -283,7 +287,10 @@ def _points(text: str, digits: int) -> int:
     joined = whole + decimals.ljust(digits, "0")
     if not whole or not joined.isdecimal() or not joined.isascii():
         raise ValueError(f"expected a price, found {text!r}")
-    return int(joined)
+    points = int(joined)
+    if points > _MOST_POINTS:
+        raise ValueError(f"expected a price of at most {_MOST_POINTS // 10**digits:,}, found {text}")
+    return points
 
 
 def _time_parser(stamp: str, layout: _Layout) -> Callable[[str], tuple[int, bool]]:
