@@ -11,6 +11,7 @@ import re
 import signal
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -108,8 +109,16 @@ def test_objection_3_no_workaround_the_kernel_belongs_to_the_supervisor_and_outl
     try:
         info = eventually(lambda: next(iter(runtime.glob("jpserver-*.json")), None), what="the server")
         url = eventually(lambda: json.loads(info.read_text() or "{}").get("url"))
-        with urllib.request.urlopen(f"{url}api/kernels?token=t", timeout=20) as answer:
-            assert json.load(answer) == []  # asked to look into our own folder, it finds nothing
+
+        def kernels() -> list[object] | None:
+            try:
+                with urllib.request.urlopen(f"{url}api/kernels?token=t", timeout=20) as answer:
+                    return list(json.load(answer))
+            except urllib.error.URLError:
+                return None  # it has written where it is, and does not listen yet
+
+        eventually(lambda: kernels() is not None, what="the server's answer")
+        assert kernels() == []  # asked to look into our own folder, it finds nothing
     finally:
         server.send_signal(signal.SIGTERM)
         server.wait(30)

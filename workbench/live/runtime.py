@@ -41,6 +41,9 @@ from workbench.live.log import JsonLog
 __all__ = ["Decider", "Ending", "Gateway", "Progress", "StrategyRuntime", "decision_of"]
 
 
+_FIRST_REST_S = 0.002
+
+
 class Gateway(Protocol):
     """The gateway as a live kernel sees it."""
 
@@ -95,7 +98,8 @@ class StrategyRuntime:
     deciders
         One for each instrument; a bar of another instrument is answered with no orders.
     pause_s
-        Rest before the gateway is asked again after it was silent or had nothing yet.
+        Longest rest before the gateway is asked again after it was silent or had nothing yet; the first
+        rests after an event are shorter, so that a fast replay is not held up.
     """
 
     def __init__(
@@ -108,7 +112,7 @@ class StrategyRuntime:
         pid: int,
         log: JsonLog,
         tell: Callable[[Progress], None] = lambda progress: None,
-        pause_s: float = 0.2,
+        pause_s: float = 0.1,
     ) -> None:
         self._gateway = gateway
         self._deciders = deciders
@@ -142,7 +146,7 @@ class StrategyRuntime:
         """
         if not self._attach():
             return Ending.STOPPED
-        after, decision, refusals = 0, dict[str, Any](), 0
+        after, decision, refusals, rests = 0, dict[str, Any](), 0, 0
         while True:
             stopping = self._stop.is_set()  # asked before this round: this round only says what was decided
             reply = self._ask(
@@ -159,11 +163,11 @@ class StrategyRuntime:
                     refusals += 1
                     self._attach_again(reason)
                 case Waiting(killed=killed) if not stopping:
-                    refusals = 0
+                    refusals, rests = 0, rests + 1
                     self._note(waiting="the kill switch is on" if killed else "")
-                    self._stop.wait(self._pause_s)
+                    self._stop.wait(min(self._pause_s, _FIRST_REST_S * rests))
                 case EventReply() if not stopping:
-                    refusals = 0
+                    refusals = rests = 0
                     decided = self._decide(reply)
                     if decided is None:
                         return Ending.STOPPED

@@ -164,7 +164,12 @@ class Supervisor:
 
     def _look_at_store(self) -> None:
         self._looked_at = time.monotonic()
-        for row in list_deployments(self._engine):
+        try:
+            rows = list_deployments(self._engine)
+        except sa.exc.OperationalError as error:
+            self._log.warning("the store does not answer", problem=str(error))
+            return  # what runs goes on; the next look may see more
+        for row in rows:
             watch = self._watches.get(row.id)
             if watch is not None:
                 watch.update(row)

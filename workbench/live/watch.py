@@ -157,6 +157,7 @@ class Watch:
         self._preparing: Future[Prepared] | None = None
         self._start_at = 0.0
         self._told_at = 0.0
+        self._untold: dict[str, Any] = {}
         self._adopt()
 
     # --- what the supervisor asks ---------------------------------------------------------------------
@@ -199,6 +200,8 @@ class Watch:
 
     def tick(self) -> None:
         """Look, and do the next thing."""
+        if self._untold:
+            self._tell()
         match self.stage:
             case Stage.WAITING:
                 self._wait()
@@ -272,19 +275,18 @@ class Watch:
         if not self._preparing.done():
             return
         future, self._preparing = self._preparing, None
-        try:
-            prepared = future.result()
-        except GatewayAbsentError as error:
-            self._tell(detail=f"Waits for the gateway: {error}")
-            self.stage, self._start_at = Stage.WAITING, time.monotonic() + self._timing.gateway_again_s
-            return
-        except WorkbenchError as error:
-            self._over("failed", f"Refused: {error}")
-            return
+        problem = future.exception()
         if self.row.desired != "running":
             self._over("stopped", "Stopped before it was started.")
-            return
-        self._launch(prepared)
+        elif isinstance(problem, GatewayAbsentError):
+            self._tell(detail=f"Waits for the gateway: {problem}")
+            self.stage, self._start_at = Stage.WAITING, time.monotonic() + self._timing.gateway_again_s
+        elif isinstance(problem, WorkbenchError):
+            self._over("failed", f"Refused: {problem}")
+        elif problem is not None:
+            self._restart(f"it could not be prepared: {type(problem).__name__}: {problem}")
+        else:
+            self._launch(future.result())
 
     def _launch(self, prepared: Prepared) -> None:
         self._places.prepare()
@@ -348,7 +350,8 @@ class Watch:
         armed = beat is not None and beat.phase not in (Phase.STARTING, Phase.READY)
         if kernel.driven is not None and kernel.driven.done():
             future, kernel.driven = kernel.driven, None
-            problem = future.result()
+            error = future.exception()
+            problem = future.result() if error is None else f"{type(error).__name__}: {error}"
             if not armed:
                 return problem or "its notebook ended without deploy(...)"
             if problem:
@@ -499,9 +502,16 @@ class Watch:
         self._kernel = None
 
     def _tell(self, **values: Any) -> None:
+        """Write down what was found; what a busy store does not take is written at the next tick."""
         self._told_at = time.monotonic()
         self.row = replace(self.row, **values)
-        set_state(self._engine, self.row.id, **values)
+        self._untold.update(values)
+        try:
+            set_state(self._engine, self.row.id, **self._untold)
+        except sa.exc.OperationalError as error:
+            self._note("store", deployment_id=self.row.id, problem=str(error))
+        else:
+            self._untold.clear()
 
 
 def replace_memory(memory: Memory, **changes: Any) -> Memory:
