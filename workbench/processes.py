@@ -1,10 +1,12 @@
 """The processes of the workbench on one machine: start them, know when they are ready, stop them."""
 
+import contextlib
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,7 +28,8 @@ __all__ = [
 ]
 
 _READY_TIMEOUT_S = 60.0
-_STOP_TIMEOUT_S = 15.0
+_STOP_TIMEOUT_S = 30.0  # the supervisor gives its live kernels 20
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class PortInUseError(WorkbenchError):
@@ -83,6 +86,8 @@ def child_environment(settings: Settings) -> dict[str, str]:
 def start(process: Process, *, settings: Settings) -> "subprocess.Popen[bytes]":
     """Start a process in a session of its own and wait until it is ready.
 
+    Whatever ends the wait, Ctrl-C too, ends the process.
+
     Raises
     ------
     ProcessFailedError
@@ -100,14 +105,19 @@ def start(process: Process, *, settings: Settings) -> "subprocess.Popen[bytes]":
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    deadline = time.monotonic() + _READY_TIMEOUT_S
-    while not process.ready():
-        if child.poll() is not None or time.monotonic() > deadline:
+    try:
+        deadline = time.monotonic() + _READY_TIMEOUT_S
+        while not process.ready():
+            ended = child.poll() is not None
+            if ended or time.monotonic() > deadline:
+                tail = log.read_text(errors="replace").strip().splitlines()[-5:]
+                what = f"ended with {child.returncode}" if ended else "was not ready in a minute"
+                raise ProcessFailedError("\n".join([f"the {process.name} {what}; its log is {log}:", *tail]))
+            time.sleep(0.1)
+    except BaseException:
+        with _unheard():
             stop(child)
-            tail = log.read_text(errors="replace").strip().splitlines()[-5:]
-            what = f"ended with {child.returncode}" if child.returncode else "was not ready in a minute"
-            raise ProcessFailedError("\n".join([f"the {process.name} {what}; its log is {log}:", *tail]))
-        time.sleep(0.1)
+        raise
     return child
 
 
@@ -127,15 +137,52 @@ def stop(child: "subprocess.Popen[bytes]", *, timeout_s: float = _STOP_TIMEOUT_S
 def running(
     processes: Sequence[Process], *, settings: Settings, tell: Callable[[str], None]
 ) -> "Iterator[dict[str, subprocess.Popen[bytes]]]":
-    """Run processes in order for the length of a `with` block; they are stopped in the reverse order."""
+    """Run processes in order for the length of a `with` block; they are stopped in the reverse order.
+
+    A SIGTERM or SIGHUP that nobody handles ends the block as Ctrl-C does, so that none is left behind. While
+    they are stopped none of these is heard.
+    """
     children: dict[str, subprocess.Popen[bytes]] = {}
+    with _heard():
+        try:
+            for process in processes:
+                began = time.monotonic()
+                children[process.name] = start(process, settings=settings)
+                tell(f"{process.name} ready in {time.monotonic() - began:.1f} s")
+            yield children
+        finally:
+            with _unheard():
+                for name, child in reversed(children.items()):
+                    stop(child)
+                    with contextlib.suppress(OSError):  # the terminal may be gone
+                        tell(f"{name} stopped")
+
+
+@contextmanager
+def _heard() -> Iterator[None]:
+    """Turn SIGTERM and SIGHUP, where they would end this process at once, into an exit that cleans up."""
+
+    def leave(number: int, frame: object) -> None:
+        sys.exit(128 + number)
+
+    deaf = threading.current_thread() is not threading.main_thread()
+    numbers = [] if deaf else [item for item in _SIGNALS if signal.getsignal(item) is signal.SIG_DFL]
+    for number in numbers:
+        signal.signal(number, leave)
     try:
-        for process in processes:
-            began = time.monotonic()
-            children[process.name] = start(process, settings=settings)
-            tell(f"{process.name} ready in {time.monotonic() - began:.1f} s")
-        yield children
+        yield
     finally:
-        for name, child in reversed(children.items()):
-            stop(child)
-            tell(f"{name} stopped")
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)
+
+
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """Hear no signal that would leave the work half done."""
+    deaf = threading.current_thread() is not threading.main_thread()
+    former = {} if deaf else {number: signal.signal(number, signal.SIG_IGN) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)

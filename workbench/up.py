@@ -131,8 +131,10 @@ def run_workbench(settings: Settings, *, lab: bool, browser: bool, tell: Callabl
         *([_lab_process(settings)] if lab else []),
     ]
     ended = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: ended.set())
     with running(processes, settings=settings, tell=tell) as children:
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+                signal.signal(number, lambda *_: ended.set())
         tell("")
         if lab:
             token = token_file(settings.keys_dir, "lab").read_text()

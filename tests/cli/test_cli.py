@@ -1,7 +1,12 @@
 """The command answers with tables, JSON and one-sentence errors, never with a traceback."""
 
 import json
+import os
+import signal
 import socket
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -181,3 +186,39 @@ def test_a_process_that_dies_at_start_is_an_error_with_the_end_of_its_log(tmp_pa
         running([broken], settings=settings, tell=lambda _: None),
     ):
         pass
+
+
+STARTING = """
+import sys
+from pathlib import Path
+from workbench.processes import Process, running
+from workbench.settings import load_settings
+
+folder = Path(sys.argv[1])
+
+def child(name, ready):
+    command = ["sh", "-c", f"echo $$ > {folder / name}; exec sleep 300"]
+    return Process(name=name, command=command, ready=ready, folder=folder)
+
+processes = [child("ready", (folder / "ready").exists), child("never-ready", lambda: False)]
+with running(processes, settings=load_settings(home=folder), tell=lambda _: None):
+    pass
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_processes_that_are_still_starting_end_with_whoever_started_them(tmp_path, number):
+    starter = subprocess.Popen(
+        [sys.executable, "-c", STARTING, str(tmp_path)], stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    pids = [tmp_path / "ready", tmp_path / "never-ready"]
+    deadline = time.monotonic() + 60
+    while not all(path.is_file() and path.read_text().endswith("\n") for path in pids):
+        assert starter.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    starter.send_signal(number)
+    assert starter.wait(60) != 0
+    for path in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(path.read_text()), 0)
