@@ -24,16 +24,8 @@ TARGET = ROOT / "workbench" / "labextension"
 NAME = "@workbench/lab"
 STAMP = TARGET / ".built-from"
 _INSTALLED = SOURCE / "node_modules" / ".installed-from"
-_INPUTS = (
-    "install.json",
-    "package.json",
-    "yarn.lock",
-    ".yarnrc.yml",
-    "tsconfig.json",
-    "src",
-    "style",
-    "schema",
-)
+_PINS = ("package.json", "yarn.lock", ".yarnrc.yml")
+_INPUTS = (*_PINS, "install.json", "tsconfig.json", "src", "style", "schema")
 
 
 def build(target_name: str, version: str) -> None:
@@ -58,7 +50,7 @@ def build_if_changed() -> bool:
 
 def install_packages() -> None:
     """The packages of yarn.lock, unless they are there."""
-    wanted = _digest(("package.json", "yarn.lock", ".yarnrc.yml"))
+    wanted = _digest(_PINS)
     if _INSTALLED.is_file() and _INSTALLED.read_text() == wanted:
         return
     run_jlpm("install", "--immutable")

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import WorkbenchError
+from workbench.gateway.errors import GatewayUnreachableError
+from workbench.live.errors import SupervisorError
 
 __all__ = ["HOW_TO_START", "gateway_state", "process_state"]
 
@@ -20,8 +22,10 @@ def process_state(name: str, socket: Path, ask: Callable[[], object]) -> dict[st
         return {"state": "stopped", "detail": f"The {name} is not running; {HOW_TO_START[name]}."}
     try:
         ask()
+    except (GatewayUnreachableError, SupervisorError):
+        return {"state": "stopped", "detail": f"The {name} does not answer; {HOW_TO_START[name]}."}
     except WorkbenchError as error:
-        return {"state": "stopped", "detail": f"The {name} does not answer ({error}); {HOW_TO_START[name]}."}
+        return {"state": "stopped", "detail": f"The {name} refuses to say how it is: {error}"}
     return {"state": "running", "detail": f"The {name} answers."}
 
 

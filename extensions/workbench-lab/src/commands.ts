@@ -5,7 +5,15 @@ import type { ReadonlyJSONObject, ReadonlyPartialJSONObject } from '@lumino/core
 
 import type { IDialogs } from './dialogs';
 import { notebookName } from './format';
-import { CommandIDs, DeploymentId, IDeployment, IWorkbench, ReleaseId, RunId } from './tokens';
+import {
+  CommandIDs,
+  DeploymentId,
+  IDeployment,
+  IRelease,
+  IWorkbench,
+  ReleaseId,
+  RunId
+} from './tokens';
 
 /** What the commands act on. */
 export interface ICommandParts {
@@ -13,8 +21,8 @@ export interface ICommandParts {
   readonly workbench: IWorkbench;
   readonly dialogs: IDialogs;
   readonly trans: TranslationBundle;
-  /** Path of the notebook a person works in, empty for none. */
-  readonly notebook: () => string;
+  /** The notebook a person works in, an empty path for none. */
+  readonly notebook: () => { readonly path: string; readonly unsaved: boolean };
   readonly showPanel: () => void;
   readonly openPage: (url: string) => void;
   readonly icons: { readonly workbench: LabIcon; readonly promote: LabIcon };
@@ -73,13 +81,14 @@ export function addCommands(parts: ICommandParts): void {
     isEnabled: () => workbench.may('promote'),
     execute: args => {
       const chosen = argument(args, 'runId') as RunId | undefined;
-      const notebook = chosen === undefined ? parts.notebook() : '';
-      const candidates = workbench.state.runs.filter(
+      const { path: notebook, unsaved } =
+        chosen === undefined ? parts.notebook() : { path: '', unsaved: false };
+      const candidates = (workbench.state.runs ?? []).filter(
         run =>
           run.candidate &&
           (notebook === '' || notebookName(run.notebook) === notebookName(notebook))
       );
-      return dialogs.promote(notebook, candidates, chosen ?? null);
+      return dialogs.promote({ notebook, unsaved, candidates, chosen: chosen ?? null });
     }
   });
   commands.addCommand(CommandIDs.approve, {
@@ -176,12 +185,12 @@ export function addCommands(parts: ICommandParts): void {
     }
   });
 
-  function waiting(): readonly (typeof workbench.state.releases)[number][] {
-    return workbench.state.releases.filter(item => item.approval === 'waiting');
+  function waiting(): readonly IRelease[] {
+    return (workbench.state.releases ?? []).filter(item => item.approval === 'waiting');
   }
 
-  function approved(): readonly (typeof workbench.state.releases)[number][] {
-    return workbench.state.releases.filter(item => item.approval === 'approved');
+  function approved(): readonly IRelease[] {
+    return (workbench.state.releases ?? []).filter(item => item.approval === 'approved');
   }
 
   function moving(): readonly IDeployment[] {

@@ -1,5 +1,6 @@
 import { Dialog, Notification, ReactWidget, showDialog } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
+import type { Message } from '@lumino/messaging';
 import * as React from 'react';
 
 import { Choice, TextInput } from './components/Field';
@@ -21,9 +22,19 @@ import type {
   RunId
 } from './tokens';
 
+/** What can be promoted. */
+export interface IPromoteQuestion {
+  /** Path of the open notebook, empty for none. */
+  readonly notebook: string;
+  /** It has changes that are not saved. */
+  readonly unsaved: boolean;
+  readonly candidates: readonly IRun[];
+  readonly chosen: RunId | null;
+}
+
 /** What a person is asked; null for "rather not". */
 export interface IDialogs {
-  promote(notebook: string, candidates: readonly IRun[], chosen: RunId | null): Promise<void>;
+  promote(asked: IPromoteQuestion): Promise<void>;
   approve(
     releases: readonly IRelease[],
     chosen: ReleaseId,
@@ -69,6 +80,14 @@ class FormBody<T extends object> extends ReactWidget {
       this.update();
     });
   }
+
+  protected override onUpdateRequest(message: Message): void {
+    super.onUpdateRequest(message);
+    void this.renderPromise?.then(() => {
+      // the dialog looks at its fields when one is typed into: they are not all valid from the start
+      this.node.dispatchEvent(new Event('input', { bubbles: true }));
+    });
+  }
 }
 
 interface IAsking<T> {
@@ -89,26 +108,15 @@ export class LabDialogs implements IDialogs {
     private readonly trans: TranslationBundle
   ) {}
 
-  async promote(
-    notebook: string,
-    candidates: readonly IRun[],
-    chosen: RunId | null
-  ): Promise<void> {
+  async promote(asked: IPromoteQuestion): Promise<void> {
     const { trans, workbench } = this;
-    const body = ReactWidget.create(
-      <PromoteBody
-        workbench={workbench}
-        notebook={notebook}
-        candidates={candidates}
-        chosen={chosen}
-        trans={trans}
-      />
-    );
+    const body = ReactWidget.create(<PromoteBody {...asked} workbench={workbench} trans={trans} />);
     body.addClass('wb-Dialog');
     await showDialog({
       title: trans.__('Promote to a release'),
       body,
-      buttons: [Dialog.cancelButton({ label: trans.__('Close') })]
+      buttons: [Dialog.cancelButton({ label: trans.__('Close') })],
+      focusNodeSelector: 'select, button'
     });
   }
 
@@ -409,17 +417,13 @@ function literal(name: string): string {
   return name.replace(/[.*+?^${}()|[\]\\/-]/g, '\\$&');
 }
 
-interface IPromoteBodyProps {
+interface IPromoteBodyProps extends IPromoteQuestion {
   readonly workbench: IWorkbench;
-  readonly notebook: string;
-  readonly candidates: readonly IRun[];
-  readonly chosen: RunId | null;
   readonly trans: TranslationBundle;
 }
 
 /** The form of a promotion, then its progress from the live state. */
-function PromoteBody(props: IPromoteBodyProps): React.JSX.Element {
-  const { workbench, notebook, candidates, chosen, trans } = props;
+function PromoteBody({ workbench, trans, ...asked }: IPromoteBodyProps): React.JSX.Element {
   const state = useWorkbench(workbench);
   const [begun, setBegun] = React.useState<PromotionId | null>(null);
   const [problem, setProblem] = React.useState('');
@@ -432,9 +436,7 @@ function PromoteBody(props: IPromoteBodyProps): React.JSX.Element {
   };
   return (
     <PromoteForm
-      notebook={notebook}
-      candidates={candidates}
-      chosen={chosen}
+      {...asked}
       promotion={state.promotions.find(item => item.id === begun) ?? null}
       mayPromote={workbench.may('promote') && begun === null}
       problem={problem}

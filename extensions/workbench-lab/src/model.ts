@@ -10,8 +10,8 @@ const NOTHING: IState = {
   status: null,
   deployments: [],
   promotions: [],
-  releases: [],
-  runs: [],
+  releases: null,
+  runs: null,
   error: ''
 };
 

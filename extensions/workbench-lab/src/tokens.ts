@@ -227,8 +227,10 @@ export interface IState {
   readonly status: IStatus | null;
   readonly deployments: readonly IDeployment[];
   readonly promotions: readonly IPromotion[];
-  readonly releases: readonly IRelease[];
-  readonly runs: readonly IRun[];
+  /** Null before they were loaded. */
+  readonly releases: readonly IRelease[] | null;
+  /** Null before they were loaded. */
+  readonly runs: readonly IRun[] | null;
   /** What could not be loaded, empty for nothing. */
   readonly error: string;
 }

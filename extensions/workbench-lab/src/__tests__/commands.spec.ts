@@ -90,7 +90,7 @@ function made(notebook = ''): {
     workbench,
     dialogs,
     trans,
-    notebook: () => notebook,
+    notebook: () => ({ path: notebook, unsaved: true }),
     showPanel: () => undefined,
     openPage: url => opened.push(url),
     icons: {} as ICommandParts['icons']
@@ -192,8 +192,15 @@ describe('commands', () => {
     await commands.execute(CommandIDs.promote);
     await commands.execute(CommandIDs.promote, { runId: 'run-2' });
     expect(dialogs.promoted).toEqual([
-      ['notebooks/sma_cross.ipynb', [runs[0]], null],
-      ['', [runs[0], runs[1]], 'run-2']
+      [
+        {
+          notebook: 'notebooks/sma_cross.ipynb',
+          unsaved: true,
+          candidates: [runs[0]],
+          chosen: null
+        }
+      ],
+      [{ notebook: '', unsaved: false, candidates: [runs[0], runs[1]], chosen: 'run-2' }]
     ]);
   });
 

@@ -227,6 +227,7 @@ describe('the promotion', () => {
     const { container } = render(
       <PromoteForm
         notebook="notebooks/sma_cross.ipynb"
+        unsaved={false}
         candidates={parseRuns({ runs: [rawRun()] })}
         chosen={null}
         promotion={null}
@@ -246,6 +247,13 @@ describe('the promotion', () => {
     fireEvent.change(screen.getByLabelText('Promote'), { target: { value: 'run-1' } });
     fireEvent.click(screen.getByRole('button', { name: 'Ask the gates' }));
     expect(asked).toEqual([{ notebook: 'notebooks/sma_cross.ipynb' }, { runId: 'run-1' }]);
+  });
+
+  it('warns that what is not saved is not promoted', () => {
+    form({ unsaved: true });
+    expect(screen.getByText(/changes that are not saved/)).toBeTruthy();
+    fireEvent.change(screen.getByLabelText('Promote'), { target: { value: 'run-1' } });
+    expect(screen.queryByText(/changes that are not saved/)).toBeNull();
   });
 
   it('takes limits only when all of them are there', () => {

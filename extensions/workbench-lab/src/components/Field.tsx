@@ -1,19 +1,26 @@
 import * as React from 'react';
 
-export interface IFieldProps {
+interface IFieldProps {
+  readonly id: string;
   readonly label: string;
-  readonly hint?: string;
+  readonly hint?: string | undefined;
   readonly children: React.ReactNode;
 }
 
-/** A labelled field of a form; the label names the control inside it. */
-export function Field({ label, hint, children }: IFieldProps): React.JSX.Element {
+/** A labelled control of a form; the hint describes it. */
+function Field({ id, label, hint, children }: IFieldProps): React.JSX.Element {
   return (
-    <label className="wb-Field">
-      <span className="wb-Field-label">{label}</span>
+    <div className="wb-Field">
+      <label className="wb-Field-label" htmlFor={id}>
+        {label}
+      </label>
       {children}
-      {hint !== undefined && <span className="wb-quiet">{hint}</span>}
-    </label>
+      {hint !== undefined && (
+        <span id={`${id}-hint`} className="wb-quiet">
+          {hint}
+        </span>
+      )}
+    </div>
   );
 }
 
@@ -27,9 +34,11 @@ export interface IChoiceProps {
 
 /** One of several. */
 export function Choice({ label, value, options, onChange }: IChoiceProps): React.JSX.Element {
+  const id = React.useId();
   return (
-    <Field label={label}>
+    <Field id={id} label={label}>
       <select
+        id={id}
         className="wb-Input"
         value={value}
         onChange={event => {
@@ -59,15 +68,18 @@ export interface ITextProps {
 /** A line of text. */
 export function TextInput(props: ITextProps): React.JSX.Element {
   const { label, value, onChange, hint, pattern, optional } = props;
+  const id = React.useId();
   return (
-    <Field label={label} {...(hint === undefined ? {} : { hint })}>
+    <Field id={id} label={label} hint={hint}>
       <input
+        id={id}
         className="wb-Input"
         type="text"
         autoComplete="off"
         spellCheck={false}
         required={optional !== true}
         pattern={pattern}
+        aria-describedby={hint === undefined ? undefined : `${id}-hint`}
         value={value}
         onChange={event => {
           onChange(event.target.value);

@@ -52,6 +52,7 @@ export function Panel({
   const frameAgeS = state.receivedAt === null ? 0 : Math.max(0, (now - state.receivedAt) / 1_000);
   const silent = state.connection === 'open' && frameAgeS > SILENT_AFTER_S;
   const fresh = state.connection === 'open' && !silent;
+  const loading = trans.__('Loading…');
   const killedAll = state.status?.kills.some(kill => kill.scope === 'all') ?? false;
   const begun = state.promotions.filter(item => item.state === 'running').length;
   return (
@@ -87,7 +88,8 @@ export function Panel({
       <div className={fresh ? undefined : 'wb-old'}>
         <Section
           title={trans.__('Deployments')}
-          count={state.deployments.length}
+          count={state.status === null ? null : state.deployments.length}
+          loading={loading}
           empty={trans.__('Nothing is deployed. An approved release can be.')}
         >
           {state.deployments.map(deployment => (
@@ -103,7 +105,12 @@ export function Panel({
           ))}
         </Section>
         {state.promotions.length > 0 && (
-          <Section title={trans.__('Promotions')} count={state.promotions.length} empty="">
+          <Section
+            title={trans.__('Promotions')}
+            count={state.promotions.length}
+            loading=""
+            empty=""
+          >
             {state.promotions.map(item => (
               <article key={item.id} className="wb-Card">
                 <header>
@@ -118,10 +125,11 @@ export function Panel({
         )}
         <Section
           title={trans.__('Releases')}
-          count={state.releases.length}
+          count={state.releases?.length ?? null}
+          loading={loading}
           empty={trans.__('No release yet. Promote a run that ends with deploy(…).')}
         >
-          {state.releases.map(release => (
+          {state.releases?.map(release => (
             <ReleaseCard
               key={release.id}
               release={release}
@@ -135,11 +143,12 @@ export function Panel({
         </Section>
         <Section
           title={trans.__('Runs')}
-          count={state.runs.length}
+          count={state.runs?.length ?? null}
+          loading={loading}
           empty={trans.__('No run yet. Every backtest in a notebook becomes one.')}
         >
           <RunTable
-            runs={state.runs}
+            runs={state.runs ?? []}
             mayPromote={may('promote')}
             onPromote={actions.onPromote}
             trans={trans}

@@ -18,6 +18,8 @@ const TONES: Readonly<Record<PromotionState, Tone>> = {
 export interface IPromoteFormProps {
   /** Of the open notebook, empty for none. */
   readonly notebook: string;
+  /** It has changes that are not saved. */
+  readonly unsaved: boolean;
   /** The runs that can be promoted, the newest first. */
   readonly candidates: readonly IRun[];
   readonly chosen: RunId | null;
@@ -31,7 +33,17 @@ export interface IPromoteFormProps {
 
 /** What will be promoted, then its gates one after the other. */
 export function PromoteForm(props: IPromoteFormProps): React.JSX.Element {
-  const { notebook, candidates, chosen, promotion, mayPromote, problem, onPromote, trans } = props;
+  const {
+    notebook,
+    unsaved,
+    candidates,
+    chosen,
+    promotion,
+    mayPromote,
+    problem,
+    onPromote,
+    trans
+  } = props;
   const [subject, setSubject] = React.useState<string>(
     chosen ?? (notebook !== '' ? '' : (candidates[0]?.id ?? ''))
   );
@@ -66,6 +78,11 @@ export function PromoteForm(props: IPromoteFormProps): React.JSX.Element {
             'Then somebody else approves.'
         )}
       </p>
+      {unsaved && subject === '' && (
+        <p className="wb-problem">
+          {trans.__('The notebook has changes that are not saved; they are not promoted.')}
+        </p>
+      )}
       <label className="wb-Check">
         <input
           type="checkbox"

@@ -32,7 +32,10 @@ export const commandsPlugin: JupyterFrontEndPlugin<void> = {
       workbench,
       dialogs: new LabDialogs(workbench, trans),
       trans,
-      notebook: () => notebooks?.currentWidget?.context.path ?? '',
+      notebook: () => {
+        const context = notebooks?.currentWidget?.context;
+        return { path: context?.path ?? '', unsaved: context?.model.dirty ?? false };
+      },
       showPanel: () => {
         app.shell.activateById(PANEL_ID);
       },
