@@ -38,5 +38,6 @@ class ViewerKernels(AsyncMappingKernelManager):
             503: as many pages are open as may be.
         """
         if len(self.list_kernel_ids()) >= self.most:
-            raise HTTPError(503, f"{self.most} pages are open, and no more may be; close one")
+            reason = f"As many pages are open as may be ({self.most}): close one and try again"
+            raise HTTPError(503, reason=reason)
         return str(await super().start_kernel(**options))
