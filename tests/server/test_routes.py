@@ -236,7 +236,10 @@ def test_what_may_not_be_deployed_is_refused_with_the_reason(server: LabServer, 
         assert response.status_code in (400, 409)
         assert said in response.json()["error"]
     late = {"release_id": seeded.approved.id, "account_id": "paper-2", "replay": {"start": "2031-01-01"}}
-    assert "expected a day from 2017-01-02 to 2017-12-29" in ask(server, "/deploy", body=late).json()["error"]
+    assert (
+        "expected a replay within 2017-01-02 to 2017-12-29"
+        in ask(server, "/deploy", body=late).json()["error"]
+    )
 
 
 def test_stopping_asks_the_gateway_first_and_the_kernel_ends_after_it(

@@ -1,6 +1,5 @@
 """Releases as the server shows them, and what is decided about them."""
 
-import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,18 +7,17 @@ import sqlalchemy as sa
 
 from workbench.errors import BadInputError
 from workbench.live import deploy, list_accounts, released_notebooks
+from workbench.live.replays import replay_feed
 from workbench.release import GATES, ApprovalState, Evidence, approval_state, approve, load_release, refuse
 from workbench.server.bodies import DeployBody
 from workbench.server.rendering import millis
 from workbench.server.roles import Person
 from workbench.settings import Settings
 from workbench.store import open_store
-from workbench.store.schema import datasets
 
 __all__ = ["GATE_TITLES", "ReleaseRoom", "release_json"]
 
 GATE_TITLES = tuple({"name": name, "title": title} for name, title in GATES.items())
-_BARS_PER_SECOND = 10.0  # of a replay nobody gave a speed: a person can follow it
 
 
 class ReleaseRoom:
@@ -74,34 +72,13 @@ class ReleaseRoom:
                 f"account {account.id}: expected a feed in its settings, found none; "
                 "a replay needs a paper account"
             )
-        release = load_release(body.release_id, settings=self._settings)
-        fingerprint = release.fingerprints[release.instruments[0]]
-        with engine.connect() as connection:
-            data = connection.execute(
-                sa.select(datasets.c.first_ns, datasets.c.last_ns).where(
-                    datasets.c.fingerprint == fingerprint
-                )
-            ).one_or_none()
-        if data is None:
-            raise BadInputError(
-                f"expected the data {fingerprint[:12]} of release {release.name} in the market store, "
-                "found none; import it again"
-            )
         replay = body.replay
-        start_ns = _midnight_ns(replay.start) if replay is not None and replay.start else data.first_ns
-        if not data.first_ns <= start_ns <= data.last_ns:
-            raise BadInputError(
-                f"replay.start: expected a day from {_day(data.first_ns)} to {_day(data.last_ns)}, "
-                f"found {_day(start_ns)}"
-            )
-        speed = replay.bars_per_second if replay is not None else None
-        return {
-            "kind": "replay",
-            "fingerprint": fingerprint,
-            "start_ns": start_ns,
-            "end_ns": data.last_ns + 1,
-            "bars_per_second": _BARS_PER_SECOND if speed is None else speed,
-        }
+        return replay_feed(
+            engine,
+            released_notebooks(self._settings)(body.release_id),
+            start=replay.start if replay is not None else None,
+            bars_per_second=replay.bars_per_second if replay is not None else None,
+        )
 
 
 def release_json(
@@ -134,11 +111,3 @@ def _gate_json(evidence: Evidence) -> dict[str, Any]:
         "state": "passed" if evidence.passed else "refused",
         "detail": evidence.summary,
     }
-
-
-def _midnight_ns(day: dt.date) -> int:
-    return int(dt.datetime(day.year, day.month, day.day, tzinfo=dt.UTC).timestamp()) * 1_000_000_000
-
-
-def _day(ns: int) -> str:
-    return f"{dt.datetime.fromtimestamp(ns // 1_000_000_000, tz=dt.UTC):%Y-%m-%d}"
