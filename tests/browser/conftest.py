@@ -36,7 +36,7 @@ def find_chromium() -> str:
     pytest.skip("no chromium on this machine; install Debian's package `chromium` or set CHROMIUM to one")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # other folders have tests with event loops of their own
 def browser() -> Iterator[Browser]:
     """The browser of this run."""
     with sync_playwright() as playwright:
