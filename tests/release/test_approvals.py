@@ -35,9 +35,27 @@ def test_another_person_approves(home: Settings, release: Release) -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["sarah", "Sarah", " SARAH ", "s a r a h", "ｓａｒａｈ"])
+@pytest.mark.parametrize("name", ["sarah", "Sarah", " SARAH ", "s a r a h", "ｓａｒａｈ", "s.arah", "sárah"])
 def test_the_author_does_not_approve_under_any_spelling(home: Settings, release: Release, name: str) -> None:
     with pytest.raises(ApprovalRefusedError, match="made by sarah"):
+        approve(release.id, settings=home, **{**_DAVID, "approver": name})
+    assert not is_approved(release.id, settings=home)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("sarah\N{ZERO WIDTH SPACE}", "not seen"),
+        ("s\N{SOFT HYPHEN}arah", "not seen"),
+        ("s\N{CYRILLIC SMALL LETTER A}rah", "mixes letters of Cyrillic and Latin"),
+        ("\N{ZERO WIDTH SPACE}", "no letter"),
+        ("...", "no letter"),
+    ],
+)
+def test_a_name_that_looks_like_another_approves_nothing(
+    home: Settings, release: Release, name: str, says: str
+) -> None:
+    with pytest.raises(ApprovalRefusedError, match=says):
         approve(release.id, settings=home, **{**_DAVID, "approver": name})
     assert not is_approved(release.id, settings=home)
 

@@ -19,6 +19,9 @@ from workbench.store.schema import approvals, releases
 
 __all__ = ["Approval", "ApprovalState", "approval_state", "approvals_of", "approve", "is_approved", "refuse"]
 
+_UNSEEN = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})  # Unicode categories
+_LOOK_ALIKE = frozenset({"LATIN", "CYRILLIC", "GREEK"})
+
 
 class ApprovalState(StrEnum):
     """Where a release stands."""
@@ -120,6 +123,8 @@ def _check_person(release: Release, *, approver: str, reason: str, role: str) ->
         )
     if not approver.strip():
         raise ApprovalRefusedError("expected the name of the person who decides, found none")
+    if problem := _unreadable(approver.strip()):
+        raise ApprovalRefusedError(f"expected a name that people can read, found {approver!r}: {problem}")
     if _same_person(approver, release.author):
         raise ApprovalRefusedError(
             f"release {release.id[:12]} was made by {release.author}; another person has to decide on it"
@@ -135,10 +140,24 @@ def _approval(row: Mapping[str, Any], key: SigningKey) -> Approval:
     return Approval(**statement, valid=key.verifies(canonical(statement), str(row["signature"])))
 
 
+def _unreadable(name: str) -> str:
+    """Why a name may look like another one than it is; empty when it does not."""
+    if not _plain_name(name):
+        return "it has no letter"
+    if any(unicodedata.category(letter) in _UNSEEN for letter in name):
+        return "it has characters that are not seen"
+    first_words = {unicodedata.name(letter, "").partition(" ")[0] for letter in _plain_name(name)}
+    if len(alphabets := first_words & _LOOK_ALIKE) > 1:
+        return f"it mixes letters of {' and '.join(item.title() for item in sorted(alphabets))}"
+    return ""
+
+
 def _same_person(one: str, other: str) -> bool:
-    """Whether two names may be one person's: letter case, width and spaces make no other person."""
+    """Whether two names may be one person's: letter case, accents, width, spaces, points and what is not
+    seen make no other person.
+    """
     return _plain_name(one) == _plain_name(other)
 
 
 def _plain_name(name: str) -> str:
-    return "".join(unicodedata.normalize("NFKC", name).casefold().split())
+    return "".join(letter for letter in unicodedata.normalize("NFKD", name).casefold() if letter.isalnum())
