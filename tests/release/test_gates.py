@@ -16,6 +16,7 @@ from workbench.release.gates import (
     dry_start_gate,
     first_difference,
     limits_gate,
+    moments_to_try,
     reproduction_gate,
 )
 from workbench.release.secrets import find_secrets
@@ -263,3 +264,23 @@ def test_a_decision_that_depends_on_the_future_is_refused(cuts: Any, says: str) 
     found = causality_gate(_WHOLE, cuts)
     assert not found.passed
     assert says in found.summary
+
+
+def test_the_future_is_taken_away_where_the_strategy_enters_and_leaves() -> None:
+    closes = [_HOUR * number for number in range(1, 101)]
+    entry, exit_ = {"units": 1, "reduce_only": False}, {"units": -1, "reduce_only": True}
+    entries, exits = (3, 58, 79, 91, 100), (59, 76, 94)
+    decided = sorted(
+        [[_HOUR * number, [entry]] for number in entries] + [[_HOUR * number, [exit_]] for number in exits]
+    )
+    shares = (0.6, 0.8, 0.95)
+    found = moments_to_try(closes, decided, shares=shares)
+    assert found == [_HOUR * number for number in (58, 76, 91)]  # at 100 nothing would be taken away
+    only_exits = [item for item in decided if item[1] == [exit_]]
+    assert moments_to_try(closes, only_exits, shares=shares) == [_HOUR * number for number in (59, 76, 94)]
+
+
+def test_the_future_is_taken_away_at_the_shares_where_nothing_was_decided() -> None:
+    closes = [_HOUR * number for number in range(1, 101)]
+    assert moments_to_try(closes, [], shares=(0.6, 0.8)) == [_HOUR * 61, _HOUR * 81]
+    assert moments_to_try(closes[:1], [], shares=(0.6, 0.8)) == [_HOUR]

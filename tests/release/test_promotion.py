@@ -180,6 +180,29 @@ class Oracle(Strategy):
     assert [item.name for item in no.value.evidence if item.passed][-2:] == ["reproduction", "dry_start"]
 
 
+def test_a_strategy_that_seldom_acts_and_peeks_one_bar_ahead_is_refused(
+    world: Settings, write: Write
+) -> None:
+    peeking = """\
+from workbench.strategy import Strategy
+
+class Oracle(Strategy):
+    \"\"\"Buys before the largest rises of the next hour, which it has looked up.\"\"\"
+
+    def on_bar(self, market, account):
+        if account.units:
+            account.close()
+        elif NEXT.get(market.bar.open_ns, 0) > 38:
+            account.buy(1_000)
+"""
+    rises = (
+        "NEXT = dict(zip(bars.open_ns[:-1].tolist(), (bars.bid_close[1:] - bars.bid_close[:-1]).tolist()))"
+    )
+    path = write(peeking, _TEST.replace("strategy = Cross(fast=fast)", f"{rises}\nstrategy = Oracle()"))
+    with pytest.raises(CausalityError, match=r"decided nothing instead of \+1,000 units"):
+        promote(path, settings=world, author="sarah", limits=LIMITS)
+
+
 def test_a_notebook_that_needs_a_research_cell_to_start_is_refused(world: Settings, write: Write) -> None:
     path = write(_DEFINE, _TEST)
     node = nbformat.read(path, as_version=4)

@@ -22,6 +22,7 @@ __all__ = [
     "first_decision_that_differs",
     "first_difference",
     "limits_gate",
+    "moments_to_try",
     "reproduction_gate",
 ]
 
@@ -274,6 +275,33 @@ def causality_gate(
         fitted_after=[_moment(item) for item in fitted_later],
         not_tried=[found for _, found in cut if isinstance(found, str)],
     )
+
+
+def moments_to_try(closes: Sequence[int], decided: Sequence[Any], *, shares: Sequence[float]) -> list[int]:
+    """Where to take the future away: near each share of the bars, where a position was entered or left.
+
+    What a strategy looks up one bar ahead shows only at the last bar that is left, and only if it acts there.
+    Entries and exits take turns.
+
+    Parameters
+    ----------
+    closes
+        Of all bars, nanoseconds UTC.
+    decided
+        Pairs of a bar's close and its orders, as a rehearsal writes them.
+    """
+    entered = {close for close, orders in decided if any(not item["reduce_only"] for item in orders)}
+    left = {close for close, _ in decided} - entered
+    half, number = closes[len(closes) // 2], {close: index for index, close in enumerate(closes[:-1])}
+    entries, exits = (
+        sorted(close for close in acted & number.keys() if close >= half) for acted in (entered, left)
+    )
+    found: list[int] = []
+    for turn, share in enumerate(shares):
+        wanted = min(int(len(closes) * share), len(closes) - 1)
+        acted = exits if exits and (turn % 2 or not entries) else entries
+        found.append(min(acted, key=lambda close: abs(number[close] - wanted), default=closes[wanted]))
+    return sorted(set(found))
 
 
 def first_decision_that_differs(

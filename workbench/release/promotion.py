@@ -52,6 +52,7 @@ from workbench.release.gates import (
     complete_gate,
     dry_start_gate,
     limits_gate,
+    moments_to_try,
     reproduction_gate,
 )
 from workbench.release.keys import signing_key
@@ -330,7 +331,7 @@ class _Promotion:
     def _check_causality(self, released: nbformat.NotebookNode, rehearsed: Mapping[str, Any]) -> None:
         self._begin("causality")
         cut: list[tuple[int, Mapping[str, Any] | str]] = []
-        for number, until_ns in enumerate(self._moments(), start=1):
+        for number, until_ns in enumerate(self._moments(rehearsed), start=1):
             self.tell(
                 GateProgress(name=self.gate, state="running", detail=f"moment {number} of {len(_CUTS)}")
             )
@@ -338,13 +339,13 @@ class _Promotion:
             cut.append((until_ns, run.error if found is None else found))
         self._end(causality_gate(rehearsed, cut))
 
-    def _moments(self) -> list[int]:
+    def _moments(self, rehearsed: Mapping[str, Any]) -> list[int]:
         """Closes of bars of the first instrument, spread over the later part of the pinned data."""
         name, frame = self.candidate["instruments"][0], self.candidate["timeframe"]
         with the_store(self.settings) as engine:
             market = MarketStore(self.settings.market_dir, engine)
             bars = market.bars(name, frame, fingerprint=self.candidate["data"][f"{name} {frame}"])
-        return sorted({int(bars.close_ns[int(len(bars) * share)]) for share in _CUTS})
+        return moments_to_try(bars.close_ns.tolist(), rehearsed["decisions"][name], shares=_CUTS)
 
     def _rehearsal(
         self, released: nbformat.NotebookNode, label: str, *, until_ns: int
