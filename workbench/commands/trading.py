@@ -193,9 +193,10 @@ def stop(deployment: str, flatten: bool, as_json: bool) -> None:
 @answers
 def start(deployment: str, as_json: bool) -> None:
     """Start a stopped deployment again, where it was."""
+    from workbench.live.stopping import start_deployment
+
     settings = load_settings()
-    _gateway(settings).resume(deployment)
-    found = _supervisor(settings).start(deployment)
+    found = start_deployment(_gateway(settings), _supervisor(settings), deployment)
     show(found, as_json=as_json, text=lambda: [f"{deployment} is started again"])
 
 

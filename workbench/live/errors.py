@@ -9,6 +9,7 @@ __all__ = [
     "GatewayRefusedError",
     "NotArmableError",
     "RoleRefusedError",
+    "StopIncompleteError",
     "SupervisorError",
     "SupervisorRunningError",
     "UnknownDeploymentError",
@@ -41,6 +42,10 @@ class GatewayRefusedError(WorkbenchError):
 
 class RoleRefusedError(WorkbenchError):
     """The person's role does not have the verb."""
+
+
+class StopIncompleteError(WorkbenchError):
+    """A deployment could be stopped in part only."""
 
 
 class SupervisorError(WorkbenchError):
