@@ -42,6 +42,9 @@ class _Ending:
     kill_at: float  # monotonic clock
 
 
+_DYING_S = 2.0
+
+
 class Scheduler:
     """Works through the store's schedules and runs.
 
@@ -162,7 +165,11 @@ class Scheduler:
             self._codes[run_id] = code
 
     def _say_gone(self, run: Run) -> None:
-        self._reap()  # it may have ended since
+        child = self._children.get(run.id)
+        if child is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(_DYING_S)  # a killed process is gone from sight before its code can be read
+        self._reap()
         code = self._codes.pop(run.id, None)
         detail = "its process was gone without a word" if code is None else f"its process {_how(code)}"
         stopped = run.status == "stopping"
