@@ -31,6 +31,7 @@ __all__ = ["Scheduler", "lease"]
 
 _CHILD = (sys.executable, "-m", "workbench.schedule.child")
 _LOG = logging.getLogger(__name__)
+_DYING_S = 2.0
 
 
 @dataclass(slots=True)
@@ -40,9 +41,6 @@ class _Ending:
     pid: int
     pid_started: float
     kill_at: float  # monotonic clock
-
-
-_DYING_S = 2.0
 
 
 class Scheduler:
