@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from tests.server.seeding import Seeded, make_settings, seed
+from tests.server.seeding import DEPLOYMENT, Seeded, make_settings, seed
 from tests.server.serving import LabServer, NamedTokens, serving
 from workbench.domain.roles import Role
 from workbench.errors import WorkbenchError
 from workbench.gateway.errors import GatewayUnreachableError
-from workbench.live.errors import SupervisorError
+from workbench.live.errors import SupervisorUnreachableError
 from workbench.server import Person
 from workbench.server import extension as extension_module
 from workbench.server.reading import StoreReader
@@ -48,6 +48,12 @@ class FakeVerbs:
     def stop(self, deployment_id: str, **options: Any) -> dict[str, Any]:
         return self._do("stop", deployment_id, options)
 
+    def start(self, deployment_id: str) -> dict[str, Any]:
+        return self._do("start", deployment_id)
+
+    def resume(self, deployment_id: str) -> dict[str, Any]:
+        return self._do("resume", deployment_id)
+
     def kill(self, scope: str, *, reason: str) -> dict[str, Any]:
         return self._do("kill", scope, reason)
 
@@ -59,7 +65,7 @@ class FakeVerbs:
             raise self.process.missing
         if asked != ("status",):
             self.process.asked.append((self.person.user, self.person.role, *asked))
-        return {}
+        return {"deployments": [{"deployment_id": DEPLOYMENT, "state": "stopped", "position": 0}]}
 
 
 @pytest.fixture
@@ -69,7 +75,7 @@ def gateway() -> FakeProcess:
 
 @pytest.fixture
 def supervisor() -> FakeProcess:
-    return FakeProcess(SupervisorError("no supervisor answers; start it with `workbench up`"))
+    return FakeProcess(SupervisorUnreachableError("no supervisor answers; start it with `workbench up`"))
 
 
 @pytest.fixture

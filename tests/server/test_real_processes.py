@@ -79,7 +79,9 @@ def test_the_kill_switch_is_thrown_and_released_at_the_real_gateway(
         status = lab.ask(f"{API}/status", token="secret").json()
         assert status["gateway"] == {"state": "killed", "detail": f"Killed by {settings.user}: fire drill"}
         unknown = {"deployment_id": "nothing-here", "flatten": False}
-        assert lab.ask(f"{API}/stop", token="secret", body=unknown).status_code == 404
+        refused = lab.ask(f"{API}/stop", token="secret", body=unknown)
+        assert refused.status_code == 409
+        assert "nothing-here" in refused.json()["error"]
         assert lab.ask(f"{API}/unkill", token="secret", body=kill).status_code == 200
         eventually(lab, "gateway", "running")
         lab.ask(f"{API}/kill", token="secret", body=kill)

@@ -23,6 +23,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/approve": {"release_id": SOME_DIGEST, "decision": "approved", "reason": "read"},
     "/deploy": {"release_id": SOME_DIGEST, "account_id": "paper-1"},
     "/stop": {"deployment_id": DEPLOYMENT, "flatten": False},
+    "/start": {"deployment_id": DEPLOYMENT},
     "/kill": {"scope": "all", "reason": "test"},
     "/unkill": {"scope": "all", "reason": "test"},
 }
@@ -246,11 +247,24 @@ def test_stopping_asks_the_gateway_first_and_the_kernel_ends_after_it(
     server: LabServer, gateway: FakeProcess, supervisor: FakeProcess
 ) -> None:
     body = {"deployment_id": DEPLOYMENT, "flatten": True}
-    assert "closed at the next price" in ask(server, "/stop", role="operator", body=body).json()["said"]
+    said = ask(server, "/stop", role="operator", body=body).json()["said"]
+    assert said == f"{DEPLOYMENT} is stopped; it holds no position."
     assert gateway.asked == [("operator-person", "operator", "stop", DEPLOYMENT, {"flatten": True})]
     assert supervisor.asked == [("operator-person", "operator", "stop", DEPLOYMENT, {})]
     supervisor.running = False
     assert "its kernel runs on" in ask(server, "/stop", role="operator", body=body).json()["said"]
+    gateway.running = False
+    response = ask(server, "/stop", role="operator", body=body)
+    assert (response.status_code, response.json()["missing"]) == (503, "gateway")
+
+
+def test_a_stopped_deployment_is_started_again(
+    server: LabServer, gateway: FakeProcess, supervisor: FakeProcess
+) -> None:
+    response = ask(server, "/start", role="approver", body={"deployment_id": DEPLOYMENT})
+    assert response.json()["said"] == f"{DEPLOYMENT} starts again."
+    assert gateway.asked == [("approver-person", "approver", "resume", DEPLOYMENT)]
+    assert supervisor.asked == [("approver-person", "approver", "start", DEPLOYMENT)]
 
 
 def test_schedules_are_listed_with_how_they_last_ran(server: LabServer) -> None:

@@ -12,6 +12,7 @@ __all__ = [
     "StopIncompleteError",
     "SupervisorError",
     "SupervisorRunningError",
+    "SupervisorUnreachableError",
     "UnknownDeploymentError",
 ]
 
@@ -50,6 +51,10 @@ class StopIncompleteError(WorkbenchError):
 
 class SupervisorError(WorkbenchError):
     """The supervisor did not do what was asked, or did not answer."""
+
+
+class SupervisorUnreachableError(SupervisorError):
+    """No supervisor answers."""
 
 
 class SupervisorRunningError(SupervisorError):

@@ -8,7 +8,16 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError, 
 from workbench.domain.limits import Limits
 from workbench.errors import BadInputError
 
-__all__ = ["ApproveBody", "DeployBody", "KillBody", "PromoteBody", "ReplayBody", "StopBody", "parse_body"]
+__all__ = [
+    "ApproveBody",
+    "DeployBody",
+    "KillBody",
+    "PromoteBody",
+    "ReplayBody",
+    "StartBody",
+    "StopBody",
+    "parse_body",
+]
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Reason = Annotated[str, Field(min_length=1, max_length=1000)]
@@ -62,6 +71,12 @@ class DeployBody(_LimitedBody):
     release_id: Digest
     account_id: str = Field(min_length=1, max_length=40)
     replay: ReplayBody | None = None
+
+
+class StartBody(_Body):
+    """Start a stopped deployment again."""
+
+    deployment_id: str = Field(min_length=1, max_length=200)
 
 
 class StopBody(_Body):

@@ -6,7 +6,12 @@ from workbench.errors import BadInputError, WorkbenchError
 from workbench.gateway.errors import GatewayUnreachableError
 from workbench.gateway.errors import NotAllowedError as GatewayNotAllowedError
 from workbench.gateway.errors import UnknownDeploymentError as GatewayUnknownDeploymentError
-from workbench.live.errors import RoleRefusedError, SupervisorError, UnknownDeploymentError
+from workbench.live.errors import (
+    RoleRefusedError,
+    StopIncompleteError,
+    SupervisorUnreachableError,
+    UnknownDeploymentError,
+)
 from workbench.release.errors import ReleaseNotFoundError
 from workbench.store.errors import NewerDatabaseError, StoreMissingError
 
@@ -35,7 +40,8 @@ _STATUS: tuple[tuple[type[WorkbenchError], int, str], ...] = (
     (GatewayNotAllowedError, 403, ""),
     (RoleRefusedError, 403, ""),
     (GatewayUnreachableError, 503, "gateway"),
-    (SupervisorError, 503, "supervisor"),
+    (StopIncompleteError, 503, "gateway"),
+    (SupervisorUnreachableError, 503, "supervisor"),
     (StoreMissingError, 503, "store"),
     (NewerDatabaseError, 503, "store"),
     (BadInputError, 400, ""),

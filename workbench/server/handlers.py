@@ -15,7 +15,15 @@ from tornado import web
 
 from workbench.errors import BadInputError, WorkbenchError
 from workbench.server.access import needs
-from workbench.server.bodies import ApproveBody, DeployBody, KillBody, PromoteBody, StopBody, parse_body
+from workbench.server.bodies import (
+    ApproveBody,
+    DeployBody,
+    KillBody,
+    PromoteBody,
+    StartBody,
+    StopBody,
+    parse_body,
+)
 from workbench.server.errors import reply_to
 from workbench.server.promotions import Promotions
 from workbench.server.roles import Person
@@ -174,6 +182,12 @@ class _Stop(_Handler):
         await self.do(self.services.stop, person, self.body(StopBody), urgent=True)
 
 
+class _Start(_Handler):
+    @needs("start")
+    async def post(self, person: Person) -> None:
+        await self.do(self.services.start, person, self.body(StartBody))
+
+
 class _Kill(_Handler):
     @needs("kill")
     async def post(self, person: Person) -> None:
@@ -207,6 +221,7 @@ def routes() -> list[tuple[str, type[Any]]]:
         (rf"{API}/deployments", _Deployments),
         (rf"{API}/deploy", _Deploy),
         (rf"{API}/stop", _Stop),
+        (rf"{API}/start", _Start),
         (rf"{API}/kill", _Kill),
         (rf"{API}/unkill", _Unkill),
         (rf"{API}/schedules", _Schedules),

@@ -12,27 +12,33 @@ __all__ = ["GatewayVerbs", "Releases", "RunList", "SupervisorVerbs"]
 class GatewayVerbs(Protocol):
     """The gateway in the name of one person."""
 
-    def status(self) -> Mapping[str, Any]:
+    def status(self) -> dict[str, Any]:
         """Whatever it says of itself; raises when it does not answer."""
 
-    def stop(self, deployment_id: str, *, flatten: bool) -> object:
+    def stop(self, deployment_id: str, *, flatten: bool = False) -> dict[str, Any]:
         """No more orders of this deployment; with `flatten` its position is closed."""
 
-    def kill(self, scope: str, *, reason: str) -> object:
+    def resume(self, deployment_id: str) -> dict[str, Any]:
+        """Let a stopped deployment trade again."""
+
+    def kill(self, scope: str, *, reason: str) -> dict[str, Any]:
         """Throw the kill switch."""
 
-    def unkill(self, scope: str, *, reason: str) -> object:
+    def unkill(self, scope: str, *, reason: str) -> dict[str, Any]:
         """Release the kill switch."""
 
 
 class SupervisorVerbs(Protocol):
     """The supervisor in the name of one person."""
 
-    def status(self) -> Mapping[str, Any]:
+    def status(self) -> dict[str, Any]:
         """Whatever it says of itself; raises when it does not answer."""
 
-    def stop(self, deployment_id: str) -> object:
+    def stop(self, deployment_id: str) -> dict[str, Any]:
         """End a deployment's live kernel."""
+
+    def start(self, deployment_id: str) -> dict[str, Any]:
+        """Start a deployment's live kernel."""
 
 
 class Releases(Protocol):

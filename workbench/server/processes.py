@@ -6,7 +6,7 @@ from typing import Any
 
 from workbench.errors import WorkbenchError
 from workbench.gateway.errors import GatewayUnreachableError
-from workbench.live.errors import SupervisorError
+from workbench.live.errors import SupervisorUnreachableError
 
 __all__ = ["HOW_TO_START", "gateway_state", "process_state"]
 
@@ -22,7 +22,7 @@ def process_state(name: str, socket: Path, ask: Callable[[], object]) -> dict[st
         return {"state": "stopped", "detail": f"The {name} is not running; {HOW_TO_START[name]}."}
     try:
         ask()
-    except (GatewayUnreachableError, SupervisorError):
+    except (GatewayUnreachableError, SupervisorUnreachableError):
         return {"state": "stopped", "detail": f"The {name} does not answer; {HOW_TO_START[name]}."}
     except WorkbenchError as error:
         return {"state": "stopped", "detail": f"The {name} refuses to say how it is: {error}"}

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import WorkbenchError
-from workbench.server.bodies import ApproveBody, DeployBody, KillBody, StopBody
+from workbench.live.stopping import start_deployment, stop_deployment
+from workbench.server.bodies import ApproveBody, DeployBody, KillBody, StartBody, StopBody
 from workbench.server.errors import NotAllowedError, NotFoundError
 from workbench.server.ports import GatewayVerbs, Releases, RunList, SupervisorVerbs
 from workbench.server.processes import gateway_state, process_state
@@ -139,22 +140,16 @@ class Services:
         }
 
     def stop(self, person: Person, body: StopBody) -> dict[str, Any]:
-        """Stop a deployment: the gateway takes no more orders of it, then its kernel ends.
-
-        The gateway comes first. When the supervisor does not answer the deployment is stopped all the
-        same, since no order of it is taken any more.
-        """
-        self._gateway(person).stop(body.deployment_id, flatten=body.flatten)
-        position = "its position is closed at the next price" if body.flatten else "its position is kept"
-        try:
-            self._supervisor(person).stop(body.deployment_id)
-        except WorkbenchError as error:
-            said = (
-                f"{body.deployment_id} sends no more orders and {position}, but its kernel runs on: {error}"
-            )
-        else:
-            said = f"{body.deployment_id} is stopped; {position}."
+        """Stop a deployment: the gateway takes no more orders of it, then its kernel ends."""
+        said = stop_deployment(
+            self._gateway(person), self._supervisor(person), body.deployment_id, flatten=body.flatten
+        )
         return {"said": said, "deployment_id": body.deployment_id}
+
+    def start(self, person: Person, body: StartBody) -> dict[str, Any]:
+        """Let a stopped deployment trade on where it was."""
+        start_deployment(self._gateway(person), self._supervisor(person), body.deployment_id)
+        return {"said": f"{body.deployment_id} starts again.", "deployment_id": body.deployment_id}
 
     def kill(self, person: Person, body: KillBody) -> dict[str, Any]:
         """Throw the kill switch."""

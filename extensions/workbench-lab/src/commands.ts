@@ -29,6 +29,7 @@ export interface ICommandParts {
 }
 
 const ALL: readonly string[] = Object.values(CommandIDs);
+const RESTING: readonly string[] = ['stopped', 'failed'];
 const MOVING: readonly string[] = ['starting', 'running', 'restarting'];
 
 /** Add every command of the workbench: panels, menus, palette and toolbar all go through these. */
@@ -147,6 +148,18 @@ export function addCommands(parts: ICommandParts): void {
         return asked === null ? null : (await workbench.api.stop(asked.id, asked.flatten)).said;
       })
   });
+  commands.addCommand(CommandIDs.start, {
+    label: trans.__('Start a Stopped Deployment Again'),
+    caption: trans.__('It trades on where it was'),
+    describedBy: { args: describe({ deploymentId: trans.__('The deployment') }) },
+    isEnabled: () => workbench.may('start') && resting().length > 0,
+    execute: args =>
+      act(async () => {
+        const chosen = (argument(args, 'deploymentId') ?? resting()[0]?.id) as
+          DeploymentId | undefined;
+        return chosen === undefined ? null : (await workbench.api.start(chosen)).said;
+      })
+  });
   commands.addCommand(CommandIDs.killAll, {
     label: trans.__('Kill All Trading…'),
     caption: trans.__('No order leaves any more; asks twice'),
@@ -191,6 +204,10 @@ export function addCommands(parts: ICommandParts): void {
 
   function approved(): readonly IRelease[] {
     return (workbench.state.releases ?? []).filter(item => item.approval === 'approved');
+  }
+
+  function resting(): readonly IDeployment[] {
+    return workbench.state.deployments.filter(item => RESTING.includes(item.state));
   }
 
   function moving(): readonly IDeployment[] {

@@ -196,7 +196,7 @@ export class LabDialogs implements IDialogs {
     const found = await this.ask({
       title: trans.__('Deploy a release'),
       accept: trans.__('Deploy'),
-      value: { releaseId: chosen, accountId: first.id, typed: '', start: '', speed: '10' },
+      value: { releaseId: chosen, accountId: first.id, typed: '', start: '', speed: '20' },
       draw: (value, change) => (
         <>
           <Choice
@@ -227,7 +227,9 @@ export class LabDialogs implements IDialogs {
             <>
               <TextInput
                 label={trans.__('Replay from')}
-                hint={trans.__('A day as in 2017-03-01; empty for the first day of the data.')}
+                hint={trans.__(
+                  'A day as in 2017-03-01; empty for the last four weeks of the data.'
+                )}
                 pattern="\d{4}-\d{2}-\d{2}"
                 optional
                 value={value.start}

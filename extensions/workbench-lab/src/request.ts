@@ -90,6 +90,10 @@ export class ServerApi implements IApi {
     return parseDone(await this.post('stop', { deployment_id: deploymentId, flatten }));
   }
 
+  async start(deploymentId: DeploymentId): Promise<IDone> {
+    return parseDone(await this.post('start', { deployment_id: deploymentId }));
+  }
+
   async kill(scope: string, reason: string): Promise<IDone> {
     return parseDone(await this.post('kill', { scope, reason }));
   }

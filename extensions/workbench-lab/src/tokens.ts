@@ -177,7 +177,7 @@ export interface IApproveRequest {
 
 /** A replay of the release's own bars. */
 export interface IReplay {
-  /** As in 2017-03-01, empty for the first day there is. */
+  /** As in 2017-03-01, empty for four weeks before the last bar. */
   readonly start: string;
   readonly barsPerSecond: number;
 }
@@ -199,6 +199,7 @@ export interface IApi {
   approve(request: IApproveRequest): Promise<IRelease>;
   deploy(request: IDeployRequest): Promise<IDone>;
   stop(deploymentId: DeploymentId, flatten: boolean): Promise<IDone>;
+  start(deploymentId: DeploymentId): Promise<IDone>;
   kill(scope: string, reason: string): Promise<IDone>;
   unkill(scope: string, reason: string): Promise<IDone>;
   openStream(listener: IStreamListener): IStream;
@@ -257,6 +258,7 @@ export const CommandIDs = {
   approve: 'workbench:approve',
   deploy: 'workbench:deploy',
   stop: 'workbench:stop',
+  start: 'workbench:start',
   killAll: 'workbench:kill-all',
   unkillAll: 'workbench:unkill-all'
 } as const;

@@ -24,6 +24,7 @@ class FakeWorkbench implements IWorkbench {
       this.call(parseRelease(rawRelease({ approval: 'approved' })), request),
     deploy: (request: unknown) => this.call(parseDone({ said: 'Deployed.' }), request),
     stop: (...given: unknown[]) => this.call(parseDone({ said: 'Stopped.' }), ...given),
+    start: (...given: unknown[]) => this.call(parseDone({ said: 'Starts again.' }), ...given),
     kill: (...given: unknown[]) => this.call(parseDone({ said: 'Killed.' }), ...given),
     unkill: (...given: unknown[]) => this.call(parseDone({ said: 'Released.' }), ...given)
   } as unknown as IApi;
@@ -148,6 +149,16 @@ describe('commands', () => {
       [DEPLOYMENT, true]
     ]);
     expect(dialogs.said).toEqual(['sma_cross is approved.', 'Deployed.', 'Stopped.']);
+  });
+
+  it('start again a deployment that was stopped', async () => {
+    const { commands, workbench, dialogs } = made();
+    workbench.verbs = ['start'];
+    expect(commands.isEnabled(CommandIDs.start)).toBe(false);
+    workbench.current = state({}, rawFrame({ deployments: [rawDeployment({ state: 'stopped' })] }));
+    expect(commands.isEnabled(CommandIDs.start)).toBe(true);
+    await commands.execute(CommandIDs.start);
+    expect([workbench.calls, dialogs.said]).toEqual([[[DEPLOYMENT]], ['Starts again.']]);
   });
 
   it('tell why the server refused', async () => {

@@ -34,6 +34,7 @@ function actions(): { done: unknown[][]; actions: IPanelActions } {
       onApprove: note('approve'),
       onDeploy: note('deploy'),
       onStop: note('stop'),
+      onStart: note('start'),
       onKill: note('kill'),
       onUnkill: note('unkill'),
       onRefresh: note('refresh'),
@@ -147,6 +148,20 @@ describe('the panel', () => {
       ['approve', RELEASE_ID],
       ['deploy', 'cd'.repeat(32)],
       ['promote', 'run-1']
+    ]);
+  });
+
+  it('starts again what was stopped, and only that', () => {
+    const deployments = ['stopped', 'failed', 'finished', 'running'].map(found =>
+      rawDeployment({ id: found, state: found })
+    );
+    const { done } = show(state({}, rawFrame({ deployments })));
+    screen
+      .getAllByRole('button', { name: 'Start again' })
+      .forEach(button => fireEvent.click(button));
+    expect(done).toEqual([
+      ['start', 'stopped'],
+      ['start', 'failed']
     ]);
   });
 

@@ -20,6 +20,7 @@ const TONES: Readonly<Record<DeploymentState, Tone>> = {
   finished: 'idle',
   failed: 'bad'
 };
+const RESTING: readonly DeploymentState[] = ['stopped', 'failed'];
 const MOVING: readonly DeploymentState[] = ['starting', 'running', 'restarting'];
 
 export interface IDeploymentCardProps {
@@ -29,13 +30,15 @@ export interface IDeploymentCardProps {
   /** Data of a running deployment that is older is shown as stale. */
   readonly staleAfterS: number;
   readonly mayStop: boolean;
+  readonly mayStart: boolean;
   readonly onStop: (id: DeploymentId) => void;
+  readonly onStart: (id: DeploymentId) => void;
   readonly trans: TranslationBundle;
 }
 
 /** One deployment: what it holds, what it decided, how old that is. */
 export function DeploymentCard(props: IDeploymentCardProps): React.JSX.Element {
-  const { deployment, mayStop, onStop, trans } = props;
+  const { deployment, mayStop, mayStart, onStop, onStart, trans } = props;
   const moving = MOVING.includes(deployment.state);
   const profit = signOf(deployment.profit);
   const positions = deployment.positions.map(item => formatPosition(item, trans)).join('; ');
@@ -80,6 +83,18 @@ export function DeploymentCard(props: IDeploymentCardProps): React.JSX.Element {
           }}
         >
           {trans.__('Stop…')}
+        </button>
+      )}
+      {RESTING.includes(deployment.state) && (
+        <button
+          type="button"
+          className="wb-Button"
+          disabled={!mayStart}
+          onClick={() => {
+            onStart(deployment.id);
+          }}
+        >
+          {trans.__('Start again')}
         </button>
       )}
     </article>

@@ -24,6 +24,7 @@ export interface IPanelActions {
   readonly onApprove: (id: ReleaseId) => void;
   readonly onDeploy: (id: ReleaseId) => void;
   readonly onStop: (id: DeploymentId) => void;
+  readonly onStart: (id: DeploymentId) => void;
   readonly onKill: () => void;
   readonly onUnkill: () => void;
   readonly onRefresh: () => void;
@@ -99,7 +100,9 @@ export function Panel({
               frameAgeS={frameAgeS}
               staleAfterS={staleAfterS}
               mayStop={may('stop')}
+              mayStart={may('start')}
               onStop={actions.onStop}
+              onStart={actions.onStart}
               trans={trans}
             />
           ))}

@@ -90,6 +90,9 @@ export const sidebarPlugin: JupyterFrontEndPlugin<void> = {
         onStop: deploymentId => {
           run(CommandIDs.stop, { deploymentId });
         },
+        onStart: deploymentId => {
+          run(CommandIDs.start, { deploymentId });
+        },
         onKill: () => {
           run(CommandIDs.killAll);
         },
