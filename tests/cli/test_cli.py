@@ -87,6 +87,14 @@ def test_bad_input_is_one_clear_sentence(run, arguments, said, monkeypatch):
     assert "Traceback" not in done.output
 
 
+@pytest.mark.parametrize("arguments", [("data", "list"), ("account", "list"), ("demo",), ("up", "--no-lab")])
+def test_a_home_that_is_a_file_is_named(run, arguments, tmp_path):
+    (tmp_path / "home").write_text("not a folder")
+    done = run(*arguments)
+    assert done.exit_code == 1
+    assert done.stderr.splitlines()[-1] == f"error: {tmp_path / 'home'}: File exists"
+
+
 def test_a_file_with_an_unreadable_line_names_the_line(run, tmp_path):
     path = tmp_path / "bars.csv"
     path.write_text(

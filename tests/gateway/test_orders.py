@@ -177,6 +177,13 @@ def test_after_a_day_of_losses_only_orders_that_reduce_pass_until_five_in_new_yo
 # --- people's verbs -------------------------------------------------------------------------------
 
 
+def test_a_kill_says_which_deployments_it_covers(room: Room) -> None:
+    room.open()
+    assert room.act("kill", scope="account:paper-1")["deployments"] == ["d-1"]
+    assert room.act("kill", scope="account:paper-11")["deployments"] == []
+    assert room.act("kill", scope="all")["deployments"] == ["d-1"]
+
+
 @pytest.mark.parametrize("scope", ["all", "account:paper-1", "deployment:d-1"])
 def test_a_kill_cancels_what_waits_and_blocks_what_comes(room: Room, scope: str) -> None:
     kernel = room.open()

@@ -33,6 +33,7 @@ def test_an_account_keeps_its_currency_and_exact_balance(desk: Desk) -> None:
         ("../etc", {}, "expected up to 40 letters"),
         ("x", {"currency": "usd"}, "ISO 4217"),
         ("x", {"balance": Decimal("0")}, "above 0"),
+        ("x", {"balance": Decimal("1e30")}, "up to 1,000,000,000,000"),
         ("x", {"balance": Decimal("1.0000001")}, "at most 6 decimals"),
     ],
 )

@@ -30,6 +30,10 @@ def answers(function: Callable[_P, _R]) -> Callable[_P, _R]:
         except WorkbenchError as error:
             click.echo(f"error: {error}", err=True)
             sys.exit(1)
+        except OSError as error:  # a full disk, a folder that is a file or may not be written to
+            where = f"{error.filename}: " if error.filename else ""
+            click.echo(f"error: {where}{error.strerror or error}", err=True)
+            sys.exit(1)
         except KeyboardInterrupt:
             click.echo("interrupted", err=True)
             sys.exit(130)

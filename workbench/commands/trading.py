@@ -222,7 +222,12 @@ def kill(deployment: str | None, account_id: str | None, reason: str, as_json: b
     """Throw the kill switch: no order leaves until it is released. Everything, unless a scope is named."""
     scope = _scope(deployment, account_id)
     found = _gateway(load_settings()).kill(scope, reason=reason)
-    show(found, as_json=as_json, text=lambda: [f"killed: {scope}; `workbench unkill` releases it"])
+    under = ", ".join(found["deployments"]) or "NO DEPLOYMENT that is open now, check the name"
+    show(
+        found,
+        as_json=as_json,
+        text=lambda: [f"killed: {scope}, which covers {under}", "`workbench unkill` releases it"],
+    )
 
 
 @click.command()

@@ -245,7 +245,20 @@ def _kill(desk: Desk, request: OperatorRequest) -> dict[str, Any]:
         except LedgerWriteError as error:
             desk.freeze(trading, f"deployment {name} is frozen: {error}")
             failed.append(name)
-    return {"kills": sorted(desk.kills), "canceled": canceled, "not_written": failed}
+    under = [
+        name for name, trading in sorted(desk.deployments.items()) if _is_under(trading, arguments.scope)
+    ]
+    return {
+        "kills": sorted(desk.kills),
+        "deployments": under,
+        "canceled": canceled,
+        "not_written": failed,
+    }
+
+
+def _is_under(trading: Trading, scope: str) -> bool:
+    spec = trading.spec
+    return scope in ("all", f"account:{spec.account.id}", f"deployment:{spec.deployment_id}")
 
 
 def _unkill(desk: Desk, request: OperatorRequest) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from workbench.domain.limits import Limits
-from workbench.domain.money import to_decimal, to_micro
+from workbench.domain.money import MICRO, to_decimal, to_micro
 from workbench.errors import BadInputError
 from workbench.live.errors import AccountInUseError, DeploymentRefusedError, UnknownDeploymentError
 from workbench.live.releases import LoadRelease
@@ -33,6 +33,7 @@ __all__ = [
 
 ACTIVE_STATES = ("starting", "running", "restarting")
 _STATES = (*ACTIVE_STATES, "stopped", "finished", "failed")
+_MOST_MICRO = 10**12 * MICRO
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 
 
@@ -101,8 +102,11 @@ def add_account(
         micro = to_micro(balance)
     except ValueError as error:
         raise BadInputError(f"account {account_id}: balance: {error}") from None
-    if micro <= 0:
-        raise BadInputError(f"account {account_id}: expected a balance above 0, found {balance}")
+    if not 0 < micro <= _MOST_MICRO:
+        raise BadInputError(
+            f"account {account_id}: expected a balance above 0 and up to {_MOST_MICRO // MICRO:,}, "
+            f"found {balance}"
+        )
     row = {
         "id": account_id,
         "broker": broker,
