@@ -129,11 +129,15 @@ def deploy(
 @answers
 def status(as_json: bool) -> None:
     """Show gateway, supervisor and every deployment."""
+    from workbench.gateway.sockets import somebody_listens
+
     settings = load_settings()
     value = {
         "home": str(settings.home.resolve()),
         "gateway": _asked(_gateway(settings).status),
-        "supervisor": _asked(_supervisor(settings).status),
+        "supervisor": _asked(_supervisor(settings).status)
+        if somebody_listens(settings.supervisor_socket)
+        else {"running": False, "error": "not running; start it: workbench up, or python -m workbench.live"},
     }
     show(value, as_json=as_json, text=lambda: _status_lines(value))
 

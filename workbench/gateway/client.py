@@ -39,6 +39,7 @@ from workbench.gateway.messages import (
     SubmitIntent,
     Waiting,
 )
+from workbench.gateway.sockets import somebody_listens
 
 __all__ = ["GatewayClient", "OperatorClient"]
 
@@ -198,6 +199,11 @@ class OperatorClient:
         request = OperatorRequest(
             version=PROTOCOL_VERSION, verb=verb, user=self._user, role=self._role, arguments=arguments
         )
+        if not somebody_listens(self._path):
+            raise GatewayUnreachableError(
+                f"no gateway listens at {self._path}; "
+                "start the gateway: workbench up, or python -m workbench.gateway"
+            )
         line = _Line(self._path)  # a connection a verb: callers may be many threads
         try:
             answer = line.ask(
