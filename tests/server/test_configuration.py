@@ -1,5 +1,6 @@
 """What the shipped `jupyter_config.py` lets in, asked of a real JupyterLab."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -72,7 +73,7 @@ def test_it_listens_on_loopback_alone(lab: Lab) -> None:
     assert listening == {"127.0.0.1"}
 
 
-def test_a_kernel_starts_and_its_files_are_nobody_elses(lab: Lab) -> None:
+def test_a_kernel_is_encrypted_and_its_files_are_nobody_elses(lab: Lab) -> None:
     headers = {"Authorization": f"token {lab.token}"}
     started = requests.post(f"{lab.url}/api/kernels", json={"name": "python3"}, headers=headers, timeout=60)
     assert started.status_code == 201
@@ -80,4 +81,6 @@ def test_a_kernel_starts_and_its_files_are_nobody_elses(lab: Lab) -> None:
     modes = {path.name: path.stat().st_mode & 0o077 for path in Path(runtime).iterdir() if path.is_file()}
     assert modes
     assert set(modes.values()) == {0}
+    connection = json.loads((runtime / f"kernel-{started.json()['id']}.json").read_text())
+    assert connection["curve_publickey"]  # else every user of the machine can read what goes over loopback
     requests.delete(f"{lab.url}/api/kernels/{started.json()['id']}", headers=headers, timeout=30)
