@@ -274,6 +274,21 @@ def test_a_dataset_that_is_gone_freezes_only_its_deployment(room: Room) -> None:
     assert "no such dataset" in shown["detail"]
     assert shown["equity"] > 0
     assert shown["equity"] != BALANCE
+
+
+def test_a_frozen_deployment_stays_so_over_every_start_and_opening_until_a_person_resumes_it(
+    room: Room,
+) -> None:
+    room.open("d-1").run(most=5)
+    room.desk.freeze(room.desk.deployments["d-1"], "somebody must look")
+    for _ in range(2):
+        room.start()
+        assert room.shown()["state"] == "frozen"
+        assert "somebody must look" in room.shown()["detail"]
+        assert isinstance(Kernel(room.ask, deployment_id="d-1").attach(), Refused)
+        room.open("d-1")
+        assert room.shown()["state"] == "frozen"
+    room.act("resume", deployment_id="d-1")
     room.start()
     assert room.shown()["state"] == "running"
 

@@ -147,7 +147,7 @@ def _open(desk: Desk, request: OperatorRequest) -> dict[str, Any]:
         return _shown(desk, known)
     else:
         trading = known
-    state = State.RUNNING if trading.state is State.FROZEN else trading.state
+    state = trading.state  # a frozen one stays so until somebody resumes it
     with desk.ledger.change("open") as change:
         change.record(
             "deployment.opened",

@@ -33,6 +33,7 @@ _STATES = {
     "deployment.resumed": State.RUNNING,
     "deployment.stopped": State.STOPPED,
     "deployment.closed": State.CLOSED,
+    "deployment.frozen": State.FROZEN,
 }
 _OPERATOR_CONTROLS = ("R23", "STOP")
 
@@ -53,9 +54,16 @@ def load_desk(desk: Desk) -> None:
         name = body["deployment_id"]
         if kind == "deployment.opened":
             specs[name] = msgspec.convert(body["spec"], DeploymentSpec)
-        states[name] = (State(body["state"]) if "state" in body else _STATES[kind], body.get("detail", ""))
+        state = State(body["state"]) if "state" in body else _STATES[kind]
+        states[name] = (state, body.get("detail", body.get("reason", "")))
     for name, spec in specs.items():
         state, detail = states[name]
+        if state is State.FROZEN:  # until a person resumes it, however often the gateway starts
+            trading = rebuild(desk, spec, state=State.RUNNING, detail="")
+            if trading.state is not State.FROZEN:
+                trading.state, trading.detail = State.FROZEN, detail
+            desk.deployments[name] = trading
+            continue
         over = state is State.CLOSED and not _has_orders(desk, name)
         desk.deployments[name] = (
             _archived(desk, spec, state=state, detail=detail)
