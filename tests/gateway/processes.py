@@ -111,6 +111,7 @@ class Gateway:
             try:
                 self.operator(timeout_s=0.25).status()
             except GatewayUnreachableError:
+                time.sleep(0.05)
                 continue
             return
         raise AssertionError(f"the gateway does not answer; exit code {self.process.exitcode}")

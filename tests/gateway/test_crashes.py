@@ -43,6 +43,7 @@ def _run_on(gateway: Gateway, *, die_at: int = 0, bars: Bars) -> tuple[Kernel | 
             except GatewayUnreachableError:
                 if not gateway.alive:
                     return kernel, False
+                time.sleep(0.1)  # that nobody listens yet is said at once
                 continue
             assert not isinstance(reply, Refused), reply.reason
             return kernel, kernel.ended
