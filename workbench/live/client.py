@@ -7,7 +7,6 @@ import msgspec
 import zmq
 
 from workbench.gateway.messages import PROTOCOL_VERSION, OperatorReply, OperatorRequest
-from workbench.gateway.sockets import somebody_listens
 from workbench.live.errors import SupervisorError, SupervisorUnreachableError
 
 __all__ = ["SupervisorClient"]
@@ -61,10 +60,6 @@ class SupervisorClient:
         request = OperatorRequest(
             version=PROTOCOL_VERSION, verb=verb, user=self._user, role=self._role, arguments=arguments
         )
-        if not somebody_listens(self._path):
-            raise SupervisorUnreachableError(
-                f"no supervisor listens at {self._path}; start it: workbench up, or python -m workbench.live"
-            )
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context.instance()
         with context.socket(zmq.DEALER) as socket:
             socket.setsockopt(zmq.LINGER, 0)
@@ -72,7 +67,8 @@ class SupervisorClient:
             socket.send(msgspec.json.encode(request))
             if not socket.poll(self._timeout_ms):
                 raise SupervisorUnreachableError(
-                    f"no supervisor answers at {self._path}; start it with `python -m workbench.live`"
+                    f"no supervisor answers at {self._path}; "
+                    "start it: workbench up, or python -m workbench.live"
                 )
             reply = msgspec.json.decode(socket.recv(), type=OperatorReply)
         if reply.error:
