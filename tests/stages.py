@@ -5,6 +5,7 @@ Usage: python tests/stages.py [--quick] [STAGE…]
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -66,6 +67,8 @@ TESTS: dict[str, tuple[str, list[str], Path]] = {
 
 
 def main(arguments: list[str]) -> int:
+    # a shell's background job ignores Ctrl-C and its children inherit that; the tests send it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     stages = QUICK if "--quick" in arguments else {**QUICK, **TYPESCRIPT, **TESTS}
     chosen = [name for name in arguments if not name.startswith("-")]
     if unknown := [name for name in chosen if name not in stages]:

@@ -160,6 +160,8 @@ def test_a_run_can_be_stopped_from_another_thread(notebook_file: NotebookFile) -
 def _run_elsewhere(path: Path, pids: Path) -> subprocess.Popen[str]:
     """Run a notebook that notes its kernel's pid and sleeps, in a process of its own."""
     code = f"""
+        import signal
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
         from workbench.notebook import run_notebook
         print("begun", flush=True)
         run_notebook({str(path)!r}, {str(path.with_suffix(".out.ipynb"))!r}, kernel_name={KERNEL!r})
