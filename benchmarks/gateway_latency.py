@@ -25,7 +25,7 @@ import numpy as np
 from workbench.domain.cost_book import CostBook, retail_costs
 from workbench.domain.instruments import InstrumentId, instrument
 from workbench.domain.limits import Limits
-from workbench.domain.orders import ClientOrderId, MarketOrder
+from workbench.domain.orders import ClientOrderId, Order
 from workbench.domain.timeframes import Timeframe
 from workbench.gateway import GatewayClient, OperatorClient
 from workbench.gateway.errors import GatewayUnreachableError
@@ -120,7 +120,7 @@ def _kill(settings: Settings, operator: OperatorClient, *, waiting: int) -> None
         reply = client.next_event(after=reply.event.seq)
         assert isinstance(reply, EventReply)
         for n in range(waiting):
-            order = MarketOrder(client_order_id=ClientOrderId(f"k-{n}"), instrument=EUR_USD, units=1_000)
+            order = Order(client_order_id=ClientOrderId(f"k-{n}"), instrument=EUR_USD, units=1_000)
             client.submit(order, event_seq=reply.event.seq)
     began = time.perf_counter()
     canceled = operator.kill(reason="benchmark")["canceled"]
@@ -146,12 +146,12 @@ def _measure(settings: Settings, *, orders: int) -> None:
             assert isinstance(reply, EventReply)
             after = reply.event.seq
             for n in range(ORDERS_A_BAR):
-                order = MarketOrder(
+                order = Order(
                     client_order_id=ClientOrderId(f"b-{after}-{n}"),
                     instrument=EUR_USD,
                     units=1_000 if n % 2 else -1_000,
                 )
-                large = MarketOrder(
+                large = Order(
                     client_order_id=ClientOrderId(f"l-{after}-{n}"), instrument=EUR_USD, units=1_001
                 )
                 timed("order", lambda order=order, after=after: client.submit(order, event_seq=after))

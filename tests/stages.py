@@ -67,8 +67,9 @@ TESTS: dict[str, tuple[str, list[str], Path]] = {
 
 
 def main(arguments: list[str]) -> int:
-    # a shell's background job ignores Ctrl-C and its children inherit that; the tests send it
+    # a background job ignores Ctrl-C, one under nohup a hang-up, and children inherit that; the tests send both
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     stages = QUICK if "--quick" in arguments else {**QUICK, **TYPESCRIPT, **TESTS}
     chosen = [name for name in arguments if not name.startswith("-")]
     if unknown := [name for name in chosen if name not in stages]:

@@ -7,7 +7,7 @@ from workbench.domain.calendar import to_ns
 from workbench.domain.cost_book import CostBook, InstrumentCosts
 from workbench.domain.instruments import Instrument, instrument
 from workbench.domain.money import to_decimal, to_micro
-from workbench.domain.orders import ClientOrderId, Fill, MarketOrder
+from workbench.domain.orders import ClientOrderId, Fill, Order
 from workbench.domain.quotes import Bar, Quote
 from workbench.engine import MatchingEngine
 
@@ -63,7 +63,7 @@ class Desk:
         self._placed += 1
         name = ClientOrderId(f"order-{self._placed}")
         self.engine.submit(
-            MarketOrder(
+            Order(
                 client_order_id=name,
                 instrument=self.records[k].id,
                 units=units,

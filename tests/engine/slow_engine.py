@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from workbench.domain.cost_book import CostBook
 from workbench.domain.instruments import Instrument
-from workbench.domain.orders import MarketOrder
+from workbench.domain.orders import Order
 from workbench.domain.quotes import Bar, Quote
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -54,7 +54,7 @@ class SlowEngine:
     financing: int = 0
     commission: int = 0
     ambiguous: int = 0
-    waiting: list[MarketOrder] = field(default_factory=list)
+    waiting: list[Order] = field(default_factory=list)
     canceled: list[tuple[str, str]] = field(default_factory=list)
     fills: list[tuple[object, ...]] = field(default_factory=list)
 
@@ -146,7 +146,7 @@ class SlowEngine:
 
     # --- events -----------------------------------------------------------------------------------
 
-    def submit(self, order: MarketOrder) -> None:
+    def submit(self, order: Order) -> None:
         self.waiting.append(order)
 
     def on_quote(self, quote: Quote) -> None:
@@ -200,7 +200,7 @@ class SlowEngine:
             level, order = lot.target
             self._fill(lot, order, time_ns, -lot.units, level, "TAKE_PROFIT")
 
-    def _market(self, lot: Lot, order: MarketOrder, time_ns: int) -> None:
+    def _market(self, lot: Lot, order: Order, time_ns: int) -> None:
         units = order.units
         against = lot.units * units < 0
         if order.reduce_only:

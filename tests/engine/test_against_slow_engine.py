@@ -10,7 +10,7 @@ from tests.engine.slow_engine import SlowEngine
 from workbench.domain.calendar import to_ns
 from workbench.domain.cost_book import CostBook, InstrumentCosts
 from workbench.domain.instruments import instrument
-from workbench.domain.orders import ClientOrderId, MarketOrder
+from workbench.domain.orders import ClientOrderId, Order
 from workbench.domain.quotes import Bar, Quote
 from workbench.engine import MatchingEngine
 
@@ -68,7 +68,7 @@ def test_every_fill_and_every_balance_equals_that_of_the_slow_engine(books, bala
         if kind == "order":
             size, reduce_only, stop, target = rest
             placed += 1
-            order = MarketOrder(
+            order = Order(
                 client_order_id=ClientOrderId(f"order-{placed}"),
                 instrument=records[k].id,
                 units=size,

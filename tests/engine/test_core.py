@@ -12,7 +12,7 @@ from tests.engine.accounts import MINUTE, NOON, free_of_cost
 from workbench.domain.calendar import rollovers
 from workbench.domain.cost_book import CostBook
 from workbench.domain.instruments import instrument
-from workbench.domain.orders import MarketOrder
+from workbench.domain.orders import Order
 from workbench.domain.quotes import Bar, Quote
 from workbench.engine import FILL_REASONS, MatchingEngine, account_books, core
 from workbench.indicators import compiled
@@ -101,7 +101,7 @@ def test_a_compiled_loop_and_the_python_face_give_the_same(seed):
         expected_equity.append(engine.account().equity)
         if wishes[i]:
             engine.submit(
-                MarketOrder(
+                Order(
                     client_order_id=str(i),
                     instrument=record.id,
                     units=int(wishes[i]),

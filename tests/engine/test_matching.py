@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.engine.accounts import MINUTE, NOON, Desk, free_of_cost
 from workbench.domain.cost_book import CostBook
 from workbench.domain.instruments import instrument
-from workbench.domain.orders import FillReason, MarketOrder
+from workbench.domain.orders import FillReason, Order
 from workbench.domain.quotes import Quote
 from workbench.engine import MatchingEngine, TimeReversedError, UnsupportedAccountCurrencyError
 from workbench.errors import BadInputError
@@ -284,7 +284,7 @@ def test_an_account_in_another_currency_says_what_it_needs():
 )
 def test_an_order_that_can_not_be_is_refused(change, message):
     desk = Desk()
-    order = MarketOrder(client_order_id="waiting", instrument="EUR_USD", units=1)
+    order = Order(client_order_id="waiting", instrument="EUR_USD", units=1)
     desk.engine.submit(order)
     with pytest.raises(BadInputError, match=message):
         desk.engine.submit(replace(replace(order, client_order_id="other"), **change))

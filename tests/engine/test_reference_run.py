@@ -19,7 +19,7 @@ from workbench.domain.calendar import to_ns
 from workbench.domain.cost_book import CostBook, InstrumentCosts
 from workbench.domain.instruments import instrument
 from workbench.domain.money import to_decimal, to_micro
-from workbench.domain.orders import ClientOrderId, MarketOrder
+from workbench.domain.orders import ClientOrderId, Order
 from workbench.domain.quotes import Quote
 from workbench.engine import MatchingEngine
 from workbench.indicators import ema_first
@@ -68,7 +68,7 @@ def test_the_fills_and_the_balance_are_those_of_nautilus_trader():
         nonlocal placed
         placed += 1
         name = ClientOrderId(f"order-{placed}")
-        engine.submit(MarketOrder(client_order_id=name, instrument=GBP_USD.id, units=units))
+        engine.submit(Order(client_order_id=name, instrument=GBP_USD.id, units=units))
 
     def close_bar(quote: Quote) -> None:
         nonlocal count

@@ -16,7 +16,7 @@ from workbench.domain.accounts import AccountSnapshot
 from workbench.domain.cost_book import CostBook, retail_costs
 from workbench.domain.instruments import InstrumentId, instrument
 from workbench.domain.limits import Limits
-from workbench.domain.orders import ClientOrderId, Fill, MarketOrder
+from workbench.domain.orders import ClientOrderId, Fill, Order
 from workbench.domain.quotes import Bar, Quote
 from workbench.domain.timeframes import Timeframe
 from workbench.engine import MatchingEngine
@@ -101,7 +101,7 @@ def opening(deployment_id: str, bars: Bars, **changes: Any) -> dict[str, Any]:
     return spec
 
 
-def busy(bar: Bar, account: AccountSnapshot, event_seq: int) -> list[MarketOrder]:
+def busy(bar: Bar, account: AccountSnapshot, event_seq: int) -> list[Order]:
     """Decide much, and from nothing but the arguments: open, reverse, protect, close, by the bar's digest."""
     dice = hashlib.sha256(f"{bar.open_ns}|{bar.bid_close}".encode()).digest()
     held = account.units(EUR_USD)
@@ -114,7 +114,7 @@ def busy(bar: Bar, account: AccountSnapshot, event_seq: int) -> list[MarketOrder
     elif dice[0] < 130 and held:
         orders.append((-held, True, 0, 0))
     return [
-        MarketOrder(
+        Order(
             client_order_id=ClientOrderId(f"busy-{event_seq}-{n}"),
             instrument=EUR_USD,
             units=units,
@@ -126,7 +126,7 @@ def busy(bar: Bar, account: AccountSnapshot, event_seq: int) -> list[MarketOrder
     ]
 
 
-def expected_fills(bars: Bars, *, decide: Callable[..., list[MarketOrder]] = busy) -> list[Fill]:
+def expected_fills(bars: Bars, *, decide: Callable[..., list[Order]] = busy) -> list[Fill]:
     """What the engine alone makes of a strategy that is never interrupted."""
     engine = MatchingEngine(
         instruments=(instrument("EUR_USD"),), cost_book=COSTS, currency="USD", balance=BALANCE
@@ -149,7 +149,7 @@ class Kernel:
     ask: Callable[[KernelRequest], KernelReply]
     deployment_id: str = "d-1"
     token: str = TOKEN
-    decide: Callable[..., list[MarketOrder]] = busy
+    decide: Callable[..., list[Order]] = busy
     after: int = 0
     decision: dict[str, Any] = field(default_factory=dict)
     fills: list[Fill] = field(default_factory=list)
@@ -169,7 +169,7 @@ class Kernel:
             )
         )
 
-    def submit(self, order: MarketOrder, *, event_seq: int | None = None) -> KernelReply:
+    def submit(self, order: Order, *, event_seq: int | None = None) -> KernelReply:
         """Send an order, decided on the last event unless told otherwise."""
         return self.ask(
             SubmitIntent(
@@ -308,6 +308,6 @@ class Room:
             return connection.execute(sa.select(table)).mappings().all()
 
 
-def buy(units: int, name: str = "one", **changes: Any) -> MarketOrder:
+def buy(units: int, name: str = "one", **changes: Any) -> Order:
     """An order for euros; negative sells."""
-    return MarketOrder(client_order_id=ClientOrderId(name), instrument=EUR_USD, units=units, **changes)
+    return Order(client_order_id=ClientOrderId(name), instrument=EUR_USD, units=units, **changes)

@@ -15,7 +15,7 @@ import zmq
 
 from workbench.domain.accounts import AccountSnapshot, Position
 from workbench.domain.instruments import InstrumentId
-from workbench.domain.orders import Fill, FillReason, MarketOrder
+from workbench.domain.orders import Fill, FillReason, Order
 from workbench.domain.quotes import Bar
 from workbench.gateway.messages import (
     PROTOCOL_VERSION,
@@ -89,7 +89,7 @@ class FakeGateway:
         self.acked = 0
         self.decisions: dict[int, dict[str, Any]] = {}
         self.snapshots: dict[int, AccountSnapshot] = {}
-        self.intents: dict[str, tuple[int, MarketOrder]] = {}
+        self.intents: dict[str, tuple[int, Order]] = {}
         self.fills: list[Fill] = []
         self.asked: list[tuple[float, str]] = []  # monotonic, kind of request
         self.attached: list[int] = []

@@ -10,7 +10,7 @@ from typing import Any
 
 from workbench.domain.accounts import AccountSnapshot
 from workbench.domain.instruments import InstrumentId
-from workbench.domain.orders import ClientOrderId, MarketOrder
+from workbench.domain.orders import ClientOrderId, Order
 from workbench.domain.quotes import Bar
 from workbench.gateway.client import GatewayClient
 from workbench.live.launch import Launch
@@ -25,7 +25,7 @@ class Swinger:
         self.total, self.count = 0, 0
         self.prefix = "none"
 
-    def on_bar(self, bar: Bar, account: AccountSnapshot, event_seq: int) -> Sequence[MarketOrder]:
+    def on_bar(self, bar: Bar, account: AccountSnapshot, event_seq: int) -> Sequence[Order]:
         self.total, self.count = self.total + bar.bid_close, self.count + 1
         if self.mood == "hangs" and event_seq == 6 and not Path("hung").exists():
             Path("hung").touch()
@@ -39,7 +39,7 @@ class Swinger:
         if wanted == held:
             return []
         return [
-            MarketOrder(
+            Order(
                 client_order_id=ClientOrderId(f"{self.prefix}-{event_seq}-0"),
                 instrument=bar.instrument,
                 units=wanted - held,

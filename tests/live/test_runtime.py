@@ -10,7 +10,7 @@ import pytest
 
 from tests.live.fake_gateway import EUR_USD, made_up_bars
 from workbench.domain.accounts import AccountSnapshot
-from workbench.domain.orders import ClientOrderId, MarketOrder
+from workbench.domain.orders import ClientOrderId, Order
 from workbench.domain.quotes import Bar
 from workbench.gateway.errors import GatewayUnreachableError
 from workbench.gateway.messages import (
@@ -48,12 +48,12 @@ BOOKS = AccountSnapshot(
 class Buyer:
     """Buys at every bar."""
 
-    def on_bar(self, bar: Bar, account: AccountSnapshot, event_seq: int) -> Sequence[MarketOrder]:
+    def on_bar(self, bar: Bar, account: AccountSnapshot, event_seq: int) -> Sequence[Order]:
         return [order(event_seq)]
 
 
-def order(seq: int) -> MarketOrder:
-    return MarketOrder(client_order_id=ClientOrderId(f"x-{seq}-0"), instrument=EUR_USD, units=1_000)
+def order(seq: int) -> Order:
+    return Order(client_order_id=ClientOrderId(f"x-{seq}-0"), instrument=EUR_USD, units=1_000)
 
 
 Hook = Callable[[KernelRequest], KernelReply | None]
@@ -130,7 +130,7 @@ def test_a_replayed_event_is_decided_again_and_nothing_is_sent_for_it(tmp_path: 
 
 def test_a_replayed_event_decided_otherwise_stops_the_deployment_and_names_the_event(tmp_path: Path) -> None:
     class Other:
-        def on_bar(self, bar: Bar, account: AccountSnapshot, event_seq: int) -> Sequence[MarketOrder]:
+        def on_bar(self, bar: Bar, account: AccountSnapshot, event_seq: int) -> Sequence[Order]:
             return []
 
     with pytest.raises(DecisionDiffersError, match="decision differs at event 2"):
@@ -185,7 +185,7 @@ def test_a_stop_in_the_middle_of_a_decision_lets_it_finish_and_tells_the_gateway
     deciding, go_on = threading.Event(), threading.Event()
 
     class Slow(Buyer):
-        def on_bar(self, bar: Bar, account: AccountSnapshot, event_seq: int) -> Sequence[MarketOrder]:
+        def on_bar(self, bar: Bar, account: AccountSnapshot, event_seq: int) -> Sequence[Order]:
             if event_seq == 4:
                 deciding.set()
                 assert go_on.wait(5)

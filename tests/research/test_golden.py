@@ -16,7 +16,7 @@ from tests.research.strategies_for_tests import FREE, Bracket, Cross, walk
 from workbench.domain.calendar import to_ns
 from workbench.domain.cost_book import CostBook, InstrumentCosts
 from workbench.domain.instruments import instrument
-from workbench.domain.orders import ClientOrderId, Fill, MarketOrder
+from workbench.domain.orders import ClientOrderId, Fill, Order
 from workbench.domain.quotes import Quote
 from workbench.domain.timeframes import Timeframe
 from workbench.engine import MatchingEngine
@@ -102,7 +102,7 @@ class EmaCrossOnQuotes:
     def _order(self, units: int, *, reduce_only: bool = False) -> None:
         self._orders += 1
         name = ClientOrderId(f"order-{self._orders}")
-        order = MarketOrder(client_order_id=name, instrument=GBP.id, units=units, reduce_only=reduce_only)
+        order = Order(client_order_id=name, instrument=GBP.id, units=units, reduce_only=reduce_only)
         self.engine.submit(order)
 
 

@@ -13,7 +13,7 @@ from tests.strategy.made_up import EUR_USD, columns, made_up_bars, rules
 from workbench import strategy as ws
 from workbench.domain.accounts import AccountSnapshot, Position
 from workbench.domain.instruments import Instrument, instrument
-from workbench.domain.orders import MarketOrder
+from workbench.domain.orders import Order
 from workbench.domain.timeframes import Timeframe
 from workbench.errors import BadInputError
 
@@ -181,13 +181,13 @@ def test_a_turn_is_a_reduce_only_close_and_an_opening_order():
         run.warm_up(item)
     orders = run.on_bar(bars[place], books(-700), 8)
     assert orders == [
-        MarketOrder(
+        Order(
             client_order_id=ws.client_order_id("deployment-1", 8, 0),
             instrument=EUR_USD.id,
             units=700,
             reduce_only=True,
         ),
-        MarketOrder(
+        Order(
             client_order_id=ws.client_order_id("deployment-1", 8, 1),
             instrument=EUR_USD.id,
             units=500,
@@ -224,7 +224,7 @@ def test_a_strategy_in_python_sees_the_bars_of_the_warm_up_and_is_not_asked_then
         run.warm_up(item)
     decided = [run.on_bar(item, books(), seq) for seq, item in enumerate(bars[4:], 5)]
     assert [len(orders) for orders in decided] == [0, 1, 0, 1, 0]
-    assert decided[1][0] == MarketOrder(
+    assert decided[1][0] == Order(
         client_order_id=ws.client_order_id("deployment-1", 6, 0),
         instrument=EUR_USD.id,
         units=100,

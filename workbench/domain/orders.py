@@ -6,7 +6,18 @@ from typing import NewType
 
 from workbench.domain.instruments import InstrumentId
 
-__all__ = ["TERMINAL_STATES", "ClientOrderId", "Fill", "FillReason", "MarketOrder", "OrderState"]
+__all__ = [
+    "TERMINAL_STATES",
+    "ClientOrderId",
+    "Fill",
+    "FillReason",
+    "Order",
+    "OrderKind",
+    "OrderState",
+    "PositionFill",
+    "TimeInForce",
+    "TriggerSide",
+]
 
 ClientOrderId = NewType("ClientOrderId", str)  # deterministic; at most 32 of [A-Za-z0-9-]
 
@@ -31,6 +42,44 @@ TERMINAL_STATES = frozenset(
 )
 
 
+class OrderKind(StrEnum):
+    """When an order fills; the words and rules are those of OANDA v20."""
+
+    MARKET = "MARKET"  # at the next quote
+    LIMIT = "LIMIT"  # once the price is its level or better
+    STOP = "STOP"  # once the price is its level or worse
+    MARKET_IF_TOUCHED = "MARKET_IF_TOUCHED"  # once the price reaches its level from where it was
+
+
+class TimeInForce(StrEnum):
+    """How long an order waits."""
+
+    GTC = "GTC"  # until it is filled or canceled
+    GTD = "GTD"  # until `Order.expires_ns`
+    GFD = "GFD"  # until 17:00 New York
+    FOK = "FOK"  # filled whole at the next quote or canceled
+    IOC = "IOC"  # filled as far as possible at the next quote, the rest canceled
+
+
+class PositionFill(StrEnum):
+    """What an order may do to what is held."""
+
+    DEFAULT = "DEFAULT"  # reduces first where positions are netted, opens where they are hedged
+    OPEN_ONLY = "OPEN_ONLY"
+    REDUCE_FIRST = "REDUCE_FIRST"
+    REDUCE_ONLY = "REDUCE_ONLY"  # never opens or turns a position; cut to what there is to close
+
+
+class TriggerSide(StrEnum):
+    """Which price is compared with an order's level; the fill is at the natural side whatever it is."""
+
+    DEFAULT = "DEFAULT"  # the ask for buys, the bid for sells
+    INVERSE = "INVERSE"
+    BID = "BID"
+    ASK = "ASK"
+    MID = "MID"
+
+
 class FillReason(StrEnum):
     """Why an execution happened."""
 
@@ -38,18 +87,36 @@ class FillReason(StrEnum):
     STOP_LOSS = "STOP_LOSS"
     TAKE_PROFIT = "TAKE_PROFIT"
     MARGIN_CLOSEOUT = "MARGIN_CLOSEOUT"
+    LIMIT = "LIMIT"
+    STOP = "STOP"
+    MARKET_IF_TOUCHED = "MARKET_IF_TOUCHED"
+    TRAILING_STOP = "TRAILING_STOP"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MarketOrder:
-    """A market order: it fills at the next quote, buys at the ask and sells at the bid."""
+class Order:
+    """An order: by default a market order, which fills at the next quote, buys at the ask, sells at the bid.
+
+    Prices and distances are whole points, 0 for none.
+    """
 
     client_order_id: ClientOrderId
     instrument: InstrumentId
     units: int  # base currency, positive buys, negative sells
-    reduce_only: bool = False  # never opens or turns a position; cut to what there is to close
-    stop_distance: int = 0  # points from the fill price, 0 for no stop loss
-    target_distance: int = 0  # points from the fill price, 0 for no take profit
+    kind: OrderKind = OrderKind.MARKET
+    price: int = 0  # the level of a limit, stop or market-if-touched order
+    price_bound: int = 0  # the worst price at which a market, stop or touched order may fill
+    time_in_force: TimeInForce = TimeInForce.GTC
+    expires_ns: int = 0  # of GTD
+    position_fill: PositionFill = PositionFill.DEFAULT
+    reduce_only: bool = False  # the same as `PositionFill.REDUCE_ONLY`
+    trigger: TriggerSide = TriggerSide.DEFAULT
+    stop_distance: int = 0  # of the stop loss, from the fill price
+    target_distance: int = 0  # of the take profit, from the fill price
+    trailing_distance: int = 0  # of the trailing stop, from the best price of the closing side
+    stop_price: int = 0  # the stop loss at a level instead
+    target_price: int = 0
+    closes: ClientOrderId | None = None  # the trade to close, by the order that opened it; hedging accounts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from workbench.domain.accounts import AccountSnapshot, Position
 from workbench.domain.calendar import rollovers, to_datetime
 from workbench.domain.cost_book import CostBook
 from workbench.domain.instruments import Instrument, InstrumentId
-from workbench.domain.orders import ClientOrderId, Fill, FillReason, MarketOrder
+from workbench.domain.orders import ClientOrderId, Fill, FillReason, Order
 from workbench.domain.quotes import Bar, Quote
 from workbench.engine import core
 from workbench.engine.errors import TimeReversedError, UnsupportedAccountCurrencyError
@@ -102,7 +102,7 @@ class MatchingEngine:
         """Bars that reached both stop and target, taken as the stop."""
         return int(self._account[core.A_AMBIGUOUS])
 
-    def submit(self, order: MarketOrder) -> None:
+    def submit(self, order: Order) -> None:
         """Take an order that fills at the next quote of its instrument.
 
         Raises

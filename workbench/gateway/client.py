@@ -15,7 +15,7 @@ from typing import Any, Self
 import msgspec
 import zmq
 
-from workbench.domain.orders import MarketOrder
+from workbench.domain.orders import Order
 from workbench.gateway.errors import (
     GatewayUnreachableError,
     NotAllowedError,
@@ -151,7 +151,7 @@ class GatewayClient:
             raise _refusal(reply)
         return reply
 
-    def submit(self, order: MarketOrder, *, event_seq: int) -> IntentResult:
+    def submit(self, order: Order, *, event_seq: int) -> IntentResult:
         """Place an order decided on event `event_seq`."""
         reply = self.ask(
             SubmitIntent(

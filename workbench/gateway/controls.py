@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from workbench.domain.instruments import Instrument
 from workbench.domain.limits import Limits
-from workbench.domain.orders import MarketOrder
+from workbench.domain.orders import Order
 
 __all__ = ["GATEWAY_PREFIX", "MOST_POINTS", "MOST_UNITS", "Denial", "Exposure", "check_order"]
 
@@ -39,17 +39,17 @@ class Exposure:
     equity: int  # micro-units
     day_start_equity: int  # as of the last 17:00 New York
     position: int  # units of the instrument
-    waiting: tuple[MarketOrder, ...]  # sent and not ended, UNKNOWN ones with them
+    waiting: tuple[Order, ...]  # sent and not ended, UNKNOWN ones with them
     orders_last_minute: int  # by the feed's clock
     killed: str  # the kill in force over this deployment, empty for none
 
 
-def check_order(order: MarketOrder, *, limits: Limits, exposure: Exposure) -> Denial | None:
+def check_order(order: Order, *, limits: Limits, exposure: Exposure) -> Denial | None:
     """The first control that stops `order`; None when it may be sent."""
     return next((denial for check in _CHECKS if (denial := check(order, limits, exposure))), None)
 
 
-def _sense(order: MarketOrder, limits: Limits, exposure: Exposure) -> Denial | None:
+def _sense(order: Order, limits: Limits, exposure: Exposure) -> Denial | None:
     step, least = exposure.instrument.unit_step, exposure.instrument.minimum_units
     wrong = ""
     if not _CLIENT_ORDER_ID.fullmatch(order.client_order_id):
@@ -72,46 +72,46 @@ def _sense(order: MarketOrder, limits: Limits, exposure: Exposure) -> Denial | N
     return Denial(control="F45", reason=f"F45 order sense: {wrong}") if wrong else None
 
 
-def _kill(order: MarketOrder, limits: Limits, exposure: Exposure) -> Denial | None:
+def _kill(order: Order, limits: Limits, exposure: Exposure) -> Denial | None:
     if not exposure.killed:
         return None
     return Denial(control="R23", reason=f"R23 kill switch: no new orders, found a kill of {exposure.killed}")
 
 
-def _allowed_instruments(order: MarketOrder, limits: Limits, exposure: Exposure) -> Denial | None:
+def _allowed_instruments(order: Order, limits: Limits, exposure: Exposure) -> Denial | None:
     if order.instrument in limits.instruments and order.instrument == exposure.instrument.id:
         return None
     names = ", ".join(limits.instruments) or "none"
     return Denial(control="R18", reason=f"R18 instruments: limit {names}, observed {order.instrument}")
 
 
-def _units(order: MarketOrder, limits: Limits, exposure: Exposure) -> Denial | None:
+def _units(order: Order, limits: Limits, exposure: Exposure) -> Denial | None:
     return _over("R04", "order units", limits.max_order_units, abs(order.units))
 
 
-def _value(order: MarketOrder, limits: Limits, exposure: Exposure) -> Denial | None:
+def _value(order: Order, limits: Limits, exposure: Exposure) -> Denial | None:
     price = exposure.ask if order.units > 0 else exposure.bid
     value = abs(order.units) * price * exposure.instrument.micro_per_point
     return _over("R03", "order value in micro-units", limits.max_order_value, value)
 
 
-def _open_orders(order: MarketOrder, limits: Limits, exposure: Exposure) -> Denial | None:
+def _open_orders(order: Order, limits: Limits, exposure: Exposure) -> Denial | None:
     return _over("R08", "open orders", limits.max_open_orders, len(exposure.waiting) + 1)
 
 
-def _rate(order: MarketOrder, limits: Limits, exposure: Exposure) -> Denial | None:
+def _rate(order: Order, limits: Limits, exposure: Exposure) -> Denial | None:
     if order.reduce_only:
         return None
     return _over("R05", "orders a minute", limits.max_orders_per_minute, exposure.orders_last_minute + 1)
 
 
-def _position(order: MarketOrder, limits: Limits, exposure: Exposure) -> Denial | None:
+def _position(order: Order, limits: Limits, exposure: Exposure) -> Denial | None:
     if order.reduce_only:
         return None
     return _over("R09", "position units", limits.max_position_units, _worst_units(order, exposure))
 
 
-def _margin(order: MarketOrder, limits: Limits, exposure: Exposure) -> Denial | None:
+def _margin(order: Order, limits: Limits, exposure: Exposure) -> Denial | None:
     if order.reduce_only:
         return None
     value = _worst_units(order, exposure) * exposure.ask * exposure.instrument.micro_per_point
@@ -120,7 +120,7 @@ def _margin(order: MarketOrder, limits: Limits, exposure: Exposure) -> Denial | 
     return _over("R11", "margin use in millionths of equity", limits.max_margin_use_ppm, use_ppm)
 
 
-def _daily_loss(order: MarketOrder, limits: Limits, exposure: Exposure) -> Denial | None:
+def _daily_loss(order: Order, limits: Limits, exposure: Exposure) -> Denial | None:
     loss = exposure.day_start_equity - exposure.equity
     if order.reduce_only or (limits.max_daily_loss and loss <= limits.max_daily_loss):
         return None
@@ -133,7 +133,7 @@ def _daily_loss(order: MarketOrder, limits: Limits, exposure: Exposure) -> Denia
     )
 
 
-def _worst_units(order: MarketOrder, exposure: Exposure) -> int:
+def _worst_units(order: Order, exposure: Exposure) -> int:
     """The largest position, long or short, that any of the waiting orders and this one can lead to."""
     held = exposure.position
     moves = [_move(item, held) for item in (*exposure.waiting, order)]
@@ -142,7 +142,7 @@ def _worst_units(order: MarketOrder, exposure: Exposure) -> int:
     return max(abs(longest), abs(shortest))
 
 
-def _move(order: MarketOrder, held: int) -> int:
+def _move(order: Order, held: int) -> int:
     if not order.reduce_only:
         return order.units
     if order.units * held >= 0:
@@ -156,7 +156,7 @@ def _over(control: str, what: str, limit: int, observed: int) -> Denial | None:
     return Denial(control=control, reason=f"{control} {what}: limit {limit}, observed {observed}")
 
 
-_CHECKS: Iterable[Callable[[MarketOrder, Limits, Exposure], Denial | None]] = (
+_CHECKS: Iterable[Callable[[Order, Limits, Exposure], Denial | None]] = (
     _sense,
     _kill,
     _allowed_instruments,

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from workbench.domain.accounts import AccountSnapshot
-from workbench.domain.orders import Fill, MarketOrder
+from workbench.domain.orders import Fill, Order
 from workbench.domain.quotes import Bar, Quote
 
 __all__ = [
@@ -97,7 +97,7 @@ class SubmitIntent(_Message, frozen=True, kw_only=True):
     deployment_id: str
     token: str
     event_seq: int
-    order: MarketOrder
+    order: Order
 
 
 class Heartbeat(_Message, frozen=True, kw_only=True):

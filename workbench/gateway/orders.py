@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from workbench.domain.orders import ClientOrderId, MarketOrder, OrderState
+from workbench.domain.orders import ClientOrderId, Order, OrderState
 from workbench.gateway.brokers.port import AmbiguousError, RejectedError
 from workbench.gateway.controls import GATEWAY_PREFIX, Denial, check_order
 from workbench.gateway.desk import Desk
@@ -69,7 +69,7 @@ def submit(desk: Desk, trading: Trading, request: SubmitIntent) -> KernelReply:
     return hand_over(desk, trading, order)
 
 
-def hand_over(desk: Desk, trading: Trading, order: MarketOrder) -> IntentResult:
+def hand_over(desk: Desk, trading: Trading, order: Order) -> IntentResult:
     """Give an order whose intent is durable to the broker, once; never repeated by anything here."""
     trading.orders += 1
     trading.order_times.append(trading.time_ns)
@@ -136,7 +136,7 @@ def flatten(desk: Desk, trading: Trading, *, by: str) -> str:
     if units == 0 or under_way:
         return under_way
     digest = hashlib.sha256(trading.spec.deployment_id.encode()).hexdigest()[:12]
-    order = MarketOrder(
+    order = Order(
         client_order_id=ClientOrderId(f"{GATEWAY_PREFIX}{digest}-{trading.seq}"),
         instrument=record.id,
         units=-units,

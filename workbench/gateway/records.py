@@ -7,7 +7,7 @@ import msgspec
 import sqlalchemy as sa
 
 from workbench.domain.accounts import AccountSnapshot
-from workbench.domain.orders import Fill, FillReason, MarketOrder, OrderState
+from workbench.domain.orders import Fill, FillReason, Order, OrderState
 from workbench.gateway.brokers.port import Accepted, Transaction
 from workbench.gateway.ledger import Change
 from workbench.gateway.messages import BarClosed, FeedEnded
@@ -68,9 +68,9 @@ def plain(value: object) -> Any:
     return msgspec.to_builtins(value)
 
 
-def order_of(body: Mapping[str, Any]) -> MarketOrder:
+def order_of(body: Mapping[str, Any]) -> Order:
     """The order that an intent's body holds."""
-    return msgspec.convert(body, MarketOrder)
+    return msgspec.convert(body, Order)
 
 
 def fill_of(row: sa.RowMapping) -> Fill:
@@ -92,7 +92,7 @@ def fill_of(row: sa.RowMapping) -> Fill:
 def write_intent(
     change: Change,
     trading: Trading,
-    order: MarketOrder,
+    order: Order,
     *,
     event_seq: int,
     state: OrderState,

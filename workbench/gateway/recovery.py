@@ -11,7 +11,7 @@ import msgspec
 import sqlalchemy as sa
 
 from workbench.domain.accounts import AccountSnapshot
-from workbench.domain.orders import TERMINAL_STATES, Fill, MarketOrder, OrderState
+from workbench.domain.orders import TERMINAL_STATES, Fill, Order, OrderState
 from workbench.domain.timeframes import NS_PER_MINUTE
 from workbench.errors import WorkbenchError
 from workbench.gateway.brokers.paper import PaperBroker, PaperConfig
@@ -277,7 +277,7 @@ def _take_up(connection: sa.Connection, trading: Trading) -> None:
     trading.order_times.extend(connection.scalars(recent))
 
 
-def _intents_in(connection: sa.Connection, deployment_id: str, state: OrderState) -> list[MarketOrder]:
+def _intents_in(connection: sa.Connection, deployment_id: str, state: OrderState) -> list[Order]:
     query = (
         sa.select(intents.c.body)
         .where(intents.c.deployment_id == deployment_id, intents.c.state == state.value)
@@ -286,7 +286,7 @@ def _intents_in(connection: sa.Connection, deployment_id: str, state: OrderState
     return [order_of(body) for body in connection.scalars(query)]
 
 
-def _finish_intents(desk: Desk, trading: Trading, found: Sequence[MarketOrder]) -> None:
+def _finish_intents(desk: Desk, trading: Trading, found: Sequence[Order]) -> None:
     """Intents that were durable when the process ended, with no word of what the broker did.
 
     Where the broker's silence proves that it never had the order, it is handed over now, for the first

@@ -8,7 +8,7 @@ from enum import StrEnum
 from workbench.domain.accounts import AccountSnapshot
 from workbench.domain.calendar import session_of
 from workbench.domain.limits import Limits
-from workbench.domain.orders import Fill, MarketOrder
+from workbench.domain.orders import Fill, Order
 from workbench.domain.timeframes import NS_PER_MINUTE
 from workbench.gateway.brokers.port import Broker
 from workbench.gateway.controls import Exposure
@@ -51,7 +51,7 @@ class Trading:
     day_start_equity: int = 0
     watermark: int = 0  # the last transaction written down
     order_times: deque[int] = field(default_factory=deque)  # feed times of the orders sent
-    unknown: dict[str, MarketOrder] = field(default_factory=dict)
+    unknown: dict[str, Order] = field(default_factory=dict)
     undelivered: list[Fill] = field(default_factory=list)  # executed since the last event handed over
     orders: int = 0
     denials: int = 0

@@ -6,7 +6,7 @@ from typing import Any
 
 from workbench.domain.accounts import AccountSnapshot
 from workbench.domain.instruments import Instrument, InstrumentId, instrument
-from workbench.domain.orders import MarketOrder
+from workbench.domain.orders import Order
 from workbench.domain.quotes import Bar
 from workbench.domain.timeframes import timeframe
 from workbench.gateway.client import GatewayClient
@@ -87,4 +87,4 @@ def _compile(strategy: Strategy, record: Instrument, launch: Launch, bars: Seque
         positions=(),
     )
     dry = StrategyRunner(strategy, record, timeframe(launch.timeframe), "warm-up")
-    _: list[MarketOrder] = dry.on_bar(last, books, 0)
+    _: list[Order] = dry.on_bar(last, books, 0)

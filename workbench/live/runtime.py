@@ -18,7 +18,7 @@ import msgspec
 
 from workbench.domain.accounts import AccountSnapshot
 from workbench.domain.instruments import InstrumentId
-from workbench.domain.orders import MarketOrder
+from workbench.domain.orders import Order
 from workbench.domain.quotes import Bar
 from workbench.gateway.errors import GatewayUnreachableError
 from workbench.gateway.messages import (
@@ -57,7 +57,7 @@ class Gateway(Protocol):
 class Decider(Protocol):
     """One instrument's strategy, bar by bar."""
 
-    def on_bar(self, bar: Bar, account: AccountSnapshot, event_seq: int) -> Sequence[MarketOrder]:
+    def on_bar(self, bar: Bar, account: AccountSnapshot, event_seq: int) -> Sequence[Order]:
         """The orders decided at the bar's close."""
 
 
@@ -81,7 +81,7 @@ class Progress:
     at_ns: int = 0  # monotonic clock: when the loop last went round
 
 
-def decision_of(bar: Bar, orders: Sequence[MarketOrder]) -> dict[str, Any]:
+def decision_of(bar: Bar, orders: Sequence[Order]) -> dict[str, Any]:
     """What was decided at a bar's close, as plain JSON values, so that it can be compared and shown."""
     return {
         "instrument": str(bar.instrument),
@@ -242,7 +242,7 @@ class StrategyRuntime:
                 "the strategy depends on something that is not in the release"
             )
 
-    def _send(self, seq: int, orders: Sequence[MarketOrder]) -> bool:
+    def _send(self, seq: int, orders: Sequence[Order]) -> bool:
         for order in orders:
             request = SubmitIntent(
                 deployment_id=self._deployment_id, token=self._token, event_seq=seq, order=order

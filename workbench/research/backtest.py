@@ -9,7 +9,7 @@ import numpy.typing as npt
 from workbench.domain.calendar import rollovers
 from workbench.domain.cost_book import CostBook
 from workbench.domain.money import to_micro
-from workbench.domain.orders import ClientOrderId, MarketOrder
+from workbench.domain.orders import ClientOrderId, Order
 from workbench.domain.quotes import Bar, Quote
 from workbench.engine import MatchingEngine
 from workbench.engine.core import (
@@ -285,7 +285,7 @@ class _Books:
             self._refused.append((self._keys[order_id], why))
         self._equity[index] = account.equity
 
-    def submit(self, order: MarketOrder, key: int) -> None:
+    def submit(self, order: Order, key: int) -> None:
         """Hand in an order known by `key`."""
         self._keys[order.client_order_id] = key
         self._engine.submit(order)

@@ -4,7 +4,7 @@ from functools import partial
 
 from workbench.domain.accounts import AccountSnapshot
 from workbench.domain.instruments import Instrument
-from workbench.domain.orders import MarketOrder
+from workbench.domain.orders import Order
 from workbench.domain.quotes import Bar
 from workbench.domain.timeframes import Timeframe
 from workbench.strategy.decision import client_order_id, decide
@@ -47,7 +47,7 @@ class StrategyRunner:
         else:
             self._market._add(bar)
 
-    def on_bar(self, bar: Bar, account: AccountSnapshot, event_seq: int) -> list[MarketOrder]:
+    def on_bar(self, bar: Bar, account: AccountSnapshot, event_seq: int) -> list[Order]:
         """The orders decided at the close of `bar`, given the account right after it."""
         self.warm_up(bar)
         if self._stream is None:
@@ -68,10 +68,10 @@ class StrategyRunner:
             self.instrument.unit_step,
             self.instrument.minimum_units,
         )
-        orders: list[MarketOrder] = []
+        orders: list[Order] = []
         if close:
             orders.append(
-                MarketOrder(
+                Order(
                     client_order_id=client_order_id(self.deployment_id, event_seq, 0),
                     instrument=self.instrument.id,
                     units=-position,
@@ -80,7 +80,7 @@ class StrategyRunner:
             )
         if units:
             orders.append(
-                MarketOrder(
+                Order(
                     client_order_id=client_order_id(self.deployment_id, event_seq, len(orders)),
                     instrument=self.instrument.id,
                     units=units,

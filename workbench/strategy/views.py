@@ -10,7 +10,7 @@ import numpy.typing as npt
 from workbench.domain.accounts import AccountSnapshot
 from workbench.domain.instruments import Instrument
 from workbench.domain.money import to_decimal
-from workbench.domain.orders import ClientOrderId, MarketOrder
+from workbench.domain.orders import ClientOrderId, Order
 from workbench.domain.quotes import Bar
 from workbench.domain.timeframes import Timeframe
 from workbench.errors import BadInputError
@@ -94,7 +94,7 @@ class AccountView:
         self.snapshot = snapshot
         self._instrument = instrument
         self._next_id = next_id
-        self._orders: list[MarketOrder] = []
+        self._orders: list[Order] = []
 
     @property
     def units(self) -> int:
@@ -144,7 +144,7 @@ class AccountView:
                 raise BadInputError(
                     f"{name}: expected a distance of 0 or more whole points, found {distance!r}"
                 )
-        order = MarketOrder(
+        order = Order(
             client_order_id=self._next_id(len(self._orders)),
             instrument=self._instrument.id,
             units=units,

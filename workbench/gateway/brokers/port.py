@@ -5,7 +5,7 @@ from typing import Protocol
 
 from workbench.domain.accounts import AccountSnapshot, Position
 from workbench.domain.instruments import Instrument
-from workbench.domain.orders import ClientOrderId, Fill, MarketOrder, OrderState
+from workbench.domain.orders import ClientOrderId, Fill, Order, OrderState
 from workbench.errors import WorkbenchError
 from workbench.gateway.messages import FeedEvent
 
@@ -32,7 +32,7 @@ class OpenOrder:
     """An order the broker has and has not executed."""
 
     broker_order_id: str
-    order: MarketOrder
+    order: Order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,13 +63,13 @@ class Broker(Protocol):
     def positions(self) -> tuple[Position, ...]:
         """What is held."""
 
-    def place(self, order: MarketOrder) -> Accepted:
+    def place(self, order: Order) -> Accepted:
         """Hand an order over, once. `AmbiguousError` leaves it UNKNOWN; it is never tried again."""
 
     def cancel(self, client_order_id: ClientOrderId, *, reason: str) -> bool:
         """Take an order back; False when the broker does not have it any more."""
 
-    def replace(self, client_order_id: ClientOrderId, order: MarketOrder) -> Accepted:
+    def replace(self, client_order_id: ClientOrderId, order: Order) -> Accepted:
         """Take an order back and hand another over in its place; the old one never stays beside it."""
 
     def open_orders(self) -> tuple[OpenOrder, ...]:

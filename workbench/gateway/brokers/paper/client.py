@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from workbench.domain.accounts import AccountSnapshot, Position
 from workbench.domain.instruments import Instrument
-from workbench.domain.orders import ClientOrderId, MarketOrder
+from workbench.domain.orders import ClientOrderId, Order
 from workbench.engine import MatchingEngine
 from workbench.errors import BadInputError
 from workbench.gateway.brokers.paper.config import PaperConfig
@@ -47,7 +47,7 @@ class PaperBroker:
         """See `Broker`."""
         return self._engine.account().positions
 
-    def place(self, order: MarketOrder) -> Accepted:
+    def place(self, order: Order) -> Accepted:
         """See `Broker`."""
         if order.instrument not in {item.id for item in self._instruments}:
             raise RejectedError(f"this account does not trade {order.instrument}")
@@ -69,7 +69,7 @@ class PaperBroker:
         )
         return True
 
-    def replace(self, client_order_id: ClientOrderId, order: MarketOrder) -> Accepted:
+    def replace(self, client_order_id: ClientOrderId, order: Order) -> Accepted:
         """See `Broker`."""
         if not self.cancel(client_order_id, reason=f"replaced by {order.client_order_id}"):
             raise RejectedError(f"order {client_order_id} does not wait any more; nothing was replaced")
