@@ -337,7 +337,7 @@ def test_another_business_under_an_open_id_is_refused(room: Room) -> None:
         ({"token_sha256": "secret"}, "token_sha256"),
         ({"instruments": ["EUR_USD", "GBP_USD"]}, "length"),
         ({"instruments": ["EURUSD"]}, "did you mean EUR_USD"),
-        ({"timeframe": "H2"}, "unknown timeframe"),
+        ({"timeframe": "H7"}, "unknown timeframe"),
         ({"account": {"currency": "EUR"}}, "take an account in USD"),
         ({"account": {"broker": "oanda"}}, "broker"),
         ({"account": {"balance": 1.5}}, "balance"),

@@ -148,7 +148,7 @@ def test_pinned_data_is_loaded_in_reproductions_only(
         (lambda: deploy(Cross(), instruments="EUR_USD"), "expected a list of instruments"),
         (lambda: deploy(Cross(), instruments=["EUR_USD", "EUR_USD"]), "each instrument once"),
         (lambda: deploy(Cross(), instruments=["EURUSD"]), "unknown instrument 'EURUSD'"),
-        (lambda: deploy(Cross(), instruments=["EUR_USD"], timeframe="H2"), "unknown timeframe 'H2'"),
+        (lambda: deploy(Cross(), instruments=["EUR_USD"], timeframe="H7"), "unknown timeframe 'H7'"),
         (lambda: deploy(Cross(), instruments=["EUR_USD"], limits={"speed": 1}), "unknown limit speed"),
     ],
 )

@@ -18,6 +18,7 @@ _HOUR = 60 * NS_PER_MINUTE
 _DAY = 24 * _HOUR
 _WEEK = 7 * _DAY
 _STEP = 15 * NS_PER_MINUTE  # no zone of today changes its clock between two quarters of an hour
+_THURSDAY = 3  # days from Monday to 1970-01-01
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TO_DAY_END = 7 * _HOUR  # 17:00 plus this is midnight
 _SUNDAY_EVENING = 4 * _DAY - _TO_DAY_END  # Sunday 17:00 after Thursday 1970-01-01
@@ -59,24 +60,41 @@ def is_open(time_ns: Ints) -> Flags:
 
 def bar_opens(time_ns: Ints, timeframe: Timeframe) -> Ints:
     """When the bar of `timeframe` that contains each instant opens."""
-    if timeframe is not Timeframe.D1:
+    if not timeframe.is_by_session:
         return time_ns // timeframe.nanoseconds * timeframe.nanoseconds
-    local = local_ns(time_ns)
-    return _utc_of_day_end((local + _TO_DAY_END) // _DAY)
+    days = (local_ns(time_ns) + _TO_DAY_END) // _DAY
+    return _utc_of_day_end(_first_day(days, timeframe))
 
 
 def bar_closes(open_ns: Ints, timeframe: Timeframe) -> Ints:
-    """When each bar closes; a day bar at the next 17:00 New York."""
-    if timeframe is not Timeframe.D1:
+    """When each bar closes; bars of days, weeks and months at a 17:00 of New York."""
+    if not timeframe.is_by_session:
         return open_ns + timeframe.nanoseconds
-    local = local_ns(open_ns)
-    return _utc_of_day_end((local + _TO_DAY_END) // _DAY + 1)
+    days = (local_ns(open_ns) + _TO_DAY_END) // _DAY
+    return _utc_of_day_end(_next_first_day(days, timeframe))
 
 
 def on_grid(open_ns: Ints, timeframe: Timeframe) -> Flags:
     """Whether a bar of `timeframe` opens at each instant."""
     flags: Flags = bar_opens(open_ns, timeframe) == open_ns
     return flags
+
+
+def _first_day(days: Ints, timeframe: Timeframe) -> Ints:
+    """The first day of each day's week (a Monday) or month; the day itself for day bars."""
+    if timeframe is Timeframe.W1:
+        return (days + _THURSDAY) // 7 * 7 - _THURSDAY
+    if timeframe is Timeframe.MN1:
+        return days.astype("M8[D]").astype("M8[M]").astype("M8[D]").astype(np.int64)
+    return days
+
+
+def _next_first_day(days: Ints, timeframe: Timeframe) -> Ints:
+    if timeframe is Timeframe.W1:
+        return _first_day(days, timeframe) + 7
+    if timeframe is Timeframe.MN1:
+        return (days.astype("M8[D]").astype("M8[M]") + 1).astype("M8[D]").astype(np.int64)
+    return days + 1
 
 
 def _utc_of_day_end(day: Ints) -> Ints:

@@ -14,9 +14,13 @@ __all__ = ["fits_into", "resample"]
 
 def fits_into(shorter: Timeframe, longer: Timeframe) -> bool:
     """Whether bars of one timeframe never cross the borders of the other's."""
-    if longer is Timeframe.D1:
-        return shorter is Timeframe.D1 or 60 % shorter.minutes == 0  # 17:00 New York is a full hour of UTC
-    return longer.minutes % shorter.minutes == 0
+    if shorter is longer:
+        return True
+    if not longer.is_by_session:
+        return longer.seconds % shorter.seconds == 0
+    if shorter.is_by_session:
+        return shorter is Timeframe.D1
+    return 3_600 % shorter.seconds == 0  # 17:00 New York is a full hour of UTC
 
 
 def resample(bars: Bars, timeframe: Timeframe) -> Bars:
