@@ -2,7 +2,8 @@
 
 Bars are half-open, `[open, open + length)`, and stamped by their open in UTC. Bars below a day tile
 the UTC day from midnight. The day bar runs from 17:00 to 17:00 New York, the week from Sunday's 17:00
-to the next, the month from the 17:00 before its first day (`workbench.domain.calendar`).
+to the next, the month from the 17:00 before its first day (`workbench.domain.calendar`). D1UTC is the
+day of some vendors' files, cut at midnight UTC.
 """
 
 from enum import StrEnum
@@ -68,12 +69,15 @@ class Timeframe(StrEnum):
     H8 = "H8"
     H12 = "H12"
     D1 = "D1"
+    D1UTC = "D1UTC"
     W1 = "W1"
     MN1 = "MN1"
 
     @property
     def seconds(self) -> int:
         """Nominal length in seconds (a day is an hour shorter or longer when daylight saving changes)."""
+        if self is Timeframe.D1UTC:
+            return _UNITS["D"]
         letters = self.value.rstrip("0123456789")
         return _UNITS[letters] * int(self.value[len(letters) :])
 
@@ -90,7 +94,7 @@ class Timeframe(StrEnum):
     @property
     def is_by_session(self) -> bool:
         """Whether the bar ends at a 17:00 of New York: the day, the week and the month."""
-        return self.seconds >= _UNITS["D"]
+        return self in (Timeframe.D1, Timeframe.W1, Timeframe.MN1)
 
 
 def timeframe(name: str) -> Timeframe:
@@ -106,5 +110,5 @@ def timeframe(name: str) -> Timeframe:
     except ValueError:
         raise BadInputError(
             f"unknown timeframe {name!r}; expected seconds, minutes or hours that tile the minute, the hour "
-            "or the day, as in S10, M1, M5, M15, H1, H4, or one of D1, W1, MN1"
+            "or the day, as in S10, M1, M5, M15, H1, H4, or one of D1, W1, MN1, D1UTC"
         ) from None

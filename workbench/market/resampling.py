@@ -17,7 +17,7 @@ def fits_into(shorter: Timeframe, longer: Timeframe) -> bool:
     if shorter is longer:
         return True
     if not longer.is_by_session:
-        return longer.seconds % shorter.seconds == 0
+        return not shorter.is_by_session and longer.seconds % shorter.seconds == 0
     if shorter.is_by_session:
         return shorter is Timeframe.D1
     return 3_600 % shorter.seconds == 0  # 17:00 New York is a full hour of UTC
