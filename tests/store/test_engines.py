@@ -247,6 +247,12 @@ def test_whole_numbers_of_63_bits_come_back_exactly(store_url: str) -> None:
         "path": "p",
         "report": {"a": [1]},
         "created_ns": 1_785_000_000_123_456_789,
+        "kind": "ticks",
+        "parent": "e",
+        "rule": "extended",
+        "source_format": "histdata ticks",
+        "zone": "America/New_York",
+        "parts": {"parts": [[largest]]},
     }
     with engine.begin() as connection:
         connection.execute(datasets.insert(), row)

@@ -62,6 +62,12 @@ datasets = sa.Table(
     _column("path"),
     _column("report", _Json),  # the checks' findings
     _column("created_ns", _Int),
+    _column("kind", server_default="bars"),  # bars | ticks
+    _column("parent", server_default=""),  # fingerprint of the version this one was made from
+    _column("rule", server_default=""),  # how: "extended", "repaired: …"
+    _column("source_format", server_default=""),
+    _column("zone", server_default=""),  # of the source's times
+    _column("parts", _Json, server_default="{}"),  # the immutable files of a dataset of ticks
     sa.Index("ix_datasets_instrument_timeframe", "instrument", "timeframe", "created_ns"),
 )
 
