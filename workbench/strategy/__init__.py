@@ -1,6 +1,14 @@
 """How a strategy is written: Strategy, Param, rules as expressions, on_bar."""
 
-from workbench.strategy.decision import SIZE_RISK_FRACTION, SIZE_UNITS, client_order_id, decide
+from workbench.strategy.decision import (
+    SIZE_RISK_FRACTION,
+    SIZE_UNITS,
+    client_order_id,
+    decide,
+    decide_bar,
+    decide_trailing,
+)
+from workbench.strategy.entries import AtMarket, BySide, Level, LimitAt, Reduce, StopAt, TouchAt
 from workbench.strategy.expressions import (
     BarExpr,
     Expr,
@@ -28,7 +36,8 @@ from workbench.strategy.expressions import (
 )
 from workbench.strategy.parameters import Param
 from workbench.strategy.rendering import to_text
-from workbench.strategy.rules import RiskFraction, Rules, Units
+from workbench.strategy.rule_settings import RuleSettings
+from workbench.strategy.rules import Rules
 from workbench.strategy.rules_json import (
     expression_from_json,
     expression_to_json,
@@ -48,6 +57,7 @@ from workbench.strategy.signals import (
     signal_arguments,
     warm_up_bars,
 )
+from workbench.strategy.sizes import Cash, EquityFraction, Lots, RiskFraction, Units, VolatilityTarget
 from workbench.strategy.strategy import RulesStrategy, Strategy, spec, strategy_from_spec
 from workbench.strategy.views import AccountView, MarketView
 
@@ -55,24 +65,36 @@ __all__ = [
     "SIZE_RISK_FRACTION",
     "SIZE_UNITS",
     "AccountView",
+    "AtMarket",
     "BarArrays",
     "BarColumns",
     "BarExpr",
+    "BySide",
+    "Cash",
+    "EquityFraction",
     "Expr",
     "ExprStream",
+    "Level",
+    "LimitAt",
+    "Lots",
     "MarketView",
     "Model",
     "Param",
+    "Reduce",
     "RiskFraction",
+    "RuleSettings",
     "Rules",
     "RulesStrategy",
     "RulesStream",
     "SideExpr",
     "SignalRow",
     "Signals",
+    "StopAt",
     "Strategy",
     "StrategyRunner",
+    "TouchAt",
     "Units",
+    "VolatilityTarget",
     "atr",
     "bar",
     "bollinger",
@@ -80,6 +102,8 @@ __all__ = [
     "crosses_above",
     "crosses_below",
     "decide",
+    "decide_bar",
+    "decide_trailing",
     "ema",
     "evaluate",
     "evaluate_expression",

@@ -11,11 +11,19 @@ import numpy as np
 from workbench.strategy.expressions import Expr
 from workbench.strategy.program import compile_program
 from workbench.strategy.rules import Rules
-from workbench.strategy.signals import BarColumns, Flags, Floats, Signals, _run, size_code
+from workbench.strategy.signals import (
+    SIMPLE,
+    SIMPLE_CONDITIONS,
+    BarColumns,
+    Flags,
+    Floats,
+    Signals,
+    _run,
+    simple_expressions,
+)
+from workbench.strategy.sizes import size_arguments
 
 __all__ = ["evaluate_many"]
-
-_CONDITIONS = ("enter_long", "enter_short", "exit_long", "exit_short")
 
 
 def evaluate_many(rules: Sequence[Rules], bars: BarColumns) -> list[Signals]:
@@ -25,16 +33,16 @@ def evaluate_many(rules: Sequence[Rules], bars: BarColumns) -> list[Signals]:
     """
     conditions, numbers = _Outputs(), _Outputs()
     for item in rules:
-        for name, expr in item.expressions():
-            (conditions if name in _CONDITIONS else numbers).add(expr)
+        for name, expr in zip(SIMPLE, simple_expressions(item), strict=True):
+            (conditions if name in SIMPLE_CONDITIONS else numbers).add(expr)
     program = compile_program([*conditions.found, *numbers.found], instrument=bars.instrument)
     flags, values = _run(program, bars, conditions=len(conditions.found))
     never, unknown = _empty_columns(len(bars.open_ns))
     found: list[Signals] = []
     for item in rules:
-        kind, value = size_code(item)
-        columns = {name: conditions.row(expr) for name, expr in item.expressions() if name in _CONDITIONS}
-        stop, target = numbers.row(item.stop), numbers.row(item.target)
+        kind, value = size_arguments(item.size, bars.instrument)
+        columns = {name: conditions.row(getattr(item, name)) for name in SIMPLE_CONDITIONS}
+        stop, target = (numbers.row(expr) for expr in simple_expressions(item)[-2:])
         found.append(
             Signals(
                 **{name: never if row is None else flags[row] for name, row in columns.items()},

@@ -12,7 +12,8 @@ from typing import Any
 from workbench.errors import BadInputError
 from workbench.strategy import expressions as ex
 from workbench.strategy.expressions import Expr, Model
-from workbench.strategy.rules import RiskFraction, Rules, Units, size_to_json
+from workbench.strategy.rules import RiskFraction, Rules, Units
+from workbench.strategy.sizes import size_settings
 
 __all__ = ["expression_from_json", "expression_to_json", "rules_from_json", "rules_to_json"]
 
@@ -177,8 +178,13 @@ def _side(op: str, name: object) -> ex.SideExpr:
 
 def rules_to_json(rules: Rules) -> dict[str, Any]:
     """Rules as a plain value."""
-    parts = {name: expression_to_json(item) for name, item in rules.expressions() if item is not None}
-    return {**parts, "size": dict(size_to_json(rules.size))}
+    if not rules.simple:
+        raise NotImplementedError
+    names = ("enter_long", "enter_short", "exit_long", "exit_short", "stop", "target")
+    parts = {
+        name: expression_to_json(getattr(rules, name)) for name in names if getattr(rules, name) is not None
+    }
+    return {**parts, "size": dict(size_settings(rules.size))}
 
 
 def rules_from_json(value: Mapping[str, Any], *, models: Mapping[str, Model] | None = None) -> Rules:
@@ -196,7 +202,9 @@ def rules_from_json(value: Mapping[str, Any], *, models: Mapping[str, Model] | N
     known = ("enter_long", "enter_short", "exit_long", "exit_short", "stop", "target")
     if extra := set(parts) - set(known):
         raise BadInputError(f"rules: unknown {', '.join(sorted(extra))}; known: {', '.join(known)}, size")
-    expressions = {name: expression_from_json(item, models=models) for name, item in parts.items()}
+    expressions: dict[str, Any] = {
+        name: expression_from_json(item, models=models) for name, item in parts.items()
+    }
     return Rules(size=_size(size), **expressions)
 
 

@@ -61,7 +61,7 @@ class StrategyRunner:
         assert self._signals is not None  # just set by warm_up
         position = account.units(self.instrument.id)
         close, units, stop, target = decide(
-            *signal_arguments(self._signals, self._stream.rules),
+            *signal_arguments(self._signals, self._stream.rules, self.instrument),
             position,
             account.equity,
             self.instrument.micro_per_point,

@@ -10,8 +10,7 @@ import numpy.typing as npt
 from workbench.domain.instruments import Instrument
 from workbench.domain.quotes import Bar
 from workbench.errors import BadInputError
-from workbench.strategy.clock import clock_kernel, new_york_offsets
-from workbench.strategy.decision import SIZE_RISK_FRACTION, SIZE_UNITS
+from workbench.strategy.clock import CLOCK_ROWS, clock_kernel, new_york_offsets
 from workbench.strategy.expressions import Expr
 from workbench.strategy.program import (
     BLOCK,
@@ -25,7 +24,8 @@ from workbench.strategy.program import (
     run_batch,
     run_nodes,
 )
-from workbench.strategy.rules import Rules, Units
+from workbench.strategy.rules import Rules
+from workbench.strategy.sizes import size_arguments
 
 __all__ = [
     "BarArrays",
@@ -136,11 +136,24 @@ class SignalRow:
     target: float
 
 
-def size_code(rules: Rules) -> tuple[int, float]:
-    """The size as `decide` takes it: kind and value."""
-    if isinstance(rules.size, Units):
-        return SIZE_UNITS, float(rules.size.units)
-    return SIZE_RISK_FRACTION, rules.size.fraction
+SIMPLE_CONDITIONS = ("enter_long", "enter_short", "exit_long", "exit_short")
+SIMPLE = (*SIMPLE_CONDITIONS, "stop", "target")
+
+
+def simple_expressions(rules: Rules) -> list[Expr | None]:
+    """The expressions of `SIMPLE` in that order.
+
+    Raises
+    ------
+    BadInputError
+        The rules say more than `decide` covers.
+    """
+    if not rules.simple:
+        raise BadInputError(
+            f"expected rules with market entries, a stop and a target at most, found {rules!r}; "
+            "evaluate these with evaluate_panel"
+        )
+    return [getattr(rules, name) for name in SIMPLE]
 
 
 def warm_up_bars(rules: Rules) -> int:
@@ -156,9 +169,9 @@ def evaluate(rules: Rules, bars: BarColumns) -> Signals:
     BadInputError
         The columns have different lengths.
     """
-    program = compile_program([item for _, item in rules.expressions()], instrument=bars.instrument)
+    program = compile_program(simple_expressions(rules), instrument=bars.instrument)
     flags, numbers = _run(program, bars, conditions=4)
-    kind, value = size_code(rules)
+    kind, value = size_arguments(rules.size, bars.instrument)
     return Signals(
         enter_long=flags[0],
         enter_short=flags[1],
@@ -212,14 +225,14 @@ def _run(program: Program, bars: BarColumns, *, conditions: int) -> tuple[Flags,
         )
         return flags, numbers
     values = np.empty((program.nodes, BLOCK))
-    prices, clock = np.empty((len(PRICES), BLOCK)), np.empty((2, BLOCK))
+    prices, clock = np.empty((len(PRICES), BLOCK)), np.empty((CLOCK_ROWS, BLOCK))
     for start in range(0, count, BLOCK):
         stop = min(count, start + BLOCK)
         m = stop - start
         for row, column in enumerate(columns):
             prices[row, :m] = column[start:stop]
         if reads_clock:
-            clock_kernel(open_ns[start:stop], starts, offsets, clock[0], clock[1])
+            clock_kernel(open_ns[start:stop], starts, offsets, clock)
         _run_block(program, state, prices, clock, values, m)
         for row, node in enumerate(flag_nodes):
             if node >= 0:
@@ -259,7 +272,7 @@ class ExprStream:
         self._state = self._program.initial_state.copy()
         self._values = np.empty((max(1, self._program.nodes), 1))
         self._prices = np.empty((len(PRICES), 1))
-        self._clock = np.zeros((2, 1))
+        self._clock = np.zeros((CLOCK_ROWS, 1))
         self._reads_clock = READS_CLOCK in self._program.reads
         self._open_ns = np.zeros(1, np.int64)
         self._results = np.empty(len(self._program.outputs))
@@ -286,7 +299,7 @@ class ExprStream:
             raise BadInputError(f"expected a bar of {self._instrument.id}, found one of {bar.instrument}")
         if self._reads_clock:
             self._open_ns[0] = bar.open_ns
-            clock_kernel(self._open_ns, *new_york_offsets(), self._clock[0], self._clock[1])
+            clock_kernel(self._open_ns, *new_york_offsets(), self._clock)
         prices = (
             bar.bid_open,
             bar.bid_high,
@@ -313,7 +326,7 @@ class RulesStream:
 
     def __init__(self, rules: Rules, *, instrument: Instrument) -> None:
         self.rules = rules
-        self._stream = ExprStream([item for _, item in rules.expressions()], instrument=instrument)
+        self._stream = ExprStream(simple_expressions(rules), instrument=instrument)
 
     def update(self, bar: Bar) -> SignalRow:
         """The signals at the close of `bar`."""
@@ -329,10 +342,10 @@ class RulesStream:
 
 
 def signal_arguments(
-    row: SignalRow, rules: Rules
+    row: SignalRow, rules: Rules, instrument: Instrument
 ) -> tuple[bool, bool, bool, bool, float, float, bool, bool, int, float]:
     """The first ten arguments of `decide` for one row."""
-    kind, value = size_code(rules)
+    kind, value = size_arguments(rules.size, instrument)
     return (
         row.enter_long,
         row.enter_short,
