@@ -6,9 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.market.bars_for_tests import minutes
 from workbench.domain.cost_book import CostBook, retail_costs
 from workbench.domain.instruments import InstrumentId
-from workbench.market import MarketStore
+from workbench.market import MarketStore, resample
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_once() -> None:
+    """Compile what makes bars before a test is timed."""
+    resample(minutes(2), "M2")
 
 
 @pytest.fixture(scope="session")

@@ -1,14 +1,16 @@
 """Market data: import, check, store, resample, replay."""
 
+from workbench.market.bar_builder import BarBuilder
 from workbench.market.bars import Bars, make_bars
 from workbench.market.checks import CheckReport, Finding, check_bars
 from workbench.market.market_store import Dataset, ImportReport, MarketStore
 from workbench.market.reference_rates import ecb_rate
 from workbench.market.replay import Feed, FeedEvent, ReplayFeed
-from workbench.market.resampling import resample
+from workbench.market.resampling import bars_from_ticks, resample
 from workbench.market.sample import SampleFiles, import_sample, sample_files
 
 __all__ = [
+    "BarBuilder",
     "Bars",
     "CheckReport",
     "Dataset",
@@ -19,6 +21,7 @@ __all__ = [
     "MarketStore",
     "ReplayFeed",
     "SampleFiles",
+    "bars_from_ticks",
     "check_bars",
     "ecb_rate",
     "import_sample",

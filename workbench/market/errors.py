@@ -3,7 +3,12 @@
 from workbench.errors import BadInputError, WorkbenchError
 
 __all__ = [
+    "AmbiguousFormatError",
+    "ArchiveTooLargeError",
     "BadBarsError",
+    "BadTicksError",
+    "ChangedWhileReadError",
+    "ConflictingDataError",
     "CostBookNeededError",
     "DamagedDatasetError",
     "DuplicateBarsError",
@@ -12,7 +17,9 @@ __all__ = [
     "MalformedLineError",
     "MissingDataError",
     "SideNotStatedError",
+    "TimeRunsBackError",
     "TimeZoneNotStatedError",
+    "TruncatedFileError",
     "UnknownFormatError",
     "WrongTimeZoneError",
 ]
@@ -20,6 +27,22 @@ __all__ = [
 
 class UnknownFormatError(BadInputError):
     """The file has none of the known layouts."""
+
+
+class AmbiguousFormatError(UnknownFormatError):
+    """The file fits several layouts; the message names them."""
+
+
+class TruncatedFileError(UnknownFormatError):
+    """The file ends before its content does."""
+
+
+class ArchiveTooLargeError(BadInputError):
+    """A packed file holds more than a packed file of quotes can."""
+
+
+class ChangedWhileReadError(BadInputError):
+    """Somebody wrote to the file while it was read."""
 
 
 class EmptyFileError(BadInputError):
@@ -59,6 +82,10 @@ class BadBarsError(BadInputError):
     """Bars that no market can have made: out of order, crossed, high below low, off the grid."""
 
 
+class BadTicksError(BadInputError):
+    """Quotes that no market can have made: times running back, a price of nothing."""
+
+
 class IncompatibleTimeframesError(BadInputError):
     """Bars of one timeframe do not fit into bars of the other."""
 
@@ -69,3 +96,11 @@ class MissingDataError(WorkbenchError):
 
 class DamagedDatasetError(WorkbenchError):
     """A dataset's file is gone or its content is no longer what its fingerprint says."""
+
+
+class ConflictingDataError(BadInputError):
+    """Data to be added to a dataset differ from what it has for the same time."""
+
+
+class TimeRunsBackError(BadInputError):
+    """Quotes or bars of a stream are not in time order."""
