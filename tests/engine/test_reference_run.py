@@ -22,7 +22,7 @@ from workbench.domain.money import to_decimal, to_micro
 from workbench.domain.orders import ClientOrderId, Order
 from workbench.domain.quotes import Quote
 from workbench.engine import MatchingEngine
-from workbench.indicators import ema_first
+from workbench.indicators import ema
 
 SAMPLES = Path(
     os.environ.get("WORKBENCH_SAMPLE_DATA", Path(__file__).resolve().parents[2].parent / "shared" / "data")
@@ -60,7 +60,7 @@ def test_the_fills_and_the_balance_are_those_of_nautilus_trader():
         instruments=[GBP_USD], cost_book=cost_book, currency="USD", balance=to_micro(1_000_000)
     )
     quote = Quote(instrument=GBP_USD.id, time_ns=0, bid=1, ask=1)
-    fast, slow = ema_first.stream(10), ema_first.stream(20)
+    fast, slow = ema.stream(10, seed="first"), ema.stream(20, seed="first")
     fills, count, placed = [], 0, 0
     prices: list[int] = []
 

@@ -22,7 +22,6 @@ ONE_SERIES = {
     "sma": ind.sma,
     "wma": ind.wma,
     "ema": ind.ema,
-    "ema_first": ind.ema_first,
     "rsi": ind.rsi,
     "stdev": ind.stdev,
     "highest": ind.highest,
@@ -169,7 +168,7 @@ def test_means_that_tie_are_exactly_equal():
 @given(values=st.lists(half_points, min_size=1, max_size=120), lookback=lookbacks)
 def test_the_exponential_mean_from_the_first_value_is_that_of_pandas(values, lookback):
     expected = pd.Series(values).ewm(span=lookback, adjust=False).mean().to_numpy()
-    found = ind.ema_first.batch(values, lookback)
+    found = ind.ema(values, lookback, seed="first")
     assert np.isnan(found[: lookback - 1]).all()
     np.testing.assert_allclose(found[lookback - 1 :], expected[lookback - 1 :], rtol=1e-12)
 

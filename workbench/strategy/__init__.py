@@ -1,5 +1,11 @@
-"""How a strategy is written: Strategy, Param, rules as expressions, on_bar."""
+"""How a strategy is written: Strategy, Param, rules as expressions, on_bar.
 
+Every declared indicator is an attribute too: ``from workbench.strategy import adx, sma``.
+"""
+
+from typing import Any
+
+from workbench.indicators import indicators
 from workbench.strategy.decision import (
     SIZE_RISK_FRACTION,
     SIZE_UNITS,
@@ -14,26 +20,16 @@ from workbench.strategy.expressions import (
     Expr,
     Model,
     SideExpr,
-    atr,
     bar,
-    bollinger,
     crosses_above,
     crosses_below,
-    ema,
-    highest,
-    lowest,
-    macd,
     maximum,
     minimum,
     pips,
     predict,
     price,
-    rsi,
-    sma,
-    stdev,
-    true_range,
-    wma,
 )
+from workbench.strategy.indicator_expressions import constructor
 from workbench.strategy.parameters import Param
 from workbench.strategy.rendering import to_text
 from workbench.strategy.rule_settings import RuleSettings
@@ -95,38 +91,37 @@ __all__ = [
     "TouchAt",
     "Units",
     "VolatilityTarget",
-    "atr",
     "bar",
-    "bollinger",
     "client_order_id",
     "crosses_above",
     "crosses_below",
     "decide",
     "decide_bar",
     "decide_trailing",
-    "ema",
     "evaluate",
     "evaluate_expression",
     "expression_from_json",
     "expression_to_json",
-    "highest",
-    "lowest",
-    "macd",
     "maximum",
     "minimum",
     "pips",
     "predict",
     "price",
-    "rsi",
     "rules_from_json",
     "rules_to_json",
     "signal_arguments",
-    "sma",
     "spec",
-    "stdev",
     "strategy_from_spec",
     "to_text",
-    "true_range",
     "warm_up_bars",
-    "wma",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name.startswith("_") or name not in indicators():
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return constructor(name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *indicators()])

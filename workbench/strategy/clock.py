@@ -1,4 +1,4 @@
-"""New York's hour and weekday of many instants at once."""
+"""New York's hour, weekday and FX day of many instants at once."""
 
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -10,13 +10,15 @@ import numpy.typing as npt
 from workbench.domain.calendar import NEW_YORK, to_ns
 from workbench.indicators import compiled
 
-__all__ = ["clock_kernel", "new_york_offsets"]
+__all__ = ["CLOCK_ROWS", "clock_kernel", "new_york_offsets"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
+CLOCK_ROWS = 3
 _NS_PER_HOUR = 3_600_000_000_000
 _NS_PER_DAY = 24 * _NS_PER_HOUR
+_UNTIL_MIDNIGHT = 7 * _NS_PER_HOUR  # from 17:00
 _THURSDAY = 3  # 1970-01-01
 _YEARS = (1970, 2100)
 
@@ -55,13 +57,17 @@ def _offset(moment: datetime) -> int:
 
 
 @compiled
-def clock_kernel(time_ns: Ints, starts: Ints, offsets: Ints, hours: Floats, weekdays: Floats) -> None:
-    """Hour 0 to 23 and weekday 0 (Monday) to 6 by New York's clock at each instant."""
+def clock_kernel(time_ns: Ints, starts: Ints, offsets: Ints, clock: Floats) -> None:
+    """New York's clock at each instant, in the rows of `clock`.
+
+    Hour 0 to 23, weekday 0 (Monday) to 6, and the number of the FX day, which ends at 17:00.
+    """
     at = 0
     for i in range(time_ns.shape[0]):
         moment = time_ns[i]
         if moment < starts[at] or (at + 1 < starts.shape[0] and moment >= starts[at + 1]):
             at = max(0, np.searchsorted(starts, moment, side="right") - 1)
         local = moment + offsets[at]
-        hours[i] = local // _NS_PER_HOUR % 24
-        weekdays[i] = (local // _NS_PER_DAY + _THURSDAY) % 7
+        clock[0, i] = local // _NS_PER_HOUR % 24
+        clock[1, i] = (local // _NS_PER_DAY + _THURSDAY) % 7
+        clock[2, i] = (local + _UNTIL_MIDNIGHT) // _NS_PER_DAY

@@ -25,26 +25,16 @@ __all__ = [
     "Expr",
     "Model",
     "SideExpr",
-    "atr",
     "bar",
-    "bollinger",
     "crosses_above",
     "crosses_below",
-    "ema",
     "expression",
-    "highest",
-    "lowest",
-    "macd",
     "maximum",
     "minimum",
+    "number_expression",
     "pips",
     "predict",
     "price",
-    "rsi",
-    "sma",
-    "stdev",
-    "true_range",
-    "wma",
 ]
 
 NUMBER, TRUTH = "number", "truth"
@@ -161,10 +151,10 @@ class Expr:
         return _arithmetic("div", other, self)
 
     def __neg__(self) -> "Expr":
-        return Expr("neg", (_number(self, "-"),))
+        return Expr("neg", (number_expression(self, "-"),))
 
     def __abs__(self) -> "Expr":
-        return Expr("abs", (_number(self, "abs"),))
+        return Expr("abs", (number_expression(self, "abs"),))
 
     def __and__(self, other: object) -> "Expr":
         return Expr("and", (_truth(self, "&"), _truth(other, "&")), kind=TRUTH)
@@ -207,7 +197,14 @@ def expression(value: object, *, what: str = "value") -> Expr:
     return Expr("const", data=(("value", number + 0.0),))  # no minus zero, which reads like zero
 
 
-def _number(value: object, what: str) -> Expr:
+def number_expression(value: object, what: str) -> Expr:
+    """`value` as an expression that is a number.
+
+    Raises
+    ------
+    BadInputError
+        It is neither an expression nor a finite number, or it is a condition.
+    """
     item = expression(value, what=what)
     if item.kind != NUMBER:
         raise BadInputError(f"{what}: expected a number, found the condition {item!r}")
@@ -223,11 +220,11 @@ def _truth(value: object, what: str) -> Expr:
 
 
 def _compare(op: str, left: object, right: object) -> Expr:
-    return Expr(op, (_number(left, op), _number(right, op)), kind=TRUTH)
+    return Expr(op, (number_expression(left, op), number_expression(right, op)), kind=TRUTH)
 
 
 def _arithmetic(op: str, left: object, right: object) -> Expr:
-    return Expr(op, (_number(left, op), _number(right, op)))
+    return Expr(op, (number_expression(left, op), number_expression(right, op)))
 
 
 class SideExpr:
@@ -283,6 +280,11 @@ class BarExpr:
         """New York weekday of the bar's open, Monday 0 to Sunday 6."""
         return Expr("weekday")
 
+    @property
+    def session(self) -> Expr:
+        """Number of the FX day of the bar's open; a day ends at 17:00 in New York."""
+        return Expr("session")
+
 
 bar = BarExpr()
 
@@ -306,89 +308,6 @@ def pips(value: float) -> Expr:
     return Expr("pips", data=constant.data)
 
 
-def _indicator(op: str, value: object, n: object, *, least: int = 1) -> Expr:
-    k = lookback(n, name=f"{op} lookback", least=least)
-    return Expr(op, (_number(value, op),), data=(("n", k),))
-
-
-def sma(value: Expr, lookback_bars: int) -> Expr:
-    """Simple mean of the last bars."""
-    return _indicator("sma", value, lookback_bars)
-
-
-def wma(value: Expr, lookback_bars: int) -> Expr:
-    """Mean of the last bars with weights rising to the newest."""
-    return _indicator("wma", value, lookback_bars)
-
-
-def ema(value: Expr, lookback_bars: int, *, seed: str = "mean") -> Expr:
-    """Exponential mean with weight 2 / (n + 1).
-
-    Parameters
-    ----------
-    seed
-        "mean": of the first n values (TA-Lib), or "first": the first value (most charting tools).
-        Either way it is NaN before the n-th value.
-    """
-    if seed not in ("mean", "first"):
-        raise BadInputError(f"ema seed: expected 'mean' or 'first', found {seed!r}")
-    return _indicator("ema" if seed == "mean" else "ema_first", value, lookback_bars)
-
-
-def rsi(value: Expr, lookback_bars: int) -> Expr:
-    """Wilder's relative strength index, 0 to 100; 50 where nothing moved."""
-    return _indicator("rsi", value, lookback_bars)
-
-
-def stdev(value: Expr, lookback_bars: int) -> Expr:
-    """Population standard deviation of the last bars."""
-    return _indicator("stdev", value, lookback_bars, least=2)
-
-
-def highest(value: Expr, lookback_bars: int) -> Expr:
-    """Greatest of the last bars, this one included; take ``.lag(1)`` for a breakout level."""
-    return _indicator("highest", value, lookback_bars)
-
-
-def lowest(value: Expr, lookback_bars: int) -> Expr:
-    """Least of the last bars, this one included; take ``.lag(1)`` for a breakout level."""
-    return _indicator("lowest", value, lookback_bars)
-
-
-def _side_of(value: object, op: str) -> SideExpr:
-    if isinstance(value, BarExpr):
-        return value.mid
-    if isinstance(value, SideExpr):
-        return value
-    raise BadInputError(f"{op}: expected bar, bar.bid, bar.ask or bar.mid, found {value!r}")
-
-
-def atr(of: BarExpr | SideExpr, lookback_bars: int) -> Expr:
-    """Wilder's average true range in points; of `bar` it is that of the mid."""
-    side = _side_of(of, "atr")
-    k = lookback(lookback_bars, name="atr lookback")
-    return Expr("atr", (side.high, side.low, side.close), data=(("n", k),))
-
-
-def true_range(of: BarExpr | SideExpr) -> Expr:
-    """Range of the bar that includes the close before."""
-    side = _side_of(of, "true_range")
-    return Expr("true_range", (side.high, side.low, side.close))
-
-
-def macd(value: Expr, *, fast: int = 12, slow: int = 26, signal: int = 9) -> tuple[Expr, Expr, Expr]:
-    """MACD line, signal and histogram."""
-    line = ema(value, fast) - ema(value, slow)
-    smooth = ema(line, signal)
-    return line, smooth, line - smooth
-
-
-def bollinger(value: Expr, lookback_bars: int, *, width: float = 2.0) -> tuple[Expr, Expr, Expr]:
-    """Lower band, mean and upper band, `width` population deviations apart."""
-    middle, reach = sma(value, lookback_bars), width * stdev(value, lookback_bars)
-    return middle - reach, middle, middle + reach
-
-
 def minimum(left: Expr | float, right: Expr | float) -> Expr:
     """The lesser of two values at every bar; NaN if either is."""
     return _arithmetic("min", left, right)
@@ -402,14 +321,18 @@ def maximum(left: Expr | float, right: Expr | float) -> Expr:
 def crosses_above(left: Expr | float, right: Expr | float) -> Expr:
     """True at the bar where `left` is above `right` and was not at the bar before."""
     return Expr(
-        "crosses_above", (_number(left, "crosses_above"), _number(right, "crosses_above")), kind=TRUTH
+        "crosses_above",
+        (number_expression(left, "crosses_above"), number_expression(right, "crosses_above")),
+        kind=TRUTH,
     )
 
 
 def crosses_below(left: Expr | float, right: Expr | float) -> Expr:
     """True at the bar where `left` is below `right` and was not at the bar before."""
     return Expr(
-        "crosses_below", (_number(left, "crosses_below"), _number(right, "crosses_below")), kind=TRUTH
+        "crosses_below",
+        (number_expression(left, "crosses_below"), number_expression(right, "crosses_below")),
+        kind=TRUTH,
     )
 
 
@@ -432,7 +355,8 @@ def predict(model: Model, features: Sequence[Expr | float]) -> Expr:
             f"predict: expected a list of {len(model.feature_names)} ({names}), found {found}"
         )
     args = tuple(
-        _number(item, f"feature {name}") for name, item in zip(model.feature_names, features, strict=True)
+        number_expression(item, f"feature {name}")
+        for name, item in zip(model.feature_names, features, strict=True)
     )
     data = (("features", list(model.feature_names)), ("model", str(model.digest)))
     return Expr("predict", args, data=data, model=model)

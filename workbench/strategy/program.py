@@ -4,6 +4,7 @@ A batch runs blocks of many bars, a stream blocks of one, through the same compi
 carried state, so both give the same bits; user-written rules need no compilation of their own.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -14,31 +15,12 @@ import numpy.typing as npt
 
 from workbench.domain.instruments import Instrument
 from workbench.errors import BadInputError
-from workbench.indicators import (
-    compiled,
-    ema,
-    ema_first,
-    highest,
-    lowest,
-    rsi,
-    sma,
-    stdev,
-    wma,
-)
-from workbench.indicators.kernels import (
-    atr_kernel,
-    ema_first_kernel,
-    ema_kernel,
-    highest_kernel,
-    lowest_kernel,
-    rsi_kernel,
-    sma_kernel,
-    stdev_kernel,
-    true_range_kernel,
-    wma_kernel,
-)
-from workbench.strategy.clock import clock_kernel
+from workbench.indicators import compiled, indicators
+from workbench.indicators.calling import MAX_INPUTS, call_kernel
+from workbench.indicators.declaring import Indicator
+from workbench.strategy.clock import CLOCK_ROWS, clock_kernel
 from workbench.strategy.expressions import FIELDS, MAX_NODES, SIDES, Expr, Model
+from workbench.strategy.indicator_expressions import outputs_of, settings_of
 
 __all__ = [
     "BLOCK",
@@ -55,29 +37,31 @@ __all__ = [
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-READS_CLOCK = 8  # in `Program.reads`: the hour or weekday is used
+READS_CLOCK = 8  # in `Program.reads`: hour, weekday or session is used
 BLOCK = 512  # bars: buffers of a whole rule stay in the second-level cache
 PRICES = tuple(f"{side}_{field}" for side in SIDES[:2] for field in FIELDS)  # rows of a block of prices
 
 OPS = (
-    "price", "const", "hour", "weekday",
+    "price", "const", "hour", "weekday", "session",
     "add", "sub", "mul", "div", "neg", "abs", "min", "max",
     "lt", "le", "gt", "ge", "eq", "ne", "and", "or", "not",
-    "lag", "crosses_above", "crosses_below",
-    "sma", "wma", "ema", "ema_first", "rsi", "stdev", "highest", "lowest", "atr", "true_range", "predict",
+    "lag", "crosses_above", "crosses_below", "predict", "indicator", "filled",
 )  # fmt: skip
 (
-    PRICE, CONST, HOUR, WEEKDAY,
+    PRICE, CONST, HOUR, WEEKDAY, SESSION,
     ADD, SUB, MUL, DIV, NEG, ABS, MIN, MAX,
     LT, LE, GT, GE, EQ, NE, AND, OR, NOT,
-    LAG, CROSSES_ABOVE, CROSSES_BELOW,
-    SMA, WMA, EMA, EMA_FIRST, RSI, STDEV, HIGHEST, LOWEST, ATR, TRUE_RANGE, PREDICT,
-) = range(35)  # fmt: skip
+    LAG, CROSSES_ABOVE, CROSSES_BELOW, PREDICT, INDICATOR, FILLED,
+) = range(28)  # fmt: skip
 _CODE = {name: number for number, name in enumerate(OPS)}
-_INDICATORS = {item.name: item for item in (sma, wma, ema, ema_first, rsi, stdev, highest, lowest)}
+_CLOCK = ("hour", "weekday", "session")
 
-# columns of the code table: operation, up to three arguments (node numbers), a whole number, state offset
-(N_OP, N_A, N_B, N_C, N_NUMBER, N_STATE) = range(6)
+# columns of the code table: operation, up to five arguments (node numbers), a whole number, where its
+# parameters and its state begin and end in the state, address of the kernel, numbers of inputs and outputs
+(
+    N_OP, N_A, N_B, N_C, N_D, N_E, N_NUMBER, N_PARAMETERS, N_STATE, N_END,
+    N_KERNEL, N_INPUTS, N_OUTPUTS, _COLUMNS,
+) = range(14)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +75,7 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """Rules for one instrument, ready to run."""
+    """Rules for one instrument, ready to run in this process: its kernels are known by their address."""
 
     code: Ints
     constants: Floats
@@ -105,50 +89,61 @@ class Program:
         """How many different expressions are computed."""
         return len(self.code)
 
+    def __reduce__(self) -> Any:
+        raise TypeError("a program can not go to another process; send the rules and compile them there")
+
 
 def compile_program(outputs: Sequence[Expr | None], *, instrument: Instrument) -> Program:
     """The program that computes `outputs`, each different subexpression once."""
     numbers: dict[str, int] = {}
-    order: list[Expr] = []
+    order: list[Expr | None] = []  # None: another output of the indicator before it
     for item in outputs:
         if item is not None:
             _visit(item, numbers, order)
-    code = np.zeros((len(order), 6), np.int64)
+    code = np.zeros((len(order), _COLUMNS), np.int64)
     constants = np.zeros(len(order))
-    lags: list[tuple[int, int]] = []
+    state: list[float] = []
     predictions: list[Prediction] = []
     reads: set[int] = set()
-    size = 0
     for node, item in enumerate(order):
+        if item is None:
+            code[node, N_OP] = FILLED
+            continue
         data = dict(item.data)
         args = [numbers[argument.key] for argument in item.args]
         name, number = item.op, int(data.get("n", 0))
-        if name == "predict":
+        code[node, N_PARAMETERS] = code[node, N_STATE] = len(state)
+        if found := indicators().get(name):
+            settings = settings_of(found, item)
+            state += found.encoded(settings)
+            code[node, N_STATE] = len(state)
+            state += [0.0] * found.state_size(settings)
+            code[node, N_KERNEL], code[node, N_INPUTS] = found.address(), len(found.inputs)
+            code[node, N_OUTPUTS] = len(found.outputs)
+            name = "indicator"
+        elif name == "predict":
             assert item.model is not None  # made by `predict` or `rules_from_json`, which both demand it
             predictions.append(Prediction(node, tuple(args), item.model))
             args = []
         elif name == "price":
             number = SIDES.index(data["side"]) * len(FIELDS) + FIELDS.index(data["field"])
             reads |= {number} if number < 8 else {number - 8, number - 4}  # the mid needs both sides
-        elif name in ("hour", "weekday"):
+        elif name in _CLOCK:
             reads.add(READS_CLOCK)
         elif name in ("const", "pips", "level"):
             constants[node] = _constant(item, instrument)
             name = "const"
+        elif name == "lag":
+            state += [0.0, *[math.nan] * number]
+        elif name.startswith("crosses"):
+            state += [math.nan] * 2
         code[node, N_OP] = _CODE[name]
         code[node, N_A : N_A + len(args)] = args
         code[node, N_NUMBER] = number
-        code[node, N_STATE] = size
-        if name == "lag":
-            lags.append((size + 1, size + 1 + number))
-        elif name.startswith("crosses"):
-            lags.append((size, size + 2))
-        size += _state_size(name, number)
-    state = np.zeros(size)
-    for start, stop in lags:
-        state[start:stop] = np.nan
+        code[node, N_END] = len(state)
     chosen = tuple(-1 if item is None else numbers[item.key] for item in outputs)
-    return Program(code, constants, state, chosen, tuple(predictions), np.array(sorted(reads), np.int64))
+    kept = np.array(state, np.float64)
+    return Program(code, constants, kept, chosen, tuple(predictions), np.array(sorted(reads), np.int64))
 
 
 def required_bars(outputs: Sequence[Expr | None]) -> int:
@@ -157,23 +152,23 @@ def required_bars(outputs: Sequence[Expr | None]) -> int:
 
     def visit(item: Expr) -> int:
         if item.key not in needed:
-            n = int(dict(item.data).get("n", 0))
             before = max((visit(argument) for argument in item.args), default=1)
-            needed[item.key] = before + _extra_bars(item.op, n)
+            needed[item.key] = before + _extra_bars(item)
         return needed[item.key]
 
     return max((visit(item) for item in outputs if item is not None), default=1)
 
 
-def _extra_bars(op: str, n: int) -> int:
-    if op in ("lag", "rsi", "atr"):
-        return n
-    if op in ("crosses_above", "crosses_below", "true_range"):
+def _extra_bars(item: Expr) -> int:
+    if item.op == "lag":
+        return int(dict(item.data)["n"])
+    if item.op in ("crosses_above", "crosses_below"):
         return 1
-    return n - 1 if op in _INDICATORS else 0
+    found = indicators().get(item.op)
+    return found.warm_up(settings_of(found, item)) if found else 0
 
 
-def _visit(root: Expr, numbers: dict[str, int], order: list[Expr]) -> None:
+def _visit(root: Expr, numbers: dict[str, int], order: list[Expr | None]) -> None:
     """Number `root` and all below it, arguments first, without recursion."""
     stack: list[tuple[Expr, bool]] = [(root, False)]
     while stack:
@@ -181,8 +176,7 @@ def _visit(root: Expr, numbers: dict[str, int], order: list[Expr]) -> None:
         if item.key in numbers:
             continue
         if ready:
-            numbers[item.key] = len(order)
-            order.append(item)
+            _place(item, indicators().get(item.op), numbers, order)
             if len(order) > MAX_NODES:
                 raise BadInputError(
                     f"expected rules of at most {MAX_NODES:,} different expressions, found more"
@@ -192,6 +186,17 @@ def _visit(root: Expr, numbers: dict[str, int], order: list[Expr]) -> None:
         stack.extend((argument, False) for argument in item.args)
 
 
+def _place(item: Expr, of: Indicator | None, numbers: dict[str, int], order: list[Expr | None]) -> None:
+    """Give `item` a node: for an indicator of several outputs one for each, all filled by the first."""
+    if of is None or len(of.outputs) == 1:
+        numbers[item.key] = len(order)
+        order.append(item)
+        return
+    for place, sibling in enumerate(outputs_of(of, item)):
+        numbers[sibling.key] = len(order)
+        order.append(item if place == 0 else None)
+
+
 def _constant(item: Expr, instrument: Instrument) -> float:
     value = dict(item.data)["value"]
     if item.op == "pips":
@@ -199,12 +204,6 @@ def _constant(item: Expr, instrument: Instrument) -> float:
     if item.op == "level":
         return float(Decimal(value).scaleb(instrument.digits))
     return float(value)
-
-
-def _state_size(op: str, n: int) -> int:
-    if op in _INDICATORS:
-        return _INDICATORS[op].state_size(n)
-    return {"lag": 1 + n, "crosses_above": 2, "crosses_below": 2, "atr": 3, "true_range": 2}.get(op, 0)
 
 
 @compiled
@@ -315,23 +314,28 @@ def _logic_kernel(op: int, a: Floats, b: Floats, out: Floats) -> None:
 
 
 @compiled
-def _window_kernel(op: int, state: Floats, at: int, n: int, x: Floats, out: Floats) -> None:
-    if op == SMA:
-        sma_kernel(state, at, n, x, out)
-    elif op == WMA:
-        wma_kernel(state, at, n, x, out)
-    elif op == EMA:
-        ema_kernel(state, at, n, x, out)
-    elif op == EMA_FIRST:
-        ema_first_kernel(state, at, n, x, out)
-    elif op == RSI:
-        rsi_kernel(state, at, n, x, out)
-    elif op == STDEV:
-        stdev_kernel(state, at, n, x, out)
-    elif op == HIGHEST:
-        highest_kernel(state, at, n, x, out)
-    elif op == LOWEST:
-        lowest_kernel(state, at, n, x, out)
+def _indicator_kernel(row: Ints, state: Floats, values: Floats, m: int, out: Floats) -> None:
+    """Call the kernel of a node."""
+    address, inputs = row[N_KERNEL], row[N_INPUTS]
+    parameters = state[row[N_PARAMETERS] : row[N_STATE]]
+    own = state[row[N_STATE] : row[N_END]]
+    a = values[row[N_A], :m]
+    if inputs == 1:
+        call_kernel(address, own, parameters, (a,), out)
+        return
+    b = values[row[N_B], :m]
+    if inputs == 2:
+        call_kernel(address, own, parameters, (a, b), out)
+        return
+    c = values[row[N_C], :m]
+    if inputs == 3:
+        call_kernel(address, own, parameters, (a, b, c), out)
+        return
+    d = values[row[N_D], :m]
+    if inputs == 4:
+        call_kernel(address, own, parameters, (a, b, c, d), out)
+    elif inputs == MAX_INPUTS:
+        call_kernel(address, own, parameters, (a, b, c, d, values[row[N_E], :m]), out)
 
 
 @compiled
@@ -348,7 +352,8 @@ def run_nodes(
 ) -> None:
     """Compute nodes `first` to `last` (exclusive) of a block of `m` bars into the rows of `values`.
 
-    `prices` has a row for each of `PRICES`, `clock` the rows hour and weekday.
+    `prices` has a row for each of `PRICES`, `clock` the rows of
+    `clock_kernel`.
     """
     for node in range(first, last):
         op = code[node, N_OP]
@@ -357,8 +362,8 @@ def run_nodes(
         out = values[node, :m]
         a = values[code[node, N_A], :m]
         b = values[code[node, N_B], :m]
-        if op >= SMA and op <= LOWEST:
-            _window_kernel(op, state, at, number, a, out)
+        if op == INDICATOR:
+            _indicator_kernel(code[node], state, values, m, values[node : node + code[node, N_OUTPUTS]])
         elif op >= ADD and op <= MAX:
             _arithmetic_kernel(op, a, b, out)
         elif op >= LT and op <= NE:
@@ -377,16 +382,14 @@ def run_nodes(
             out[:] = clock[0, :m]
         elif op == WEEKDAY:
             out[:] = clock[1, :m]
+        elif op == SESSION:
+            out[:] = clock[2, :m]
         elif op == LAG:
             _lag_kernel(state, at, number, a, out)
         elif op == CROSSES_ABOVE:
             _cross_kernel(state, at, 1.0, a, b, out)
         elif op == CROSSES_BELOW:
             _cross_kernel(state, at, -1.0, a, b, out)
-        elif op == ATR:
-            atr_kernel(state, at, number, a, b, values[code[node, N_C], :m], out)
-        elif op == TRUE_RANGE:
-            true_range_kernel(state, at, a, b, values[code[node, N_C], :m], out)
 
 
 @compiled
@@ -440,12 +443,12 @@ def run_batch(
     count = columns[0].shape[0]
     values = np.empty((max(1, code.shape[0]), BLOCK))
     prices = np.empty((8, BLOCK))
-    clock = np.empty((2, BLOCK))
+    clock = np.empty((CLOCK_ROWS, BLOCK))
     for start in range(0, count, BLOCK):
         m = min(BLOCK, count - start)
         for row in reads:
             if row == READS_CLOCK:
-                clock_kernel(open_ns[start : start + m], offset_starts, offsets, clock[0], clock[1])
+                clock_kernel(open_ns[start : start + m], offset_starts, offsets, clock)
             else:
                 column = columns[row][start : start + m]
                 for i in range(m):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from workbench.indicators import indicators
+from workbench.indicators.declaring import VOLUME, Indicator
+
 if TYPE_CHECKING:
     from workbench.strategy.expressions import Expr
 
@@ -41,7 +44,7 @@ def _render_new(expr: Expr, seen: dict[str, tuple[str, int]]) -> tuple[str, int]
     op = expr.op
     if op == "price":
         return f"bar.{data['side']}.{data['field']}", _ATOM
-    if op in ("hour", "weekday"):
+    if op in ("hour", "weekday", "session"):
         return f"bar.{op}", _ATOM
     if op == "const":
         value = data["value"]
@@ -52,10 +55,8 @@ def _render_new(expr: Expr, seen: dict[str, tuple[str, int]]) -> tuple[str, int]
         return f'price("{data["value"]}")', _ATOM
     if op == "pips":
         return f"pips({data['value']:g})", _ATOM
-    if op in ("atr", "true_range"):
-        side = dict(expr.args[0].data)["side"]
-        of = "bar" if side == "mid" else f"bar.{side}"
-        return (f"atr({of}, {data['n']})" if op == "atr" else f"true_range({of})"), _ATOM
+    if found := indicators().get(op):
+        return _call(found, expr, seen), _ATOM
     parts = [_render(item, seen) for item in expr.args]
     if op in _INFIX:
         sign, strength = _INFIX[op]
@@ -71,11 +72,35 @@ def _render_new(expr: Expr, seen: dict[str, tuple[str, int]]) -> tuple[str, int]
     if op == "predict":
         return f"predict({data['model'][:12]}, [{', '.join(text for text, _ in parts)}])", _ATOM
     inside = [text for text, _ in parts]
-    if "n" in data:
-        inside.append(str(data["n"]))
-    if op == "ema_first":
-        return f'ema({", ".join(inside)}, seed="first")', _ATOM
     return f"{_CALLS.get(op, op)}({', '.join(inside)})", _ATOM
+
+
+def _call(of: Indicator, expr: Expr, seen: dict[str, tuple[str, int]]) -> str:
+    """An indicator as it is called: the bar or series, then the parameters that are not the usual ones."""
+    data = dict(expr.data)
+    inside: list[str] = []
+    if of.prices:
+        side = dict(expr.args[of.inputs.index(of.prices[0])].data)["side"]
+        inside.append("bar" if side == "mid" else f"bar.{side}")
+    named = [(name, arg) for name, arg in zip(of.inputs, expr.args, strict=True)]
+    inside += [_render(arg, seen)[0] for name, arg in named if name in of.series]
+    plain = True  # as long as none was left out, values need no name
+    for item in of.parameters:
+        value = data[item.name]
+        if value == item.default:
+            plain = False
+            continue
+        text = (
+            repr(value)
+            if isinstance(value, int)
+            else f'"{value}"'
+            if isinstance(value, str)
+            else f"{value:g}"
+        )
+        inside.append(text if plain and item.default is None else f"{item.name}={text}")
+    inside += [f"{name}={_render(arg, seen)[0]}" for name, arg in named if name == VOLUME]
+    output = f".{data['output']}" if len(of.outputs) > 1 else ""
+    return f"{of.name}({', '.join(inside)}){output}"
 
 
 def _enclosed(part: tuple[str, int], *, above: int) -> str:

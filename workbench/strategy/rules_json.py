@@ -6,12 +6,14 @@ back goes through the same checks as rules written in code.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from workbench.errors import BadInputError
+from workbench.indicators import indicators
 from workbench.strategy import expressions as ex
 from workbench.strategy.expressions import Expr, Model
+from workbench.strategy.indicator_expressions import from_settings, to_settings
 from workbench.strategy.rules import RiskFraction, Rules, Units
 from workbench.strategy.sizes import size_settings
 
@@ -38,18 +40,11 @@ _BINARY: dict[str, Callable[[Any, Any], Expr]] = {
     "crosses_below": ex.crosses_below,
 }
 _UNARY: dict[str, Callable[[Any], Expr]] = {"neg": lambda a: -a, "abs": abs, "not": lambda a: ~a}
-_WINDOW: dict[str, Callable[[Any, Any], Expr]] = {
-    "lag": lambda a, n: a.lag(n),
-    "sma": ex.sma,
-    "wma": ex.wma,
-    "ema": ex.ema,
-    "ema_first": lambda a, n: ex.ema(a, n, seed="first"),
-    "rsi": ex.rsi,
-    "stdev": ex.stdev,
-    "highest": ex.highest,
-    "lowest": ex.lowest,
+_LEAF: dict[str, Callable[[], Expr]] = {
+    "hour": lambda: ex.bar.hour,
+    "weekday": lambda: ex.bar.weekday,
+    "session": lambda: ex.bar.session,
 }
-_LEAF: dict[str, Callable[[], Expr]] = {"hour": lambda: ex.bar.hour, "weekday": lambda: ex.bar.weekday}
 
 
 def expression_to_json(expr: Expr) -> Any:
@@ -63,11 +58,12 @@ def _write(expr: Expr, depth: int) -> Any:
     data = dict(expr.data)
     if expr.op == "const":
         return data["value"]
-    if expr.op in ("atr", "true_range"):  # the three prices follow from the side
-        return {"op": expr.op, "side": dict(expr.args[0].data)["side"], **data}
+    operands: Sequence[Expr] = expr.args
+    if found := indicators().get(expr.op):
+        data, operands = to_settings(found, expr)
     value = {"op": expr.op, **data}
-    if expr.args:
-        value["of"] = [_write(item, depth + 1) for item in expr.args]
+    if operands:
+        value["of"] = [_write(item, depth + 1) for item in operands]
     return value
 
 
@@ -110,9 +106,11 @@ def _make(op: str, args: list[Expr], data: dict[str, Any], models: Mapping[str, 
     if op in _UNARY:
         _shape(op, args, data, operands=1)
         return _UNARY[op](*args)
-    if op in _WINDOW:
+    if found := indicators().get(op):
+        return from_settings(found, data, args)
+    if op == "lag":
         _shape(op, args, data, operands=1, names=("n",))
-        return _WINDOW[op](args[0], data["n"])
+        return args[0].lag(data["n"])
     if op in _LEAF:
         _shape(op, args, data, operands=0)
         return _LEAF[op]()
@@ -132,16 +130,11 @@ def _make(op: str, args: list[Expr], data: dict[str, Any], models: Mapping[str, 
     if op == "pips":
         _shape(op, args, data, operands=0, names=("value",))
         return ex.pips(data["value"])
-    if op == "atr":
-        _shape(op, args, data, operands=0, names=("side", "n"))
-        return ex.atr(_side(op, data["side"]), data["n"])
-    if op == "true_range":
-        _shape(op, args, data, operands=0, names=("side",))
-        return ex.true_range(_side(op, data["side"]))
     if op == "predict":
         return _prediction(args, data, models)
-    known = sorted([*_BINARY, *_UNARY, *_WINDOW, *_LEAF, "atr", "const", "level", "pips", "predict", "price"])
-    raise BadInputError(f"unknown operation {op!r}; known: {', '.join(known)}, true_range")
+    plain = ("const", "lag", "level", "pips", "predict", "price")
+    known = sorted([*_BINARY, *_UNARY, *_LEAF, *plain, *indicators()])
+    raise BadInputError(f"unknown operation {op!r}; known: {', '.join(known)}")
 
 
 def _prediction(args: list[Expr], data: dict[str, Any], models: Mapping[str, Model]) -> Expr:

@@ -1,0 +1,1 @@
+"""The indicators, a file each. `workbench.indicators.registry` finds what is declared here."""

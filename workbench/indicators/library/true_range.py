@@ -1,0 +1,42 @@
+"""True range."""
+
+import math
+
+import numpy as np
+
+from workbench.indicators.compiled import borrowing, borrowing_inline
+from workbench.indicators.declaring import Floats, Indicator
+
+__all__ = ["range_from", "true_range"]
+
+
+@borrowing_inline
+def range_from(high: float, low: float, previous_close: float) -> float:
+    """True range of one bar."""
+    top = high if high > previous_close else previous_close
+    bottom = low if low < previous_close else previous_close
+    return top - bottom
+
+
+@borrowing
+def _true_range_kernel(
+    state: Floats, parameters: Floats, high: Floats, low: Floats, close: Floats, out: Floats
+) -> None:
+    """Range of the bar that includes the close before: max(high, close[t-1]) - min(low, close[t-1]).
+
+    NaN at the first bar: Wilder (1978); TA-Lib's TRANGE.
+    """
+    result = out[0]
+    count, previous = int(state[0]), state[1]
+    for i in range(close.shape[0]):
+        if not math.isfinite(high[i] + low[i] + close[i]):
+            count = 0
+            result[i] = np.nan
+            continue
+        result[i] = range_from(high[i], low[i], previous) if count > 0 else np.nan
+        previous = close[i]
+        count = 1
+    state[0], state[1] = count, previous
+
+
+true_range = Indicator("true_range", _true_range_kernel, inputs=["high", "low", "close"], state=2, warm_up=1)
