@@ -6,44 +6,27 @@ It prices backtest, replay, paper and the check of live statements alike.
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from datetime import date
 from types import MappingProxyType
 from typing import Any
 
+from workbench.domain.cost_diff import CostChange, changes_between, changes_table
+from workbench.domain.cost_tables import book_html, book_table
+from workbench.domain.cost_terms import HOURS_OF_WEEK, FinancingMode, InstrumentCosts, swap_weekdays
+from workbench.domain.cost_text import json_text
 from workbench.domain.instruments import InstrumentId, instrument
 from workbench.errors import BadInputError
 
-__all__ = ["HOURS_OF_WEEK", "CostBook", "InstrumentCosts", "retail_book", "retail_costs"]
-
-HOURS_OF_WEEK = 168
-_WHOLE = ("commission_ppm", "financing_long_ppm", "financing_short_ppm", "margin_rate_ppm", "slippage_points")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InstrumentCosts:
-    """What trading one instrument costs."""
-
-    spread_points: tuple[int, ...]  # by hour of week, see `workbench.domain.calendar.hour_of_week`
-    commission_ppm: int  # of the traded value, each side, in the quote currency
-    financing_long_ppm: int  # annual rate on a long position, negative pays; 365 days
-    financing_short_ppm: int  # annual rate on a short position
-    margin_rate_ppm: int
-    slippage_points: int = 0  # against the order, on market and stop fills
-
-    def __post_init__(self) -> None:
-        for number in (*self.spread_points, *(getattr(self, name) for name in _WHOLE)):
-            if isinstance(number, bool) or not isinstance(number, int):
-                raise BadInputError(f"expected whole points and whole millionths, found {number!r}")
-        if len(self.spread_points) != HOURS_OF_WEEK or min(self.spread_points) < 0:
-            raise BadInputError(
-                f"expected {HOURS_OF_WEEK} spreads of 0 or more points, one an hour of the week; "
-                f"found {len(self.spread_points)}"
-            )
-        if not 0 < self.margin_rate_ppm <= 1_000_000:
-            raise BadInputError(f"expected a margin rate in (0, 1], found {self.margin_rate_ppm / 1e6}")
-        if self.commission_ppm < 0 or self.slippage_points < 0:
-            raise BadInputError("expected commission and slippage of 0 or more")
+__all__ = [
+    "HOURS_OF_WEEK",
+    "CostBook",
+    "FinancingMode",
+    "InstrumentCosts",
+    "retail_book",
+    "retail_costs",
+    "swap_weekdays",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,15 +34,24 @@ class CostBook:
     """Costs of a broker as of a date; `version` is the hash of the content."""
 
     broker: str
-    valid_from: date
+    valid_from: date  # the FX day that begins at 17:00 New York of the day before
     costs: Mapping[InstrumentId, InstrumentCosts] = field(default_factory=dict)
+    parent: str = ""  # version of the book this one was made from
+    note: str = ""  # why it was made; like the parent no part of the version
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "costs", MappingProxyType(dict(self.costs)))
 
     def __reduce__(self) -> tuple[Any, ...]:
         # a read-only mapping can not be pickled, and books travel to the processes of a sweep
-        return _rebuilt, (self.broker, self.valid_from, dict(self.costs))
+        values = {item.name: getattr(self, item.name) for item in fields(self)}
+        return _rebuilt, ({**values, "costs": dict(self.costs)},)
+
+    def __str__(self) -> str:
+        return "\n".join(book_table(self))
+
+    def _repr_html_(self) -> str:
+        return book_html(self)
 
     def of(self, name: str) -> InstrumentCosts:
         """The costs of one instrument.
@@ -77,30 +69,97 @@ class CostBook:
             )
         return found
 
-    def to_json(self) -> dict[str, Any]:
-        """A plain value that `from_json` reads back."""
-        return {
-            "broker": self.broker,
-            "valid_from": self.valid_from.isoformat(),
-            "costs": {name: asdict(item) for name, item in sorted(self.costs.items())},
-        }
+    def with_costs(
+        self, name: str, costs: InstrumentCosts | None = None, /, *, note: str = "", **changes: Any
+    ) -> "CostBook":
+        """A book in which one instrument costs something else; this one stays as it is.
 
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> "CostBook":
-        """The book that `to_json` wrote.
+        Parameters
+        ----------
+        name
+            The instrument; a new one needs `costs`.
+        costs
+            All its costs; without, those of this book.
+        note
+            Why; by default what was changed.
+        changes
+            Fields of `InstrumentCosts`, as in ``commission_ppm=30``.
 
         Raises
         ------
         BadInputError
-            A field is missing, unknown or of another kind.
+            An unknown instrument or field, or a cost that is impossible.
+        """
+        known = {item.name for item in fields(InstrumentCosts)}
+        if unknown := sorted(set(changes) - known):
+            raise BadInputError(f"unknown cost {', '.join(unknown)}; costs are {', '.join(sorted(known))}")
+        item = replace(self.of(name) if costs is None else costs, **changes)
+        return self.replace(costs={**self.costs, InstrumentId(name): item}, note=note)
+
+    def without(self, name: str, *, note: str = "") -> "CostBook":
+        """A book without an instrument."""
+        self.of(name)
+        kept = {key: item for key, item in self.costs.items() if key != name}
+        return self.replace(costs=kept, note=note)
+
+    def replace(
+        self,
+        *,
+        broker: str | None = None,
+        valid_from: date | None = None,
+        costs: Mapping[InstrumentId, InstrumentCosts] | None = None,
+        note: str = "",
+    ) -> "CostBook":
+        """A book with other contents, which names this one as its parent.
+
+        The note is what was changed unless another is given.
+        """
+        book = CostBook(
+            broker=self.broker if broker is None else broker,
+            valid_from=self.valid_from if valid_from is None else valid_from,
+            costs=self.costs if costs is None else costs,
+            parent=self.version,
+        )
+        said = note or "; ".join(str(item) for item in self.diff(book))
+        return replace(book, note=said)
+
+    def diff(self, other: "CostBook") -> list[CostChange]:
+        """What is different in `other`, in order of instrument and field."""
+        return changes_between(self, other)
+
+    def diff_text(self, other: "CostBook") -> str:
+        """The same as a table; one line saying so when nothing is."""
+        return "\n".join(changes_table(self.diff(other)))
+
+    def to_json(self) -> dict[str, Any]:
+        """A plain value that `from_json` reads back."""
+        history = {name: getattr(self, name) for name in ("parent", "note") if getattr(self, name)}
+        return {**self._content(), **history}
+
+    def to_text(self) -> str:
+        """The JSON of a file that a person edits: spreads with one line a day, from 17:00 New York on."""
+        return json_text(self.to_json())
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "CostBook":
+        """The book that `to_json`, or a person, wrote.
+
+        Raises
+        ------
+        BadInputError
+            A field is missing, unknown or of another kind; the message names the instrument.
         """
         try:
-            costs = {
-                InstrumentId(name): InstrumentCosts(**{**item, "spread_points": tuple(item["spread_points"])})
-                for name, item in value["costs"].items()
-            }
+            unknown = sorted(set(value) - {item.name for item in fields(cls)})
+            if unknown:
+                raise ValueError(f"unknown field {', '.join(unknown)}")
+            costs = {name: _costs_from(name, item) for name, item in value["costs"].items()}
             return cls(
-                broker=value["broker"], valid_from=date.fromisoformat(value["valid_from"]), costs=costs
+                broker=value["broker"],
+                valid_from=date.fromisoformat(value["valid_from"]),
+                costs=costs,
+                parent=value.get("parent", ""),
+                note=value.get("note", ""),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise BadInputError(
@@ -111,12 +170,30 @@ class CostBook:
     @property
     def version(self) -> str:
         """SHA-256 of the canonical content, hexadecimal."""
-        text = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
+        text = json.dumps(self._content(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
+    def _content(self) -> dict[str, Any]:
+        return {
+            "broker": self.broker,
+            "valid_from": self.valid_from.isoformat(),
+            "costs": {name: item.to_json() for name, item in sorted(self.costs.items())},
+        }
 
-def _rebuilt(broker: str, valid_from: date, costs: dict[InstrumentId, InstrumentCosts]) -> CostBook:
-    return CostBook(broker=broker, valid_from=valid_from, costs=costs)
+
+def _costs_from(name: str, value: Any) -> InstrumentCosts:
+    if not isinstance(value, Mapping):
+        raise BadInputError(
+            f"expected a cost book with costs by instrument; costs of {name}: found {value!r:.40}"
+        )
+    try:
+        return InstrumentCosts.from_json(value)
+    except BadInputError as error:
+        raise BadInputError(f"expected a cost book; costs of {name}: {error}") from None
+
+
+def _rebuilt(values: dict[str, Any]) -> CostBook:
+    return CostBook(**values)
 
 
 def retail_costs(name: str) -> InstrumentCosts:
