@@ -67,7 +67,7 @@ TESTS: dict[str, tuple[str, list[str], Path]] = {
 
 
 def main(arguments: list[str]) -> int:
-    # a background job ignores Ctrl-C, one under nohup a hang-up; children inherit that, and the tests send both
+    # background jobs ignore Ctrl-C, under nohup a hang-up too; children inherit that, and the tests send both
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     stages = QUICK if "--quick" in arguments else {**QUICK, **TYPESCRIPT, **TESTS}
