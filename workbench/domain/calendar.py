@@ -1,13 +1,22 @@
-"""The FX week and day: Sunday 17:00 to Friday 17:00 New York, with daylight saving.
+"""The FX calendar: days, hours, holidays, value dates; import checks, bars, swaps and live ask here.
 
-Source: FX market convention (the trading day ends 17:00 New York); financing days are the calendar
-days between consecutive spot value dates, so a position open at 17:00 on Wednesday pays three days.
+Source: FX market convention (the week runs from Sunday 17:00 to Friday 17:00 New York, and each day
+ends at 17:00 New York).
 """
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, time, timedelta
-from functools import lru_cache
-from zoneinfo import ZoneInfo
+from datetime import timedelta
+
+from workbench.domain.instants import (
+    NEW_YORK,
+    day_close_ns,
+    day_open_ns,
+    hour_of_week,
+    session_of,
+    to_datetime,
+    to_ns,
+)
+from workbench.domain.value_dates import financing_days, rollover_table, value_date
 
 __all__ = [
     "NEW_YORK",
@@ -16,83 +25,25 @@ __all__ = [
     "financing_days",
     "hour_of_week",
     "is_open",
+    "rollover_table",
     "rollovers",
     "session_of",
     "to_datetime",
     "to_ns",
+    "value_date",
 ]
-
-NEW_YORK = ZoneInfo("America/New_York")
-_DAY_END = time(17)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_FRIDAY, _SATURDAY, _SUNDAY = 4, 5, 6
-
-
-def to_ns(moment: datetime) -> int:
-    """Nanoseconds since 1970 of an aware datetime.
-
-    Raises
-    ------
-    ValueError
-        The datetime has no time zone.
-    """
-    if moment.tzinfo is None:
-        raise ValueError(f"expected an aware datetime, found the naive {moment!r}; give it a tzinfo")
-    delta = moment - _EPOCH
-    return ((delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds) * 1_000
-
-
-def to_datetime(time_ns: int) -> datetime:
-    """The UTC datetime of nanoseconds since 1970 (whole microseconds; finer digits are cut)."""
-    return _EPOCH + timedelta(microseconds=int(time_ns) // 1_000)
-
-
-@lru_cache(maxsize=32_768)
-def day_close_ns(session: date) -> int:
-    """When the FX day `session` ends: 17:00 New York on that date."""
-    return to_ns(datetime.combine(session, _DAY_END, tzinfo=NEW_YORK))
-
-
-def day_open_ns(session: date) -> int:
-    """When the FX day `session` begins: 17:00 New York on the calendar day before."""
-    return day_close_ns(session - timedelta(days=1))
-
-
-def session_of(time_ns: int) -> date:
-    """The FX day an instant belongs to; Friday 17:00 to Sunday 17:00 belongs to the next Monday."""
-    local = to_datetime(time_ns).astimezone(NEW_YORK)
-    session = local.date() + timedelta(days=1) if local.time() >= _DAY_END else local.date()
-    return session + timedelta(days={_SATURDAY: 2, _SUNDAY: 1}.get(session.weekday(), 0))
 
 
 def is_open(time_ns: int) -> bool:
     """Whether the FX week is open: Sunday 17:00 to Friday 17:00 New York (holidays not considered)."""
-    local = to_datetime(time_ns).astimezone(NEW_YORK)
-    weekday, evening = local.weekday(), local.time() >= _DAY_END
-    if weekday == _SATURDAY or (weekday == _FRIDAY and evening):
-        return False
-    return weekday != _SUNDAY or evening
-
-
-def hour_of_week(time_ns: int) -> int:
-    """Hours since Sunday 17:00 New York by the New York clock, 0 to 167 (0 is Sunday 17:00 to 18:00)."""
-    local = to_datetime(time_ns).astimezone(NEW_YORK)
-    return ((local.weekday() + 1) % 7 * 24 + local.hour - 17) % 168
-
-
-def financing_days(session: date) -> int:
-    """Days of financing charged at the end of `session` for a T+2 pair: Wednesday three, weekends none.
-
-    Bank holidays of the two currencies are not considered.
-    """
-    weekday = session.weekday()
-    if weekday >= _SATURDAY:
-        return 0
-    return 3 if weekday == 2 else 1
+    return hour_of_week(time_ns) < 120
 
 
 def rollovers(after_ns: int, until_ns: int) -> Iterator[tuple[int, int]]:
-    """The rollovers in `(after_ns, until_ns]`, as (instant in ns, days charged), in order."""
+    """The rollovers of a plain week in `(after_ns, until_ns]`, as (instant in ns, days charged), in order.
+
+    To be replaced by `rollover_table`, which knows the instruments.
+    """
     session = to_datetime(after_ns).astimezone(NEW_YORK).date()
     while (instant := day_close_ns(session)) <= until_ns:
         days = financing_days(session)

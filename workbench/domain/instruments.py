@@ -37,6 +37,7 @@ class Instrument:
     minimum_units: int = 1
     lot_units: int = 100_000
     margin_rate_ppm: int = 33_333  # millionths of the position's value
+    settlement_days: int = 2  # good business days from the trade to its value date
 
     @property
     def points_per_pip(self) -> int:
@@ -78,6 +79,7 @@ def _pair(name: str, *, margin_rate_ppm: int = 50_000) -> Instrument:
         digits=3 if yen_like else 5,
         pip_exponent=-2 if yen_like else -4,
         margin_rate_ppm=margin_rate_ppm,
+        settlement_days=1 if name == "USD_CAD" else 2,
     )
 
 
