@@ -7,6 +7,7 @@ import numpy as np
 from workbench.indicators.compiled import borrowing
 from workbench.indicators.declaring import Floats, Indicator, n_bars
 from workbench.indicators.library.true_range import range_from
+from workbench.indicators.passes import fused
 
 __all__ = ["atr"]
 
@@ -30,7 +31,7 @@ def _atr_kernel(
             count, value = 0, 0.0
             result[i] = np.nan
         elif count > n:
-            value = value * keep + range_from(high[i], low[i], previous) * weight
+            value = fused(value, keep, range_from(high[i], low[i], previous) * weight)
             result[i] = value
         else:
             if count > 0:

@@ -6,21 +6,22 @@ import numpy as np
 
 from workbench.indicators.compiled import borrowing
 from workbench.indicators.declaring import Choice, Floats, Indicator, n_bars
+from workbench.indicators.passes import fused
 
-__all__ = ["SEED_FIRST", "SEED_MEAN", "ema", "ema_kernel"]
+__all__ = ["ema"]
 
-SEED_MEAN, SEED_FIRST = 0.0, 1.0
+_FIRST = 1  # place of the choice
 
 
 @borrowing
-def ema_kernel(state: Floats, parameters: Floats, x: Floats, out: Floats) -> None:
+def _ema_kernel(state: Floats, parameters: Floats, x: Floats, out: Floats) -> None:
     """Exponential mean with weight 2 / (n + 1): e[t] = e[t-1] + 2 / (n + 1) * (x[t] - e[t-1]).
 
     The seed is the mean of the first n values ("mean": TA-Lib) or the first value ("first": most charting
     tools); either way it is NaN before the n-th value.
     """
     n = int(parameters[0])
-    first = parameters[1] == SEED_FIRST
+    first = parameters[1] == _FIRST
     result = out[0]
     count, value = int(state[0]), state[1]
     weight = 2.0 / (n + 1)
@@ -31,11 +32,11 @@ def ema_kernel(state: Floats, parameters: Floats, x: Floats, out: Floats) -> Non
             count, value = 0, 0.0
             result[i] = np.nan
         elif count >= n:
-            value = value * keep + new * weight
+            value = fused(value, keep, new * weight)
             result[i] = value
         else:
             if first:
-                value = new if count == 0 else value * keep + new * weight
+                value = new if count == 0 else fused(value, keep, new * weight)
             else:
                 value += new
             count += 1
@@ -47,7 +48,7 @@ def ema_kernel(state: Floats, parameters: Floats, x: Floats, out: Floats) -> Non
 
 ema = Indicator(
     "ema",
-    ema_kernel,
+    _ema_kernel,
     parameters=[n_bars(), Choice(name="seed", choices=("mean", "first"), default="mean")],
     state=2,
     warm_up=lambda n, seed: n - 1,

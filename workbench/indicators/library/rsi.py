@@ -6,12 +6,13 @@ import numpy as np
 
 from workbench.indicators.compiled import borrowing
 from workbench.indicators.declaring import Floats, Indicator, n_bars
+from workbench.indicators.passes import fused
 
-__all__ = ["rsi", "rsi_kernel"]
+__all__ = ["rsi"]
 
 
 @borrowing
-def rsi_kernel(state: Floats, parameters: Floats, x: Floats, out: Floats) -> None:
+def _rsi_kernel(state: Floats, parameters: Floats, x: Floats, out: Floats) -> None:
     """Wilder's relative strength index, 0 to 100; 50 where nothing moved.
 
     100 * gain / (gain + loss), both smoothed by 1 / n and seeded with the mean of the first n changes:
@@ -33,8 +34,8 @@ def rsi_kernel(state: Floats, parameters: Floats, x: Floats, out: Floats) -> Non
             up = change if change > 0.0 else 0.0
             down = -change if change < 0.0 else 0.0
             if count > n:
-                gain = gain * keep + up * weight
-                loss = loss * keep + down * weight
+                gain = fused(gain, keep, up * weight)
+                loss = fused(loss, keep, down * weight)
             else:
                 gain += up
                 loss += down
@@ -52,4 +53,4 @@ def rsi_kernel(state: Floats, parameters: Floats, x: Floats, out: Floats) -> Non
     state[0], state[1], state[2], state[3] = count, previous, gain, loss
 
 
-rsi = Indicator("rsi", rsi_kernel, parameters=[n_bars()], state=4, warm_up=lambda n: n)
+rsi = Indicator("rsi", _rsi_kernel, parameters=[n_bars()], state=4, warm_up=lambda n: n)
