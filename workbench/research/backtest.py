@@ -6,12 +6,13 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from workbench.domain.accounts import AccountRules
 from workbench.domain.calendar import rollovers
 from workbench.domain.cost_book import CostBook
 from workbench.domain.money import to_micro
 from workbench.domain.orders import ClientOrderId, Order
 from workbench.domain.quotes import Bar, Quote
-from workbench.engine import MatchingEngine
+from workbench.engine import MatchingEngine, account_books, account_tables
 from workbench.engine.core import (
     A_AMBIGUOUS,
     C_ORDER,
@@ -19,11 +20,12 @@ from workbench.engine.core import (
     FILL_SIZE,
     new_account,
 )
-from workbench.engine.matching import CANCEL_REASONS, FILL_REASONS, account_books
+from workbench.engine.matching import CANCEL_REASONS, FILL_REASONS
 from workbench.errors import BadInputError
 from workbench.market import Bars
 from workbench.research.ledger import TrialLedger
-from workbench.research.loop import any_signal, run_loop
+from workbench.research.compiled_run import AccountTerms, run_compiled
+from workbench.research.given import given
 from workbench.research.outcome import BACKTEST, Outcome, event_of_bar, order_key
 from workbench.research.result import BacktestResult
 from workbench.strategy import Signals, Strategy, StrategyRunner, spec
@@ -80,8 +82,8 @@ def run_backtest(
         )
     first = first_traded(bars, trade_from_ns)
     start = _starting(balance)
-    (signals,) = evaluate_many([strategy.traced()], bars)
-    outcome = trade(signals, bars, first=first, cost_book=cost_book, currency=currency, balance=start)
+    terms = AccountTerms(currency=currency, balance=start, cost_books=(cost_book,), rules=AccountRules())
+    outcome = run_compiled(strategy.traced(), given(bars, trade_from_ns=trade_from_ns), terms)
     result = BacktestResult(
         spec=spec(strategy),
         parameters=strategy.params,
@@ -129,7 +131,12 @@ def trade(
     record = bars.instrument
     account = new_account(balance)
     books = account_books([record], cost_book=cost_book, currency=currency)
-    roll_ns, roll_days = rollover_columns(int(bars.open_ns[first]), int(bars.close_ns[-1]))
+    roll_ns, roll_days, costs = account_tables(
+        [record],
+        cost_book=cost_book,
+        after_ns=int(bars.open_ns[first]) - 1,
+        until_ns=int(bars.close_ns[-1]),
+    )
     speaks = any_signal(
         signals.enter_long[first:],
         signals.enter_short[first:],
@@ -165,6 +172,7 @@ def trade(
         books,
         roll_ns,
         roll_days,
+        costs,
         speaks,
         space.fills,
         space.fill_bar,
@@ -278,6 +286,8 @@ class _Books:
                     fill.position,
                     fill.balance,
                     spread,
+                    0,
+                    fill.remaining,
                 )
             )
             self._fill_bar.append(index)

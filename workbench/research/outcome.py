@@ -48,8 +48,11 @@ class Outcome:
     equity: Ints  # micro-units at each bar's close
     financing_before_fill: Ints  # for each booking, how many fills came before
     financing_amount: Ints  # micro-units
-    refused: tuple[tuple[int, str], ...]  # order key and reason
+    refused: tuple[tuple[int, str], ...]  # order key and reason; orders whose time was up too
     ambiguous_bars: int
+    margin_calls: int = 0
+    round_ns: Ints | None = None  # when each decision was made, where it is not the closes of one series
+    financing_book: Ints | None = None  # the instrument of each booking, where there are several
 
     @property
     def digest(self) -> str:

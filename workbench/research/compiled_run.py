@@ -1,0 +1,399 @@
+"""Rules run compiled: by `workbench.research.quick` where that covers them, by the event loop elsewhere."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from workbench.domain.accounts import AccountMode, AccountRules, CloseOut, HedgedMargin
+from workbench.domain.cost_book import CostBook
+from workbench.domain.instruments import Instrument, InstrumentId
+from workbench.engine import core
+from workbench.engine.accounts import account_books, account_tables, engine_error
+from workbench.engine.matching import CANCEL_REASONS
+from workbench.market import Bars
+from workbench.research.conditions import Conditions, evaluate_conditions
+from workbench.research.events import run_events
+from workbench.research.given import Given
+from workbench.research.outcome import Outcome
+from workbench.research.path import Path, bar_path, tick_path
+from workbench.research.quick import (
+    DONE,
+    NEEDS_EXTREMES,
+    R_AMBIGUOUS,
+    R_BOOKINGS,
+    R_FILLS,
+    R_REFUSED,
+    TERMS,
+    TOTALS,
+    trade_plain,
+)
+from workbench.research.words import shifted, unpacked
+from workbench.strategy import Rules
+from workbench.strategy.decision import BIT, MEMORY_SIZE, S_SIZE, V_SIZE
+from workbench.strategy.program import compile_program
+from workbench.strategy.rule_settings import RuleSettings
+from workbench.strategy.rules import FLAGS, NUMBERS
+
+__all__ = ["AccountTerms", "PlainRun", "Signals", "run_compiled", "signals_of"]
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Words = npt.NDArray[np.int64]
+
+_MODES = {
+    AccountMode.NETTING: core.MODE_NETTING,
+    AccountMode.HEDGING: core.MODE_HEDGING,
+    AccountMode.FIFO: core.MODE_FIFO,
+}
+_MARGINS = {
+    HedgedMargin.ABSOLUTE_SUM: core.MARGIN_ABSOLUTE_SUM,
+    HedgedMargin.MAXIMAL_SIDE: core.MARGIN_MAXIMAL_SIDE,
+    HedgedMargin.NET_SUM: core.MARGIN_NET_SUM,
+}
+_CLOSE_OUTS = {
+    CloseOut.ALL: core.CLOSEOUT_ALL,
+    CloseOut.LARGEST_LOSS_FIRST: core.CLOSEOUT_LARGEST_LOSS,
+}
+_NONE = np.empty(0, np.int64)
+_NO_NUMBERS = np.empty(0)
+_KNOWN: dict[tuple[int, tuple[Instrument, ...], int, int], tuple[CostBook, Ints, Ints]] = {}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class AccountTerms:
+    """The account that a run begins with."""
+
+    currency: str
+    balance: int  # micro-units
+    cost_books: tuple[CostBook, ...]
+    rules: AccountRules
+
+    def state(self, given: Given) -> tuple[Ints, Ints, Ints, Ints, Ints]:
+        """Account, books, rollovers, their days and the changes of costs, for the compiled core."""
+        account = core.new_account(
+            self.balance,
+            mode=_MODES[self.rules.mode],
+            margin_mode=_MARGINS[self.rules.hedged_margin],
+            closeout_policy=_CLOSE_OUTS[self.rules.close_out],
+            closeout_ppm=self.rules.close_out_ppm,
+            latency_ns=self.rules.latency_ns,
+        )
+        books = account_books(
+            given.instruments, cost_book=self.cost_books, currency=self.currency, account=account
+        )
+        start, end = given.span
+        if len(self.cost_books) == 1:
+            roll_ns, roll_days = _rollovers(given.instruments, self.cost_books[0], start - 1, end)
+            return account, books, roll_ns, roll_days, core.new_costs()
+        tables = account_tables(
+            given.instruments, cost_book=self.cost_books, after_ns=start - 1, until_ns=end
+        )
+        return account, books, *tables
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Signals:
+    """Rules at every traded bar of one instrument."""
+
+    words: Mapping[str, Words]  # of the conditions that are declared, by the name of `FLAGS`
+    numbers: Mapping[str, Floats]  # of the numbers that are declared, by the name of `NUMBERS`; one for all bars or one a bar
+    count: int
+
+    def bits(self) -> npt.NDArray[np.uint16]:
+        """The conditions of each bar as `decide_bar` takes them."""
+        found = np.zeros(self.count, np.uint16)
+        for bit, name in zip(BIT, FLAGS, strict=True):
+            if name in self.words:
+                found |= unpacked(self.words[name], self.count).astype(np.uint16) * np.uint16(bit)
+        return found
+
+    def columns(self) -> Floats:
+        """The numbers of each bar, in the order of their rows."""
+        rows = [np.broadcast_to(self.numbers[name], self.count) for name in NUMBERS if name in self.numbers]
+        return np.ascontiguousarray(rows) if rows else np.empty((0, self.count))
+
+
+def signals_of(rules: Sequence[Rules], bars: Bars, *, first: int) -> list[Signals]:
+    """The signals of each of `rules` from bar `first` on; what they have in common is computed once."""
+    conditions, numbers = [], []
+    constants: dict[str, Floats] = {}
+    for item in rules:
+        for name, expr in item.columns().items():
+            if expr is None:
+                continue
+            if name in FLAGS:
+                conditions.append(expr)
+            elif expr.op in ("const", "pips", "level"):
+                program = compile_program([expr], instrument=bars.instrument)
+                constants[expr.key] = program.constants[program.outputs[0] : program.outputs[0] + 1]
+            else:
+                numbers.append(expr)
+    found = evaluate_conditions(conditions, numbers, bars)
+    return [_signals(item, found, constants, first=first, count=len(bars) - first) for item in rules]
+
+
+def _signals(
+    rules: Rules, found: Conditions, constants: Mapping[str, Floats], *, first: int, count: int
+) -> Signals:
+    words: dict[str, Words] = {}
+    numbers: dict[str, Floats] = {}
+    for name, expr in rules.columns().items():
+        if expr is None:
+            continue
+        if name in FLAGS:
+            words[name] = shifted(found.words[expr.key], first, count) if first else found.words[expr.key]
+        else:
+            numbers[name] = constants[expr.key] if expr.key in constants else found.numbers[expr.key][first:]
+    return Signals(words=words, numbers=numbers, count=count)
+
+
+def run_compiled(rules: Rules, given: Given, terms: AccountTerms) -> Outcome:
+    """Trade `rules` on what is given.
+
+    Raises
+    ------
+    EngineError
+        A conversion pair has no quote yet when it is needed, or an amount is too large to count.
+    """
+    if given.is_plain:
+        (name,) = given.decided
+        (signals,) = signals_of([rules], given.decided[name], first=given.first[name])
+        if rules.fast:
+            plain = PlainRun.prepared(given, terms)
+            outcome = plain.trade(rules, signals) if plain is not None else None
+            if outcome is not None:
+                return outcome
+        return _through_events({name: (rules, signals)}, given, terms)
+    raise NotImplementedError
+
+
+class PlainRun:
+    """One instrument in an account of its own currency: the run of `trade_plain`, ready for many strategies."""
+
+    def __init__(self, path: Path, instrument: Instrument, state: tuple[Ints, ...]) -> None:
+        account, books, roll_ns, roll_days, _ = state
+        self.path = path
+        self.instrument = instrument
+        self._roll_at, self._roll_inside = path.rollovers(roll_ns)
+        self._roll_days = np.ascontiguousarray(roll_days[:, 0])
+        lowest, highest = path.limits
+        self._terms = np.zeros(TERMS, np.int64)
+        self._terms[:] = (
+            account[core.A_BALANCE],
+            books[0, core.B_MICRO_PER_POINT],
+            books[0, core.B_COMMISSION_PPM],
+            books[0, core.B_LONG_PPM],
+            books[0, core.B_SHORT_PPM],
+            books[0, core.B_MARGIN_PPM],
+            books[0, core.B_SLIPPAGE],
+            books[0, core.B_SLIPPAGE_PPM],
+            instrument.unit_step,
+            instrument.minimum_units,
+            path.ranges,
+            True,
+            lowest,
+            highest,
+        )
+        self._silence = np.zeros((path.bars + 63) // 64, np.int64)
+
+    @classmethod
+    def prepared(cls, given: Given, terms: AccountTerms) -> "PlainRun | None":
+        """The run, or None where the account or the prices need the engine."""
+        if terms.rules.mode is not AccountMode.NETTING or terms.rules.latency_ns != 0 or not given.is_plain:
+            return None
+        if terms.rules.close_out_ppm > core.PPM:
+            return None
+        state = terms.state(given)
+        account, books, _, _, costs = state
+        needs_engine = (
+            account[core.A_CONVERTS]
+            or len(costs)
+            or books[0, core.B_COMMISSION_MINIMUM]
+            or books[0, core.B_COMMISSION_LOT]
+            or books[0, core.B_FINANCING] != core.FINANCING_ANNUAL
+        )
+        if needs_engine:
+            return None
+        (bars,), (matched,) = given.traded.values(), given.matched.values()
+        (name,) = given.decided
+        if given.whole[name] is given.decided[name]:
+            path = bar_path(bars)
+        elif isinstance(matched, Bars):
+            path = bar_path(matched, decided=bars)
+        else:
+            path = tick_path(matched, decided=bars)
+        return None if path is None else cls(path, bars.instrument, state)
+
+    def trade(self, rules: Rules, signals: Signals) -> Outcome | None:
+        """What happens, or None where it takes the engine to tell."""
+        count = self.path.bars
+        words = [signals.words.get(name, self._silence) for name in FLAGS[:4]]
+        events = int(np.bitwise_count(words[0] | words[1] | words[2] | words[3]).sum())
+        fills = np.empty((3 * events + 1, core.FILL_SIZE), np.int64)
+        fill_bar = np.empty(len(fills), np.int64)
+        refused = np.empty((events + 1, core.CANCELED_SIZE), np.int64)
+        before, amount = np.empty(len(self._roll_at), np.int64), np.empty(len(self._roll_at), np.int64)
+        equity = np.empty(count, np.int64)
+        totals = self._run(rules, signals, words, fills, fill_bar, refused, before, amount, equity, self._terms)
+        if totals is None:
+            return None
+        done, dropped, booked = int(totals[R_FILLS]), int(totals[R_REFUSED]), int(totals[R_BOOKINGS])
+        if 2 * done < len(fills):  # let go of the room that was not needed
+            fills, fill_bar = fills[:done].copy(), fill_bar[:done].copy()
+        return Outcome(
+            fills=fills[:done],
+            fill_bar=fill_bar[:done],
+            equity=equity,
+            financing_before_fill=before[:booked],
+            financing_amount=amount[:booked],
+            refused=_refused(refused[:dropped]),
+            ambiguous_bars=int(totals[R_AMBIGUOUS]),
+        )
+
+    def _run(
+        self,
+        rules: Rules,
+        signals: Signals,
+        words: Sequence[Words],
+        fills: Ints,
+        fill_bar: Ints,
+        refused: Ints,
+        before: Ints,
+        amount: Ints,
+        equity: Ints,
+        terms: Ints,
+    ) -> Ints | None:
+        settings = RuleSettings.of(rules, self.instrument)
+        distances = [signals.numbers.get(f"{name}_long", _NO_NUMBERS) for name in ("stop", "target", "trail")]
+        has = [rules.stop is not None, rules.target is not None, rules.trail is not None]
+        totals = np.zeros(TOTALS, np.int64)
+        extremes = self.path.extremes if any(has) else self.path.known_extremes
+        while True:
+            answer = trade_plain(
+                self.path.columns,
+                self.path.after,
+                self.path.bars,
+                *words,
+                *distances,
+                *has,
+                int(settings.settings[S_SIZE]),
+                float(settings.amounts[V_SIZE]),
+                terms,
+                self._roll_at,
+                self._roll_inside,
+                self._roll_days,
+                extremes,
+                fills,
+                fill_bar,
+                refused,
+                before,
+                amount,
+                equity,
+                totals,
+            )
+            if answer != NEEDS_EXTREMES:
+                return totals if answer == DONE else None
+            extremes = self.path.extremes
+
+
+def _through_events(
+    traded: Mapping[InstrumentId, tuple[Rules, Signals]],
+    given: Given,
+    terms: AccountTerms,
+    rates: Floats = _NO_NUMBERS,
+) -> Outcome:
+    """The run of the event loop."""
+    account, books, roll_ns, roll_days, costs = terms.state(given)
+    instruments = given.instruments
+    kept: list[Ints] = []  # columns whose addresses are handed over
+
+    def address(column: Ints) -> int:
+        kept.append(np.ascontiguousarray(column, np.int64))
+        return int(kept[-1].ctypes.data)
+
+    path, bars, money, settings = [], [], [], []
+    columns, flags, count = [], [], 0
+    for item in instruments:
+        matched = given.matched[item.id]
+        if isinstance(matched, Bars):
+            sides = [f"{side}_{part}" for side in ("bid", "ask") for part in ("open", "high", "low", "close")]
+            parts = [matched.open_ns, matched.close_ns, *(getattr(matched, name) for name in sides)]
+        else:
+            parts = [matched.time_ns] * 2 + [matched.bid] * 4 + [matched.ask] * 4
+        path.append([*map(address, parts), len(matched), isinstance(matched, Bars)])
+        money.append([item.micro_per_point, item.unit_step, item.minimum_units])
+        if item.id not in traded:
+            bars.append([0] * 5)
+            continue
+        rules, signals = traded[item.id]
+        own = given.traded[item.id]
+        bars.append([*map(address, (own.close_ns, own.bid_close, own.ask_close)), len(own), count])
+        count += len(own)
+        flags.append(signals.bits())
+        columns.append(signals.columns())
+        settings.append(RuleSettings.of(rules, item))
+    blank = settings[0]
+    by_book = iter(settings)
+    chosen = [next(by_book) if item.id in traded else blank for item in instruments]
+    round_ns, equity = np.empty(count, np.int64), np.empty(count, np.int64)
+    signals_seen = sum(int(np.count_nonzero(item)) for item in flags)
+    rounds, fills, fill_round, canceled, bookings = run_events(
+        np.array(path, np.int64),
+        np.array(bars, np.int64),
+        np.array(money, np.int64),
+        flags[0] if len(flags) == 1 else np.concatenate(flags),
+        columns[0] if len(columns) == 1 else np.concatenate(columns, axis=1),
+        rates,
+        np.array([item.rows for item in chosen]),
+        np.array([item.settings for item in chosen]),
+        np.array([item.amounts for item in chosen]),
+        np.zeros((len(instruments), MEMORY_SIZE), np.int64),
+        account,
+        books,
+        core.new_rows(core.TRADE_SIZE),
+        core.new_rows(core.FILL_SIZE, capacity=64 + min(4 * signals_seen, 4 * count)),
+        core.new_rows(core.CANCELED_SIZE),
+        roll_ns,
+        roll_days,
+        costs,
+        round_ns,
+        equity,
+    )
+    del kept
+    if account[core.A_ERROR]:
+        raise engine_error(account, instruments)
+    done = int(account[core.A_FILLS])
+    return Outcome(
+        fills=fills[:done],
+        fill_bar=fill_round[:done],
+        equity=equity[:rounds],
+        financing_before_fill=bookings[:, 0].copy(),
+        financing_amount=bookings[:, 1].copy(),
+        refused=_refused(canceled[: account[core.A_CANCELED]]),
+        ambiguous_bars=int(account[core.A_AMBIGUOUS]),
+        round_ns=round_ns[:rounds],
+        financing_book=bookings[:, 2].copy(),
+        margin_calls=int(account[core.A_CALLS]),
+    )
+
+
+def _refused(rows: Ints) -> tuple[tuple[int, str], ...]:
+    return tuple((key, CANCEL_REASONS[reason]) for key, reason in rows.tolist())
+
+
+def _rollovers(
+    instruments: tuple[Instrument, ...], cost_book: CostBook, after_ns: int, until_ns: int
+) -> tuple[Ints, Ints]:
+    """The rollovers in `(after_ns, until_ns]`, kept: finding them costs as much as a run of a year of bars."""
+    key = (id(cost_book), instruments, after_ns, until_ns)
+    if key not in _KNOWN:
+        roll_ns, roll_days, _ = account_tables(
+            instruments, cost_book=cost_book, after_ns=after_ns, until_ns=until_ns
+        )
+        while len(_KNOWN) >= 16:
+            _KNOWN.pop(next(iter(_KNOWN)), None)
+        _KNOWN[key] = (cost_book, roll_ns, roll_days)  # with the book, so that no other gets its id
+    _, roll_ns, roll_days = _KNOWN[key]
+    return roll_ns, roll_days

@@ -1,0 +1,172 @@
+"""What a backtest is given: the bars that are decided on and the prices that orders are matched on."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from workbench.domain.instruments import Instrument, InstrumentId
+from workbench.domain.timeframes import Timeframe
+from workbench.errors import BadInputError
+from workbench.market import Bars
+from workbench.market.resampling import bars_from_ticks
+from workbench.market.ticks import Ticks
+
+__all__ = ["Given", "Series", "Several", "first_traded", "given"]
+
+Ints = npt.NDArray[np.int64]
+Series = Bars | Ticks
+Several = Series | Mapping[str, Series] | Iterable[Series]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Given:
+    """Prices of one run, by instrument; instruments in the order of their ids, whatever order they came in."""
+
+    decided: Mapping[InstrumentId, Bars]  # of the instruments that are traded, warm-up included
+    first: Mapping[InstrumentId, int]  # of these bars the first that is traded
+    matched: Mapping[InstrumentId, Series]  # of all instruments, from the start of trading on
+    whole: Mapping[InstrumentId, Series]  # the same with what came before
+
+    @cached_property
+    def instruments(self) -> tuple[Instrument, ...]:
+        """All, in the engine's order."""
+        return tuple(self.matched[name].instrument for name in self.matched)
+
+    @cached_property
+    def traded(self) -> Mapping[InstrumentId, Bars]:
+        """The bars decided on, without the warm-up."""
+        return {name: bars.at(self.first[name], len(bars)) for name, bars in self.decided.items()}
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is one instrument alone."""
+        return len(self.matched) == 1 and len(self.decided) == 1
+
+    @cached_property
+    def span(self) -> tuple[int, int]:
+        """When the first price comes and when the last is known."""
+        opens, closes = [], []
+        for item in self.matched.values():
+            if len(item):
+                opens.append(int((item.open_ns if isinstance(item, Bars) else item.time_ns)[0]))
+                closes.append(int((item.close_ns if isinstance(item, Bars) else item.time_ns)[-1]))
+        closes += [int(item.close_ns[-1]) for item in self.traded.values() if len(item)]
+        return min(opens), max(closes)
+
+    def matched_on(self, name: InstrumentId) -> str:
+        """What the orders of an instrument are matched on, in a word: "ticks" or a timeframe."""
+        item = self.matched[name]
+        return "ticks" if isinstance(item, Ticks) else str(item.timeframe)
+
+
+def given(
+    data: Several,
+    *,
+    finer: Several | None = None,
+    also: Several | None = None,
+    timeframe: Timeframe | str | None = None,
+    trade_from_ns: int | None = None,
+) -> Given:
+    """Put in order what was given; see `run_backtest`.
+
+    Raises
+    ------
+    BadInputError
+        Nothing, an instrument twice, ticks without the timeframe of the bars to decide on, finer prices of
+        an instrument that is not traded, or nothing left to trade.
+    """
+    main, fine, others = _by_instrument("data", data), _by_instrument("finer", finer), _by_instrument("also", also)
+    if not main:
+        raise BadInputError("data: expected bars or ticks of an instrument, found none")
+    strange = [name for name in (*fine, *others) if (name in main) == (name in others)]
+    if strange:
+        raise BadInputError(
+            f"expected finer prices of instruments in data ({', '.join(main)}) and others apart from them, "
+            f"found {', '.join(strange)}"
+        )
+    decided: dict[InstrumentId, Bars] = {}
+    whole: dict[InstrumentId, Series] = {}
+    first: dict[InstrumentId, int] = {}
+    for name in sorted({*main, *others}):
+        item = main.get(name, others.get(name))
+        assert item is not None
+        whole[name] = fine.get(name, item)
+        if name in main:
+            decided[name] = _bars_of(item, timeframe)
+            first[name] = first_traded(decided[name], trade_from_ns)
+            _check_finer(decided[name], whole[name])
+    start = {name: int(bars.open_ns[first[name]]) for name, bars in decided.items()}
+    end = max(int(bars.close_ns[-1]) for bars in decided.values())
+    begin = min(start.values())
+    matched = {name: _between(item, start.get(name, begin), end) for name, item in whole.items()}
+    for name in decided:
+        if not len(matched[name]):
+            raise BadInputError(f"{name}: expected prices to match orders on while it is traded, found none")
+    return Given(decided=decided, first=first, matched=matched, whole=whole)
+
+
+def first_traded(bars: Bars, trade_from_ns: int | None) -> int:
+    """Index of the first bar that closes after `trade_from_ns`.
+
+    Raises
+    ------
+    BadInputError
+        There is no such bar.
+    """
+    first = 0 if trade_from_ns is None else int(np.searchsorted(bars.close_ns, trade_from_ns, side="right"))
+    if first >= len(bars):
+        raise BadInputError(
+            f"expected bars that close after the start of trading, found {bars.describe()}; "
+            "load later bars or start earlier"
+        )
+    return first
+
+
+def _by_instrument(what: str, data: Several | None) -> dict[InstrumentId, Series]:
+    if data is None:
+        return {}
+    if isinstance(data, Bars | Ticks):
+        items: list[Series] = [data]
+    else:
+        items = list(data.values() if isinstance(data, Mapping) else data)
+    found: dict[InstrumentId, Series] = {}
+    for item in items:
+        if not isinstance(item, Bars | Ticks):
+            raise BadInputError(f"{what}: expected Bars or Ticks, found {type(item).__name__}")
+        if item.instrument.id in found:
+            raise BadInputError(
+                f"{what}: expected each instrument once, found {item.instrument.id} twice; give shorter bars or "
+                "ticks to match on as finer=, and read longer bars with bar.timeframe(...)"
+            )
+        found[item.instrument.id] = item
+    return found
+
+
+def _bars_of(item: Series, timeframe: Timeframe | str | None) -> Bars:
+    """What is decided on: bars as given, or the bars of ticks."""
+    if isinstance(item, Bars):
+        if timeframe is not None and str(Timeframe(timeframe)) != str(item.timeframe):
+            raise BadInputError(
+                f"{item.instrument.id}: timeframe= says which bars to make of ticks, found {item.timeframe} bars "
+                f"and {timeframe}; resample them first"
+            )
+        return item
+    if timeframe is None:
+        raise BadInputError(
+            f"{item.instrument.id}: expected timeframe= with ticks, such as 'M1': the bars to decide on"
+        )
+    return bars_from_ticks(item, timeframe, fingerprint=item.content_digest())
+
+
+def _check_finer(bars: Bars, item: Series) -> None:
+    if isinstance(item, Bars) and item.timeframe.nanoseconds > bars.timeframe.nanoseconds:
+        raise BadInputError(
+            f"{bars.instrument.id}: expected finer prices than {bars.timeframe} bars, found {item.timeframe}"
+        )
+
+
+def _between(item: Series, start_ns: int, end_ns: int) -> Series:
+    return item.between(start_ns, end_ns)
