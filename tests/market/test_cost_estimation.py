@@ -142,7 +142,7 @@ def test_bars_of_an_hour_or_less_with_both_sides_will_do() -> None:
     with pytest.raises(BadInputError, match="weight: expected quotes"):
         estimate_spreads(bars, weight="time")
     long = make_bars(
-        EUR_USD, timeframe=four, open_ns=opens[2:3], prices={k: v[2:3] for k, v in prices.items()}
+        EUR_USD, timeframe=Timeframe.H4, open_ns=opens[2:3], prices={k: v[2:3] for k, v in prices.items()}
     )
     with pytest.raises(BadInputError, match="expected bars of an hour or less, found H4"):
         estimate_spreads(long)
