@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.domain.calendar import (
+    are_open,
     day_close_ns,
     day_open_ns,
     financing_days,
@@ -22,7 +23,6 @@ from workbench.domain.calendar import (
 from workbench.domain.timeframes import Timeframe, timeframe
 from workbench.errors import BadInputError
 from workbench.market.new_york import bar_closes, bar_opens, hours_of_week
-from workbench.market.new_york import is_open as are_open
 
 _HOUR = 3_600_000_000_000
 _FIRST, _LAST = to_ns(datetime(1990, 1, 1, tzinfo=UTC)), to_ns(datetime(2037, 12, 31, tzinfo=UTC))

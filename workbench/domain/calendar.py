@@ -7,6 +7,8 @@ ends at 17:00 New York).
 from collections.abc import Iterator
 from datetime import timedelta
 
+from workbench.domain.broker_hours import BROKERS, hours_of
+from workbench.domain.hours import Closure, Hours, Kind, Pause
 from workbench.domain.instants import (
     NEW_YORK,
     day_close_ns,
@@ -16,15 +18,26 @@ from workbench.domain.instants import (
     to_datetime,
     to_ns,
 )
+from workbench.domain.trading_times import are_open, expected_bars, is_open, next_close, next_open
 from workbench.domain.value_dates import financing_days, rollover_table, value_date
 
 __all__ = [
+    "BROKERS",
     "NEW_YORK",
+    "Closure",
+    "Hours",
+    "Kind",
+    "Pause",
+    "are_open",
     "day_close_ns",
     "day_open_ns",
+    "expected_bars",
     "financing_days",
     "hour_of_week",
+    "hours_of",
     "is_open",
+    "next_close",
+    "next_open",
     "rollover_table",
     "rollovers",
     "session_of",
@@ -32,11 +45,6 @@ __all__ = [
     "to_ns",
     "value_date",
 ]
-
-
-def is_open(time_ns: int) -> bool:
-    """Whether the FX week is open: Sunday 17:00 to Friday 17:00 New York (holidays not considered)."""
-    return hour_of_week(time_ns) < 120
 
 
 def rollovers(after_ns: int, until_ns: int) -> Iterator[tuple[int, int]]:

@@ -12,6 +12,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import NewType
 
+from workbench.domain.hours import Hours
 from workbench.domain.money import MICRO_DIGITS, scaled_to_whole
 from workbench.errors import BadInputError
 
@@ -38,6 +39,7 @@ class Instrument:
     lot_units: int = 100_000
     margin_rate_ppm: int = 33_333  # millionths of the position's value
     settlement_days: int = 2  # good business days from the trade to its value date
+    hours: Hours | None = None  # None: those of the market, see `workbench.domain.calendar.hours_of`
 
     @property
     def points_per_pip(self) -> int:
