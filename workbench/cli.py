@@ -4,6 +4,7 @@ import click
 
 from workbench import __version__
 from workbench.commands.answering import answers
+from workbench.commands.costs import costs
 from workbench.commands.data import data
 from workbench.commands.research import approve, backtest, promote
 from workbench.commands.scheduling import pipeline, schedule
@@ -42,7 +43,7 @@ def demo(speed: float, weeks: int) -> None:
 
 
 for command in (
-    *(data, backtest, promote, approve, account, deploy, status, stop, start, kill, unkill, verify),
+    *(data, costs, backtest, promote, approve, account, deploy, status, stop, start, kill, unkill, verify),
     *(pipeline, schedule),
 ):
     main.add_command(command)
