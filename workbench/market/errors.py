@@ -7,6 +7,7 @@ __all__ = [
     "ArchiveTooLargeError",
     "BadBarsError",
     "BadTicksError",
+    "BusyStoreError",
     "ChangedWhileReadError",
     "ConflictingDataError",
     "CostBookNeededError",
@@ -104,3 +105,7 @@ class ConflictingDataError(BadInputError):
 
 class TimeRunsBackError(BadInputError):
     """Quotes or bars of a stream are not in time order."""
+
+
+class BusyStoreError(WorkbenchError):
+    """Other processes add versions of the same dataset all the time."""

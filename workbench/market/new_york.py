@@ -109,8 +109,9 @@ def _per_row(times: Ints, starts: Ints, values: Ints) -> Ints | np.int64:
 
 def _years(times: Ints) -> tuple[int, int]:
     """First and last year that the times touch, whatever the zone."""
-    first, last = (np.array([times.min(), times.max()]) + [-_DAY, _DAY]).astype("M8[ns]").astype("M8[Y]")
-    return int(first.astype(int)) + 1970, int(last.astype(int)) + 1970
+    span = np.array([times.min() - _DAY, times.max() + _DAY], dtype=np.int64)
+    first, last = (span.view("M8[ns]").astype("M8[Y]").astype(np.int64) + 1970).tolist()
+    return first, last
 
 
 @lru_cache(maxsize=256)
