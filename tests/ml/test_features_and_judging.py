@@ -21,6 +21,7 @@ def _bars(count: int = 400, seed: int = 0) -> BarArrays:
     return BarArrays(
         instrument=instrument("EUR_USD"),
         open_ns=np.arange(count, dtype=np.int64) * HOUR,
+        close_ns=np.arange(1, count + 1, dtype=np.int64) * HOUR,
         bid_open=opened,
         bid_high=high,
         bid_low=low,

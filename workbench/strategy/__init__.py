@@ -6,6 +6,10 @@ Every declared indicator is an attribute too: ``from workbench.strategy import a
 from typing import Any
 
 from workbench.indicators import indicators
+from workbench.strategy.causal import (
+    CausalFunction,
+    causal,
+)
 from workbench.strategy.decision import (
     SIZE_RISK_FRACTION,
     SIZE_UNITS,
@@ -23,6 +27,7 @@ from workbench.strategy.expressions import (
     bar,
     crosses_above,
     crosses_below,
+    in_session,
     maximum,
     minimum,
     pips,
@@ -30,6 +35,31 @@ from workbench.strategy.expressions import (
     price,
 )
 from workbench.strategy.indicator_expressions import constructor
+from workbench.strategy.operations import (
+    bars_since,
+    count_true,
+    cross_count,
+    cross_mean,
+    cross_zscore,
+    exp,
+    floor,
+    is_known,
+    log,
+    power,
+    rank,
+    rolling_quantile,
+    rolling_rank,
+    rolling_sum,
+    sign,
+    sqrt,
+    value_when,
+    where,
+)
+from workbench.strategy.panel import (
+    PanelStream,
+    RuleColumns,
+    evaluate_panel,
+)
 from workbench.strategy.parameters import Param
 from workbench.strategy.rendering import to_text
 from workbench.strategy.rule_settings import RuleSettings
@@ -41,6 +71,9 @@ from workbench.strategy.rules_json import (
     rules_to_json,
 )
 from workbench.strategy.runner import StrategyRunner
+from workbench.strategy.sessions import (
+    SESSIONS,
+)
 from workbench.strategy.signals import (
     BarArrays,
     BarColumns,
@@ -56,8 +89,12 @@ from workbench.strategy.signals import (
 from workbench.strategy.sizes import Cash, EquityFraction, Lots, RiskFraction, Units, VolatilityTarget
 from workbench.strategy.strategy import RulesStrategy, Strategy, spec, strategy_from_spec
 from workbench.strategy.views import AccountView, MarketView
+from workbench.strategy.windows import (
+    Rolling,
+)
 
 __all__ = [
+    "SESSIONS",
     "SIZE_RISK_FRACTION",
     "SIZE_UNITS",
     "AccountView",
@@ -67,6 +104,7 @@ __all__ = [
     "BarExpr",
     "BySide",
     "Cash",
+    "CausalFunction",
     "EquityFraction",
     "Expr",
     "ExprStream",
@@ -75,9 +113,12 @@ __all__ = [
     "Lots",
     "MarketView",
     "Model",
+    "PanelStream",
     "Param",
     "Reduce",
     "RiskFraction",
+    "Rolling",
+    "RuleColumns",
     "RuleSettings",
     "Rules",
     "RulesStrategy",
@@ -92,7 +133,13 @@ __all__ = [
     "Units",
     "VolatilityTarget",
     "bar",
+    "bars_since",
+    "causal",
     "client_order_id",
+    "count_true",
+    "cross_count",
+    "cross_mean",
+    "cross_zscore",
     "crosses_above",
     "crosses_below",
     "decide",
@@ -100,20 +147,35 @@ __all__ = [
     "decide_trailing",
     "evaluate",
     "evaluate_expression",
+    "evaluate_panel",
+    "exp",
     "expression_from_json",
     "expression_to_json",
+    "floor",
+    "in_session",
+    "is_known",
+    "log",
     "maximum",
     "minimum",
     "pips",
+    "power",
     "predict",
     "price",
+    "rank",
+    "rolling_quantile",
+    "rolling_rank",
+    "rolling_sum",
     "rules_from_json",
     "rules_to_json",
+    "sign",
     "signal_arguments",
     "spec",
+    "sqrt",
     "strategy_from_spec",
     "to_text",
+    "value_when",
     "warm_up_bars",
+    "where",
 ]
 
 

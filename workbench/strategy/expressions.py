@@ -10,14 +10,20 @@ import hashlib
 import json
 import math
 import numbers
+import re
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from functools import cached_property
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from workbench.domain.timeframes import timeframe as timeframe_named
 from workbench.errors import BadInputError
 from workbench.indicators import lookback
-from workbench.strategy.rendering import to_text
+from workbench.strategy.rendering import to_text, view_text
+from workbench.strategy.sessions import SESSIONS, minute_of_day, zone_named
+
+if TYPE_CHECKING:
+    from workbench.strategy.windows import Rolling
 
 __all__ = [
     "MAX_NODES",
@@ -29,6 +35,7 @@ __all__ = [
     "crosses_above",
     "crosses_below",
     "expression",
+    "in_session",
     "maximum",
     "minimum",
     "number_expression",
@@ -41,6 +48,11 @@ NUMBER, TRUTH = "number", "truth"
 MAX_NODES = 10_000
 SIDES = ("bid", "ask", "mid")
 FIELDS = ("open", "high", "low", "close")
+Where = tuple[tuple[str, str], ...]  # instrument and timeframe, where they are not the strategy's own
+OWN = ("", "")
+_AT_EVERY_BAR = frozenset({"const", "level", "pips"})
+ACROSS = ("rank", "cross_mean", "cross_zscore", "cross_count")  # the instruments traded
+_NAME = re.compile(r"[A-Z0-9]{2,12}_[A-Z0-9]{2,12}|[A-Za-z0-9]+[.][A-Z0-9]{4}")
 
 
 @runtime_checkable
@@ -62,7 +74,7 @@ class Model(Protocol):
 class Expr:
     """One node: an operation on other expressions."""
 
-    __slots__ = ("__dict__", "args", "data", "kind", "model", "op")
+    __slots__ = ("__dict__", "args", "data", "kind", "model", "op")  # model: or a function of the user's
 
     def __init__(
         self,
@@ -71,7 +83,7 @@ class Expr:
         *,
         kind: str = NUMBER,
         data: tuple[tuple[str, Any], ...] = (),
-        model: Model | None = None,
+        model: Any = None,
     ) -> None:
         self.op = op
         self.args = args
@@ -86,6 +98,19 @@ class Expr:
         data = json.dumps(dict(self.data), sort_keys=True) if self.data else ""
         return _short(f"{self.op}{data}({inner})")
 
+    @cached_property
+    def clock(self) -> tuple[str, str] | None:
+        """Whose bars it goes by, as (instrument, timeframe), both "" for the strategy's own; None for any."""
+        if self.op in _AT_EVERY_BAR:
+            return None
+        if self.op in ACROSS or self.op == "just_closed":
+            return OWN
+        if not self.args:
+            data = dict(self.data)
+            return data.get("instrument", ""), data.get("timeframe", "")
+        found = {item.clock for item in self.args} - {None}
+        return found.pop() if len(found) == 1 else OWN if found else None
+
     def lag(self, bars: int) -> "Expr":
         """The value `bars` bars ago, 1 or more.
 
@@ -96,6 +121,12 @@ class Expr:
         """
         k = lookback(bars, name="lag (bars back; the future can not be read)")
         return Expr("lag", (self,), kind=self.kind, data=(("n", k),))
+
+    def rolling(self, bars: int) -> "Rolling":
+        """The last `bars` values, this one included, as in ``x.rolling(20).quantile(0.9)``."""
+        from workbench.strategy.windows import Rolling
+
+        return Rolling(self, bars)
 
     def __repr__(self) -> str:
         return to_text(self)
@@ -230,14 +261,15 @@ def _arithmetic(op: str, left: object, right: object) -> Expr:
 class SideExpr:
     """Open, high, low and close of one side of the market, in points."""
 
-    def __init__(self, side: str) -> None:
+    def __init__(self, side: str, of: "BarExpr") -> None:
         self._side = side
+        self.bar = of
 
     def __repr__(self) -> str:
-        return f"bar.{self._side}"
+        return f"{self.bar!r}.{self._side}"
 
     def _field(self, field: str) -> Expr:
-        return Expr("price", data=(("side", self._side), ("field", field)))
+        return Expr("price", data=(("side", self._side), ("field", field), *self.bar.where))
 
     @property
     def open(self) -> Expr:
@@ -261,32 +293,109 @@ class SideExpr:
 
 
 class BarExpr:
-    """The bar that has just closed. `mid` is the mean of bid and ask, field by field."""
+    """The bar that has just closed. `mid` is the mean of bid and ask, field by field.
 
-    bid = SideExpr("bid")
-    ask = SideExpr("ask")
-    mid = SideExpr("mid")
+    `timeframe` and `of` give the last completed bar of a longer timeframe and of another instrument. What is
+    made of such bars alone goes by them: ``sma(bar.timeframe("H4").mid.close, 20)`` is the mean of twenty
+    four-hour bars. Where it meets anything else, its value is the last one known at the bar's close.
+    """
+
+    def __init__(self, *, instrument: str = "", timeframe: str = "") -> None:
+        self.where: Where = tuple(
+            (name, value) for name, value in (("instrument", instrument), ("timeframe", timeframe)) if value
+        )
+        self.bid, self.ask, self.mid = (SideExpr(side, self) for side in SIDES)
 
     def __repr__(self) -> str:
-        return "bar"
+        return view_text(dict(self.where))
+
+    def timeframe(self, name: str) -> "BarExpr":
+        """The last completed bar of a longer timeframe, made of the bars that the strategy runs on.
+
+        It is known when its time is over, never before; days end at 17:00 New York.
+        """
+        if "timeframe" in dict(self.where):
+            raise BadInputError(f"{self!r}: a longer bar has no timeframes of its own; ask bar for it")
+        return BarExpr(
+            instrument=dict(self.where).get("instrument", ""), timeframe=str(timeframe_named(name))
+        )
+
+    def of(self, instrument: str) -> "BarExpr":
+        """The last bar of another instrument that has closed by the close of this one."""
+        if self.where:
+            raise BadInputError(f"{self!r}: ask bar for another instrument, then for its timeframe")
+        if not isinstance(instrument, str) or not _NAME.fullmatch(instrument):
+            raise BadInputError(f"bar.of: expected an instrument such as GBP_USD, found {instrument!r}")
+        return BarExpr(instrument=instrument)
+
+    @property
+    def just_closed(self) -> Expr:
+        """True where this bar has closed since the bar before, so that its values are new."""
+        return Expr("just_closed", kind=TRUTH, data=self.where)
 
     @property
     def hour(self) -> Expr:
         """New York hour of the bar's open, 0 to 23."""
-        return Expr("hour")
+        return Expr("hour", data=self.where)
 
     @property
     def weekday(self) -> Expr:
         """New York weekday of the bar's open, Monday 0 to Sunday 6."""
-        return Expr("weekday")
+        return Expr("weekday", data=self.where)
 
     @property
     def session(self) -> Expr:
         """Number of the FX day of the bar's open; a day ends at 17:00 in New York."""
-        return Expr("session")
+        return Expr("session", data=self.where)
+
+    @property
+    def minute(self) -> Expr:
+        """Minute of the hour of the bar's open, 0 to 59, in New York."""
+        return self._local("minute", "new_york")
+
+    def hour_in(self, city: str) -> Expr:
+        """Hour of the bar's open by the clock of a city or an IANA zone, 0 to 23."""
+        return self._local("hour", city)
+
+    def weekday_in(self, city: str) -> Expr:
+        """Weekday of the bar's open by the clock of a city or an IANA zone, Monday 0 to Sunday 6."""
+        return self._local("weekday", city)
+
+    def minute_in(self, city: str) -> Expr:
+        """Minute of the bar's open by the clock of a city or an IANA zone, 0 to 59."""
+        return self._local("minute", city)
+
+    def in_session(self, session: str, *, start: str | None = None, end: str | None = None) -> Expr:
+        """Whether the bar opens within a session: Monday to Friday, by the clock of the session's city.
+
+        Parameters
+        ----------
+        session
+            ``"tokyo"``, ``"london"``, ``"new_york"``, ``"sydney"``, or an IANA zone with `start` and `end`.
+        start, end
+            Other local hours, as in ``start="08:00", end="10:30"``; the end is not included. An end before
+            the start is that of the next day.
+        """
+        known = SESSIONS.get(session) if isinstance(session, str) else None
+        if known is None and (start is None or end is None):
+            raise BadInputError(
+                f"in_session: expected one of {', '.join(SESSIONS)}, or a zone with start= and end=, "
+                f"found {session!r}"
+            )
+        first = minute_of_day(start) if start is not None or known is None else known.start
+        last = minute_of_day(end) if end is not None or known is None else known.end
+        if first == last:
+            raise BadInputError(f"in_session: expected a start and another end, found {start!r} twice")
+        hours = (("start", first), ("end", last))
+        data = (("part", "in_session"), ("zone", zone_named(session)), *hours, *self.where)
+        return Expr("local", kind=TRUTH, data=data)
+
+    def _local(self, part: str, city: str) -> Expr:
+        return Expr("local", data=(("part", part), ("zone", zone_named(city)), *self.where))
 
 
 bar = BarExpr()
+in_session = bar.in_session
 
 
 def price(value: Decimal | str | float) -> Expr:

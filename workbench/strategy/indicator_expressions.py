@@ -21,6 +21,7 @@ __all__ = [
     "outputs_of",
     "settings_of",
     "to_settings",
+    "view_of",
 ]
 
 _OUTPUT = "output"
@@ -66,7 +67,7 @@ def expression_of(of: Indicator, inputs: Mapping[str, Any], settings: Sequence[A
         if name in PRICE_INPUTS:
             args.append(getattr(side, name))
         elif name == SESSION:
-            args.append(bar.session)
+            args.append((side.bar if side is not None else bar).session)
         else:
             if name == VOLUME and inputs.get(VOLUME) is None:
                 raise BadInputError(no_volume(of.name))
@@ -116,7 +117,9 @@ def from_settings(of: Indicator, settings: Mapping[str, Any], series: Sequence[E
         Not such a description.
     """
     names = [item for item in of.inputs if item not in PRICE_INPUTS and item != SESSION]
+    elsewhere = [name for name in ("instrument", "timeframe") if of.prices and name in settings]
     known = [
+        *elsewhere,
         *(["side"] if of.prices else []),
         *(item.name for item in of.parameters),
         *([] if of.several is None else [_OUTPUT]),
@@ -132,7 +135,8 @@ def from_settings(of: Indicator, settings: Mapping[str, Any], series: Sequence[E
             raise BadInputError(
                 f"{of.name} side: expected one of {', '.join(SIDES)}, found {settings['side']!r}"
             )
-        inputs["of"] = getattr(bar, settings["side"])
+        view = view_of({name: settings[name] for name in elsewhere})
+        inputs["of"] = getattr(view, settings["side"])
     values = of.settings(**{item.name: settings[item.name] for item in of.parameters})
     found = expression_of(of, inputs, values)
     if of.several is None:
@@ -142,6 +146,12 @@ def from_settings(of: Indicator, settings: Mapping[str, Any], series: Sequence[E
             f"{of.name} output: expected one of {', '.join(of.outputs)}, found {settings[_OUTPUT]!r}"
         )
     return getattr(found, settings[_OUTPUT])  # type: ignore[no-any-return]  # an Expr
+
+
+def view_of(where: Mapping[str, Any]) -> BarExpr:
+    """The bar of an instrument and a timeframe, where they are given."""
+    view = bar.of(where["instrument"]) if "instrument" in where else bar
+    return view.timeframe(where["timeframe"]) if "timeframe" in where else view
 
 
 def _slots(of: Indicator) -> list[inspect.Parameter]:

@@ -3,46 +3,48 @@
 All rules become one program, in which equal expressions are one node.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 import numpy as np
 
+from workbench.domain.instruments import InstrumentId
 from workbench.strategy.expressions import Expr
-from workbench.strategy.program import compile_program
+from workbench.strategy.panel import evaluate_outputs
 from workbench.strategy.rules import Rules
-from workbench.strategy.signals import (
-    SIMPLE,
-    SIMPLE_CONDITIONS,
-    BarColumns,
-    Flags,
-    Floats,
-    Signals,
-    _run,
-    simple_expressions,
-)
+from workbench.strategy.running import BarColumns, Flags, Floats
+from workbench.strategy.signals import SIMPLE_CONDITIONS, Signals, simple_expressions
 from workbench.strategy.sizes import size_arguments
 
 __all__ = ["evaluate_many"]
 
 
-def evaluate_many(rules: Sequence[Rules], bars: BarColumns) -> list[Signals]:
+def evaluate_many(
+    rules: Sequence[Rules],
+    bars: BarColumns,
+    *,
+    others: Mapping[InstrumentId, BarColumns] | None = None,
+    trailing: bool = False,
+) -> list[Signals]:
     """The signals of each of `rules` at every bar: what `evaluate` gives for one, bit for bit.
 
     Variants share the columns they have in common; nobody may write to them.
     """
     conditions, numbers = _Outputs(), _Outputs()
     for item in rules:
-        for name, expr in zip(SIMPLE, simple_expressions(item), strict=True):
-            (conditions if name in SIMPLE_CONDITIONS else numbers).add(expr)
-    program = compile_program([*conditions.found, *numbers.found], instrument=bars.instrument)
-    flags, values = _run(program, bars, conditions=len(conditions.found))
+        for place, expr in enumerate(simple_expressions(item, trailing=trailing)):
+            (conditions if place < len(SIMPLE_CONDITIONS) else numbers).add(expr)
+    outputs = [*conditions.found, *numbers.found]
+    name = bars.instrument.id
+    flags, values = evaluate_outputs(outputs, {name: bars}, conditions=len(conditions.found), others=others)[
+        name
+    ]
     never, unknown = _empty_columns(len(bars.open_ns))
     found: list[Signals] = []
     for item in rules:
         kind, value = size_arguments(item.size, bars.instrument)
         columns = {name: conditions.row(getattr(item, name)) for name in SIMPLE_CONDITIONS}
-        stop, target = (numbers.row(expr) for expr in simple_expressions(item)[-2:])
+        stop, target, trail = (numbers.row(expr) for expr in (item.stop, item.target, item.trail))
         found.append(
             Signals(
                 **{name: never if row is None else flags[row] for name, row in columns.items()},
@@ -52,6 +54,7 @@ def evaluate_many(rules: Sequence[Rules], bars: BarColumns) -> list[Signals]:
                 has_target=item.target is not None,
                 size_kind=kind,
                 size_value=value,
+                trail=None if trail is None else values[trail],
             )
         )
     return found

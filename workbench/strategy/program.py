@@ -5,9 +5,10 @@ carried state, so both give the same bits; user-written rules need no compilatio
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,13 @@ import numpy.typing as npt
 
 from workbench.domain.instruments import Instrument
 from workbench.errors import BadInputError
-from workbench.indicators import compiled, indicators
+from workbench.indicators import compiled
 from workbench.indicators.calling import MAX_INPUTS, call_kernel
 from workbench.indicators.declaring import Indicator
 from workbench.strategy.clock import CLOCK_ROWS, clock_kernel
 from workbench.strategy.expressions import FIELDS, MAX_NODES, SIDES, Expr, Model
 from workbench.strategy.indicator_expressions import outputs_of, settings_of
+from workbench.strategy.operations import kernel_of
 
 __all__ = [
     "BLOCK",
@@ -45,14 +47,14 @@ OPS = (
     "price", "const", "hour", "weekday", "session",
     "add", "sub", "mul", "div", "neg", "abs", "min", "max",
     "lt", "le", "gt", "ge", "eq", "ne", "and", "or", "not",
-    "lag", "crosses_above", "crosses_below", "predict", "indicator", "filled",
+    "lag", "crosses_above", "crosses_below", "asked", "indicator", "filled", "input",
 )  # fmt: skip
 (
     PRICE, CONST, HOUR, WEEKDAY, SESSION,
     ADD, SUB, MUL, DIV, NEG, ABS, MIN, MAX,
     LT, LE, GT, GE, EQ, NE, AND, OR, NOT,
-    LAG, CROSSES_ABOVE, CROSSES_BELOW, PREDICT, INDICATOR, FILLED,
-) = range(28)  # fmt: skip
+    LAG, CROSSES_ABOVE, CROSSES_BELOW, ASKED, INDICATOR, FILLED, INPUT,
+) = range(29)  # fmt: skip
 _CODE = {name: number for number, name in enumerate(OPS)}
 _CLOCK = ("hour", "weekday", "session")
 
@@ -65,12 +67,12 @@ _CLOCK = ("hour", "weekday", "session")
 
 
 @dataclass(frozen=True, slots=True)
-class Prediction:
-    """A predict node: which row it fills, from which rows, by which model."""
+class Asked:
+    """A node that Python is asked for: which row it fills, from which rows, and by what."""
 
     node: int
     features: tuple[int, ...]
-    model: Model
+    start: Callable[[], Callable[[Floats], Floats]]  # a fresh run: rows of features in, their values out
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +83,9 @@ class Program:
     constants: Floats
     initial_state: Floats
     outputs: tuple[int, ...]  # node of each output, -1 for none
-    predictions: tuple[Prediction, ...]
+    asked: tuple[Asked, ...]
     reads: Ints  # rows of `PRICES` that it uses, and `READS_CLOCK`
+    inputs: int  # columns that it is given besides the prices
 
     @property
     def nodes(self) -> int:
@@ -94,7 +97,10 @@ class Program:
 
 
 def compile_program(outputs: Sequence[Expr | None], *, instrument: Instrument) -> Program:
-    """The program that computes `outputs`, each different subexpression once."""
+    """The program that computes `outputs`, each different subexpression once.
+
+    All go by one clock; what comes from another is an ``input`` (`workbench.strategy.plan`).
+    """
     numbers: dict[str, int] = {}
     order: list[Expr | None] = []  # None: another output of the indicator before it
     for item in outputs:
@@ -102,9 +108,11 @@ def compile_program(outputs: Sequence[Expr | None], *, instrument: Instrument) -
             _visit(item, numbers, order)
     code = np.zeros((len(order), _COLUMNS), np.int64)
     constants = np.zeros(len(order))
-    state: list[float] = []
-    predictions: list[Prediction] = []
+    size = 0
+    filled: list[tuple[int, list[float]]] = []  # where the state does not begin as zeros
+    asked: list[Asked] = []
     reads: set[int] = set()
+    inputs = 0
     for node, item in enumerate(order):
         if item is None:
             code[node, N_OP] = FILLED
@@ -112,19 +120,21 @@ def compile_program(outputs: Sequence[Expr | None], *, instrument: Instrument) -
         data = dict(item.data)
         args = [numbers[argument.key] for argument in item.args]
         name, number = item.op, int(data.get("n", 0))
-        code[node, N_PARAMETERS] = code[node, N_STATE] = len(state)
-        if found := indicators().get(name):
+        code[node, N_PARAMETERS] = code[node, N_STATE] = size
+        if found := kernel_of(item):
             settings = settings_of(found, item)
-            state += found.encoded(settings)
-            code[node, N_STATE] = len(state)
-            state += [0.0] * found.state_size(settings)
+            parameters = found.encoded(settings)
+            filled.append((size, parameters))
+            code[node, N_STATE] = size + len(parameters)
+            size += len(parameters) + found.state_size(settings)
             code[node, N_KERNEL], code[node, N_INPUTS] = found.address(), len(found.inputs)
             code[node, N_OUTPUTS] = len(found.outputs)
             name = "indicator"
-        elif name == "predict":
-            assert item.model is not None  # made by `predict` or `rules_from_json`, which both demand it
-            predictions.append(Prediction(node, tuple(args), item.model))
-            args = []
+        elif name in ("predict", "causal"):
+            asked.append(Asked(node, tuple(args), _start(item)))
+            args, name = [], "asked"
+        elif name == "input":
+            inputs = max(inputs, number + 1)
         elif name == "price":
             number = SIDES.index(data["side"]) * len(FIELDS) + FIELDS.index(data["field"])
             reads |= {number} if number < 8 else {number - 8, number - 4}  # the mid needs both sides
@@ -134,16 +144,38 @@ def compile_program(outputs: Sequence[Expr | None], *, instrument: Instrument) -
             constants[node] = _constant(item, instrument)
             name = "const"
         elif name == "lag":
-            state += [0.0, *[math.nan] * number]
+            filled.append((size + 1, [math.nan] * number))
+            size += 1 + number
         elif name.startswith("crosses"):
-            state += [math.nan] * 2
+            filled.append((size, [math.nan] * 2))
+            size += 2
         code[node, N_OP] = _CODE[name]
         code[node, N_A : N_A + len(args)] = args
         code[node, N_NUMBER] = number
-        code[node, N_END] = len(state)
+        code[node, N_END] = size
     chosen = tuple(-1 if item is None else numbers[item.key] for item in outputs)
-    kept = np.array(state, np.float64)
-    return Program(code, constants, kept, chosen, tuple(predictions), np.array(sorted(reads), np.int64))
+    state = np.zeros(size)
+    for start, values in filled:
+        state[start : start + len(values)] = values
+    rows = np.array(sorted(reads), np.int64)
+    return Program(code, constants, state, chosen, tuple(asked), rows, inputs)
+
+
+def _start(item: Expr) -> Callable[[], Callable[[Floats], Floats]]:
+    assert item.model is not None  # whoever makes such an expression demands it
+    if item.op == "causal":
+        return partial(item.model.start, dict(item.data)["settings"])
+    return partial(_predicting, item.model)
+
+
+def _predicting(model: Model) -> Callable[[Floats], Floats]:
+    def run(rows: Floats) -> Floats:
+        out = np.full(len(rows), np.nan)
+        for i in np.flatnonzero(~np.isnan(rows).any(axis=1)):
+            out[i] = float(model.predict_one(np.ascontiguousarray(rows[i])))
+        return out
+
+    return run
 
 
 def required_bars(outputs: Sequence[Expr | None]) -> int:
@@ -164,7 +196,9 @@ def _extra_bars(item: Expr) -> int:
         return int(dict(item.data)["n"])
     if item.op in ("crosses_above", "crosses_below"):
         return 1
-    found = indicators().get(item.op)
+    if item.op == "causal":
+        return int(dict(item.data)["window"]) - 1
+    found = kernel_of(item)
     return found.warm_up(settings_of(found, item)) if found else 0
 
 
@@ -176,7 +210,7 @@ def _visit(root: Expr, numbers: dict[str, int], order: list[Expr | None]) -> Non
         if item.key in numbers:
             continue
         if ready:
-            _place(item, indicators().get(item.op), numbers, order)
+            _place(item, kernel_of(item), numbers, order)
             if len(order) > MAX_NODES:
                 raise BadInputError(
                     f"expected rules of at most {MAX_NODES:,} different expressions, found more"
@@ -352,8 +386,7 @@ def run_nodes(
 ) -> None:
     """Compute nodes `first` to `last` (exclusive) of a block of `m` bars into the rows of `values`.
 
-    `prices` has a row for each of `PRICES`, `clock` the rows of
-    `clock_kernel`.
+    `prices` has a row for each of `PRICES` and then for each input, `clock` the rows of `clock_kernel`.
     """
     for node in range(first, last):
         op = code[node, N_OP]
@@ -376,6 +409,8 @@ def run_nodes(
             else:
                 for i in range(m):
                     out[i] = (prices[number - 8, i] + prices[number - 4, i]) * 0.5
+        elif op == INPUT:
+            out[:] = prices[len(PRICES) + number, :m]
         elif op == CONST:
             out[:] = constants[node]
         elif op == HOUR:
@@ -411,7 +446,10 @@ def run_bar(
     ask_low: int,
     ask_close: int,
 ) -> None:
-    """Run a program without predictions over one bar; `results` gets the value of each of `outputs`."""
+    """Run a program that asks nothing over one bar; `results` gets the value of each of `outputs`.
+
+    Inputs stand in `prices` already.
+    """
     prices[0, 0], prices[1, 0], prices[2, 0], prices[3, 0] = bid_open, bid_high, bid_low, bid_close
     prices[4, 0], prices[5, 0], prices[6, 0], prices[7, 0] = ask_open, ask_high, ask_low, ask_close
     run_nodes(code, constants, state, 0, code.shape[0], prices, clock, values, 1)
@@ -433,16 +471,17 @@ def run_batch(
     flags: Any,
     number_nodes: Ints,
     results: Floats,
+    inputs: Floats,
 ) -> None:
-    """Run a program without predictions over whole columns, block by block.
+    """Run a program that asks nothing over whole columns, block by block.
 
     `columns` are the int64 price columns in the order of `PRICES`, of which `reads` lists those in use (and
     `READS_CLOCK`); `offset_starts` and `offsets` are New York's. `flags` (bool) and `results` get a row for
-    each node of `flag_nodes` and `number_nodes`.
+    each node of `flag_nodes` and `number_nodes`. `inputs` are columns from elsewhere, a row each.
     """
     count = columns[0].shape[0]
     values = np.empty((max(1, code.shape[0]), BLOCK))
-    prices = np.empty((8, BLOCK))
+    prices = np.empty((len(PRICES) + inputs.shape[0], BLOCK))
     clock = np.empty((CLOCK_ROWS, BLOCK))
     for start in range(0, count, BLOCK):
         m = min(BLOCK, count - start)
@@ -453,6 +492,8 @@ def run_batch(
                 column = columns[row][start : start + m]
                 for i in range(m):
                     prices[row, i] = column[i]
+        for row in range(inputs.shape[0]):
+            prices[len(PRICES) + row, :m] = inputs[row, start : start + m]
         run_nodes(code, constants, state, 0, code.shape[0], prices, clock, values, m)
         for row in range(flag_nodes.shape[0]):
             if flag_nodes[row] >= 0:

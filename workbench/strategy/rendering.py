@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from workbench.indicators import indicators
 from workbench.indicators.declaring import VOLUME, Indicator
+from workbench.strategy.sessions import SESSIONS
 
 if TYPE_CHECKING:
     from workbench.strategy.expressions import Expr
 
-__all__ = ["to_text"]
+__all__ = ["to_text", "view_text"]
 
 _INFIX = {
     "add": ("+", 5), "sub": ("-", 5), "mul": ("*", 6), "div": ("/", 6),
@@ -28,6 +30,30 @@ def to_text(expr: Expr) -> str:
     return text if len(text) <= _MAX_TEXT else text[:_MAX_TEXT] + "..."
 
 
+def view_text(where: Mapping[str, Any]) -> str:
+    """The bar of an instrument and a timeframe as code."""
+    of = f'.of("{where["instrument"]}")' if "instrument" in where else ""
+    timeframe = f'.timeframe("{where["timeframe"]}")' if "timeframe" in where else ""
+    return f"bar{of}{timeframe}"
+
+
+def _local(data: Mapping[str, Any]) -> str:
+    """A part of a city's clock."""
+    zone = next((name for name, item in SESSIONS.items() if item.zone == data["zone"]), data["zone"])
+    view = view_text(data)
+    if data["part"] != "in_session":
+        if (data["part"], zone) == ("minute", "new_york"):
+            return f"{view}.minute"
+        return f'{view}.{data["part"]}_in("{zone}")'
+    usual = SESSIONS.get(zone)
+    hours = "".join(
+        f', {name}="{data[name] // 60:02d}:{data[name] % 60:02d}"'
+        for name in ("start", "end")
+        if usual is None or data[name] != getattr(usual, name)
+    )
+    return f'{"" if view == "bar" else view + "."}in_session("{zone}"{hours})'
+
+
 def _render(expr: Expr, seen: dict[str, tuple[str, int]]) -> tuple[str, int]:
     """Text and binding strength."""
     if expr.key in seen:
@@ -43,9 +69,11 @@ def _render_new(expr: Expr, seen: dict[str, tuple[str, int]]) -> tuple[str, int]
     data = dict(expr.data)
     op = expr.op
     if op == "price":
-        return f"bar.{data['side']}.{data['field']}", _ATOM
-    if op in ("hour", "weekday", "session"):
-        return f"bar.{op}", _ATOM
+        return f"{view_text(data)}.{data['side']}.{data['field']}", _ATOM
+    if op in ("hour", "weekday", "session", "just_closed"):
+        return f"{view_text(data)}.{op}", _ATOM
+    if op == "local":
+        return _local(data), _ATOM
     if op == "const":
         value = data["value"]
         return (
@@ -80,8 +108,9 @@ def _call(of: Indicator, expr: Expr, seen: dict[str, tuple[str, int]]) -> str:
     data = dict(expr.data)
     inside: list[str] = []
     if of.prices:
-        side = dict(expr.args[of.inputs.index(of.prices[0])].data)["side"]
-        inside.append("bar" if side == "mid" else f"bar.{side}")
+        first = dict(expr.args[of.inputs.index(of.prices[0])].data)
+        view, side = view_text(first), first["side"]
+        inside.append(view if side == "mid" else f"{view}.{side}")
     named = [(name, arg) for name, arg in zip(of.inputs, expr.args, strict=True)]
     inside += [_render(arg, seen)[0] for name, arg in named if name in of.series]
     plain = True  # as long as none was left out, values need no name

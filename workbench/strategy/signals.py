@@ -1,30 +1,17 @@
-"""Rules evaluated: over whole columns of bars, or bar by bar, with the same bits."""
+"""Simple rules evaluated, as the fast path takes them: over whole columns of bars, or bar by bar."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
-
-from workbench.domain.instruments import Instrument
+from workbench.domain.instruments import Instrument, InstrumentId
 from workbench.domain.quotes import Bar
 from workbench.errors import BadInputError
-from workbench.strategy.clock import CLOCK_ROWS, clock_kernel, new_york_offsets
 from workbench.strategy.expressions import Expr
-from workbench.strategy.program import (
-    BLOCK,
-    PRICES,
-    READS_CLOCK,
-    Prediction,
-    Program,
-    compile_program,
-    required_bars,
-    run_bar,
-    run_batch,
-    run_nodes,
-)
+from workbench.strategy.panel import PanelStream, evaluate_outputs
+from workbench.strategy.plan import make_plan
+from workbench.strategy.program import compile_program, required_bars
 from workbench.strategy.rules import Rules
+from workbench.strategy.running import BarArrays, BarColumns, Flags, Floats, ProgramStream
 from workbench.strategy.sizes import size_arguments
 
 __all__ = [
@@ -36,62 +23,10 @@ __all__ = [
     "Signals",
     "evaluate",
     "evaluate_expression",
+    "signal_arguments",
+    "simple_expressions",
     "warm_up_bars",
 ]
-
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
-_NO_TIMES = np.empty(0, np.int64)
-
-
-class BarColumns(Protocol):
-    """Columns of bars of one instrument: what `evaluate` reads of `workbench.market`'s Bars."""
-
-    @property
-    def instrument(self) -> Instrument: ...
-    @property
-    def open_ns(self) -> Ints: ...
-    @property
-    def bid_open(self) -> Ints: ...
-    @property
-    def bid_high(self) -> Ints: ...
-    @property
-    def bid_low(self) -> Ints: ...
-    @property
-    def bid_close(self) -> Ints: ...
-    @property
-    def ask_open(self) -> Ints: ...
-    @property
-    def ask_high(self) -> Ints: ...
-    @property
-    def ask_low(self) -> Ints: ...
-    @property
-    def ask_close(self) -> Ints: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BarArrays:
-    """Columns of bars of one instrument, int64 each: times in ns UTC, prices in points."""
-
-    instrument: Instrument
-    open_ns: Ints
-    bid_open: Ints
-    bid_high: Ints
-    bid_low: Ints
-    bid_close: Ints
-    ask_open: Ints
-    ask_high: Ints
-    ask_low: Ints
-    ask_close: Ints
-
-    @classmethod
-    def of(cls, bars: Sequence[Bar], *, instrument: Instrument) -> "BarArrays":
-        """The columns of a list of bars."""
-        columns = {
-            name: np.array([getattr(item, name) for item in bars], np.int64) for name in ("open_ns", *PRICES)
-        }
-        return cls(instrument=instrument, **columns)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +43,7 @@ class Signals:
     has_target: bool
     size_kind: int  # see `workbench.strategy.decision`
     size_value: float
+    trail: Floats | None = None  # points; None when the rules declare none
 
     def __len__(self) -> int:
         return len(self.enter_long)
@@ -140,37 +76,51 @@ SIMPLE_CONDITIONS = ("enter_long", "enter_short", "exit_long", "exit_short")
 SIMPLE = (*SIMPLE_CONDITIONS, "stop", "target")
 
 
-def simple_expressions(rules: Rules) -> list[Expr | None]:
-    """The expressions of `SIMPLE` in that order.
+def simple_expressions(rules: Rules, *, trailing: bool = False) -> list[Expr | None]:
+    """The expressions of `SIMPLE` in that order, and with `trailing` the trailing stop's.
 
     Raises
     ------
     BadInputError
-        The rules say more than `decide` covers.
+        The rules say more than `decide` (`decide_trailing`) covers.
     """
-    if not rules.simple:
+    if not (rules.fast if trailing else rules.simple):
         raise BadInputError(
             f"expected rules with market entries, a stop and a target at most, found {rules!r}; "
             "evaluate these with evaluate_panel"
         )
-    return [getattr(rules, name) for name in SIMPLE]
+    return [getattr(rules, name) for name in (*SIMPLE, *(["trail"] if trailing else []))]
 
 
 def warm_up_bars(rules: Rules) -> int:
-    """Bars until every signal of `rules` can have a value, that bar included."""
+    """Bars until every signal of `rules` can have a value, that bar included; longer bars count as one."""
     return required_bars([item for _, item in rules.expressions()])
 
 
-def evaluate(rules: Rules, bars: BarColumns) -> Signals:
-    """The signals of `rules` at every bar.
+def evaluate(
+    rules: Rules,
+    bars: BarColumns,
+    *,
+    others: Mapping[InstrumentId, BarColumns] | None = None,
+    trailing: bool = False,
+) -> Signals:
+    """The signals of simple rules at every bar.
+
+    Parameters
+    ----------
+    others
+        Bars of the instruments that the rules look at besides.
+    trailing
+        Whether the caller can do with a trailing stop; without it rules that have one are refused.
 
     Raises
     ------
     BadInputError
-        The columns have different lengths.
+        The columns have different lengths, or the rules are not simple.
     """
-    program = compile_program(simple_expressions(rules), instrument=bars.instrument)
-    flags, numbers = _run(program, bars, conditions=4)
+    outputs = simple_expressions(rules, trailing=trailing)
+    name = bars.instrument.id
+    flags, numbers = evaluate_outputs(outputs, {name: bars}, conditions=4, others=others)[name]
     kind, value = size_arguments(rules.size, bars.instrument)
     return Signals(
         enter_long=flags[0],
@@ -183,109 +133,31 @@ def evaluate(rules: Rules, bars: BarColumns) -> Signals:
         has_target=rules.target is not None,
         size_kind=kind,
         size_value=value,
+        trail=numbers[2] if rules.trail is not None else None,
     )
 
 
-def evaluate_expression(expr: Expr, bars: BarColumns) -> Floats:
+def evaluate_expression(
+    expr: Expr, bars: BarColumns, *, others: Mapping[InstrumentId, BarColumns] | None = None
+) -> Floats:
     """The value of one expression at every bar; conditions are 1 and 0; NaN where unknown."""
-    program = compile_program([expr], instrument=bars.instrument)
-    _, numbers = _run(program, bars, conditions=0)
+    name = bars.instrument.id
+    _, numbers = evaluate_outputs([expr], {name: bars}, conditions=0, others=others)[name]
     result: Floats = numbers[0]
     return result
 
 
-def _run(program: Program, bars: BarColumns, *, conditions: int) -> tuple[Flags, Floats]:
-    """All outputs: the first `conditions` as flags, the others as numbers."""
-    columns = tuple(np.ascontiguousarray(getattr(bars, name), np.int64) for name in PRICES)
-    open_ns = np.ascontiguousarray(bars.open_ns, np.int64)
-    count = len(open_ns)
-    if {len(column) for column in columns} != {count}:
-        raise BadInputError(f"expected price columns of {count} bars like the times, found other lengths")
-    outputs = np.array(program.outputs, np.int64)
-    flag_nodes, number_nodes = outputs[:conditions], outputs[conditions:]
-    flags = np.zeros((len(flag_nodes), count), np.bool_)
-    numbers = np.full((len(number_nodes), count), np.nan)
-    reads_clock = READS_CLOCK in program.reads
-    starts, offsets = new_york_offsets() if reads_clock else (_NO_TIMES, _NO_TIMES)
-    state = program.initial_state.copy()
-    if not program.predictions:
-        run_batch(
-            program.code,
-            program.constants,
-            state,
-            columns,
-            open_ns,
-            program.reads,
-            starts,
-            offsets,
-            flag_nodes,
-            flags,
-            number_nodes,
-            numbers,
-        )
-        return flags, numbers
-    values = np.empty((program.nodes, BLOCK))
-    prices, clock = np.empty((len(PRICES), BLOCK)), np.empty((CLOCK_ROWS, BLOCK))
-    for start in range(0, count, BLOCK):
-        stop = min(count, start + BLOCK)
-        m = stop - start
-        for row, column in enumerate(columns):
-            prices[row, :m] = column[start:stop]
-        if reads_clock:
-            clock_kernel(open_ns[start:stop], starts, offsets, clock)
-        _run_block(program, state, prices, clock, values, m)
-        for row, node in enumerate(flag_nodes):
-            if node >= 0:
-                flags[row, start:stop] = values[node, :m] == 1.0
-        for row, node in enumerate(number_nodes):
-            if node >= 0:
-                numbers[row, start:stop] = values[node, :m]
-    return flags, numbers
-
-
-def _run_block(
-    program: Program, state: Floats, prices: Floats, clock: Floats, values: Floats, m: int
-) -> None:
-    """One block, stopping at each prediction to ask its model."""
-    first = 0
-    for item in program.predictions:
-        run_nodes(program.code, program.constants, state, first, item.node, prices, clock, values, m)
-        _ask(item, values, m)
-        first = item.node + 1
-    run_nodes(program.code, program.constants, state, first, program.nodes, prices, clock, values, m)
-
-
-def _ask(item: Prediction, values: Floats, m: int) -> None:
-    rows = values[list(item.features), :m].T
-    for i in range(m):
-        row = np.ascontiguousarray(rows[i])
-        known = not np.isnan(row).any()
-        values[item.node, i] = float(item.model.predict_one(row)) if known else np.nan
-
-
 class ExprStream:
-    """Expressions, one bar at a time."""
+    """Expressions, one bar at a time; of one instrument and its own longer bars."""
 
     def __init__(self, outputs: Sequence[Expr | None], *, instrument: Instrument) -> None:
-        self._program = compile_program(outputs, instrument=instrument)
         self._instrument = instrument
-        self._state = self._program.initial_state.copy()
-        self._values = np.empty((max(1, self._program.nodes), 1))
-        self._prices = np.empty((len(PRICES), 1))
-        self._clock = np.zeros((CLOCK_ROWS, 1))
-        self._reads_clock = READS_CLOCK in self._program.reads
-        self._open_ns = np.zeros(1, np.int64)
-        self._results = np.empty(len(self._program.outputs))
-        self._arguments = (
-            self._program.code,
-            self._program.constants,
-            self._state,
-            self._prices,
-            self._clock,
-            self._values,
-            np.array(self._program.outputs, np.int64),
-            self._results,
-        )
+        self._program: ProgramStream | None = None
+        self._panel: PanelStream | None = None
+        if make_plan(outputs).trivial:
+            self._program = ProgramStream(compile_program(outputs, instrument=instrument))
+        else:
+            self._panel = PanelStream(outputs, [instrument])
 
     def update(self, bar: Bar) -> list[float]:
         """Every output after `bar`: NaN where unknown or not asked for, conditions as 1 and 0.
@@ -297,28 +169,10 @@ class ExprStream:
         """
         if bar.instrument != self._instrument.id:
             raise BadInputError(f"expected a bar of {self._instrument.id}, found one of {bar.instrument}")
-        if self._reads_clock:
-            self._open_ns[0] = bar.open_ns
-            clock_kernel(self._open_ns, *new_york_offsets(), self._clock)
-        prices = (
-            bar.bid_open,
-            bar.bid_high,
-            bar.bid_low,
-            bar.bid_close,
-            bar.ask_open,
-            bar.ask_high,
-            bar.ask_low,
-            bar.ask_close,
-        )
-        if self._program.predictions:
-            self._prices[:, 0] = prices
-            _run_block(self._program, self._state, self._prices, self._clock, self._values, 1)
-            for place, node in enumerate(self._program.outputs):
-                self._results[place] = self._values[node, 0] if node >= 0 else np.nan
-        else:
-            run_bar(*self._arguments, *prices)
-        found: list[float] = self._results.tolist()
-        return found
+        if self._program is not None:
+            return self._program.update(bar)
+        assert self._panel is not None  # one of the two
+        return self._panel.update([bar])[bar.instrument]
 
 
 class RulesStream:

@@ -1,15 +1,12 @@
 """How a strategy is written, and what identifies it."""
 
-import ast
 import hashlib
-import inspect
 import json
-import linecache
-import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from workbench.errors import BadInputError
+from workbench.strategy.causal import source_of
 from workbench.strategy.expressions import BarExpr, Model, bar
 from workbench.strategy.parameters import Param, check_declared, check_name
 from workbench.strategy.rules import Rules
@@ -195,24 +192,5 @@ def _source_sha256(cls: type) -> str:
     for owner in cls.__mro__:
         if owner is Strategy:
             break
-        content.update(textwrap.dedent(_source(owner)).encode())
+        content.update(source_of(owner).encode())
     return content.hexdigest()
-
-
-def _source(owner: type) -> str:
-    try:
-        return inspect.getsource(owner)
-    except (OSError, TypeError):  # a notebook's classes have no file; their methods know their cell
-        pass
-    for function in filter(inspect.isfunction, vars(owner).values()):
-        cell = "".join(linecache.getlines(function.__code__.co_filename))
-        for node in ast.walk(ast.parse(cell)):
-            if (
-                isinstance(node, ast.ClassDef)
-                and node.name == owner.__name__
-                and node.lineno <= function.__code__.co_firstlineno <= (node.end_lineno or 0)
-            ):
-                return ast.get_source_segment(cell, node) or ""
-    raise BadInputError(
-        f"{owner.__name__}: its source can not be found; define it in a notebook cell or a file"
-    )
