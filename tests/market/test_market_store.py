@@ -17,7 +17,7 @@ from workbench.domain.timeframes import Timeframe
 from workbench.errors import BadInputError
 from workbench.market import MarketStore, columnar, import_sample, resample, sample_files
 from workbench.market.bars import COLUMNS
-from workbench.market.errors import DamagedDatasetError, MissingDataError, TimeZoneNotStatedError
+from workbench.market.errors import DamagedDatasetError, MissingDataError
 from workbench.store import open_store
 from workbench.store.schema import datasets
 
@@ -144,9 +144,11 @@ def test_missing_data_is_said_with_what_there_is(market: MarketStore) -> None:
         market.bars("EURUSD", "H1")
 
 
-def test_a_refused_file_leaves_the_store_as_it_was(market: MarketStore, cost_book: CostBook) -> None:
-    with pytest.raises(TimeZoneNotStatedError):
-        market.import_file(sample_files().eurusd_h1_2017, "EUR_USD", cost_book=cost_book)
+def test_a_refused_file_leaves_the_store_as_it_was(market: MarketStore, tmp_path: Path) -> None:
+    file = tmp_path / "cut_ask.csv"
+    file.write_text("time,open,high,low,close\n2026-03-02T00:00:00Z,1.1,1.1,1.1,1.1\n2026-03-02T00:01")
+    with pytest.raises(BadInputError):
+        market.import_file(file, "EUR_USD", timeframe="M1")
     assert market.datasets() == []
     assert not market.root.exists()
 
@@ -192,7 +194,7 @@ def test_ctrl_c_leaves_the_store_as_it_was(
         if moment == "insert":
             patch.setattr(datasets, "insert", interrupted)
         else:
-            patch.setattr(f"workbench.market.columnar.os.{moment}", interrupted)
+            patch.setattr(f"workbench.market.folders.os.{moment}", interrupted)
         with pytest.raises(KeyboardInterrupt):
             market.add(minutes(70), source="cut off")
     assert market.datasets() == before

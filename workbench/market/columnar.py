@@ -1,8 +1,6 @@
 """Bars as Parquet files: int64 columns, written whole or not at all."""
 
 import json
-import os
-import tempfile
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,14 +10,15 @@ from workbench.domain.instruments import instrument
 from workbench.domain.timeframes import timeframe
 from workbench.market.bars import COLUMNS, Bars
 from workbench.market.errors import DamagedDatasetError
+from workbench.market.folders import write_durably
 
-__all__ = ["read_bars_file", "write_bars_file"]
+__all__ = ["bars_file", "read_bars_file", "write_bars_file"]
 
 _FORMAT = "1"
 
 
-def write_bars_file(bars: Bars, path: Path) -> None:
-    """Write `bars` at `path`: a file of another name first, flushed to the disk, then renamed."""
+def bars_file(bars: Bars) -> pa.Buffer:
+    """The content of the file of `bars`."""
     head = {
         "format": _FORMAT,
         "instrument": bars.instrument.id,
@@ -31,25 +30,20 @@ def write_bars_file(bars: Bars, path: Path) -> None:
         {name: pa.array(column) for name, column in bars.columns().items()},
         metadata={"bars": json.dumps(head)},
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-", suffix=path.suffix)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            pq.write_table(
-                table,
-                file,
-                compression="zstd",
-                use_dictionary=False,
-                column_encoding=dict.fromkeys(COLUMNS, "DELTA_BINARY_PACKED"),
-            )
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(0o644)
-        os.replace(name, path)
-    except BaseException:  # Ctrl-C too: nothing is left behind
-        Path(name).unlink(missing_ok=True)
-        raise
-    _flush_folder(path.parent)
+    sink = pa.BufferOutputStream()
+    pq.write_table(
+        table,
+        sink,
+        compression="zstd",
+        use_dictionary=False,
+        column_encoding=dict.fromkeys(COLUMNS, "DELTA_BINARY_PACKED"),
+    )
+    return sink.getvalue()
+
+
+def write_bars_file(bars: Bars, path: Path) -> None:
+    """Write `bars` at `path`, whole or not at all."""
+    write_durably(path, bars_file(bars))
 
 
 def read_bars_file(path: Path, *, fingerprint: str) -> Bars:
@@ -87,11 +81,3 @@ def read_bars_file(path: Path, *, fingerprint: str) -> Bars:
             "import the source again, it brings the file back"
         )
     return bars
-
-
-def _flush_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -1,142 +1,104 @@
-"""The market store: datasets of bars by the hash of their content, in files, with a catalogue.
+"""The market store: versions of bars and ticks by the hash of their content, in files, with a catalogue.
 
-Nothing in it is ever changed: a corrected file is another dataset. A dataset counts once it has its
-row in the catalogue; a file without one is invisible, so an import that is cut off leaves nothing.
+Nothing in it is ever changed: a corrected file is another dataset, more ticks are another version that
+shares the files of the old. A dataset counts once it has its row in the catalogue; a file without one is
+invisible, so an import that is cut off leaves nothing but files that the next one uses or a sweep removes.
 """
 
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
 import sqlalchemy as sa
 
-from workbench.domain.calendar import to_datetime, to_ns
+from workbench.domain.calendar import to_ns
 from workbench.domain.cost_book import CostBook
 from workbench.domain.instruments import Instrument
 from workbench.domain.instruments import instrument as instrument_named
 from workbench.domain.timeframes import Timeframe
 from workbench.domain.timeframes import timeframe as timeframe_named
 from workbench.errors import BadInputError
-from workbench.market.bars import Bars
+from workbench.market.bar_cache import BarCache
+from workbench.market.bars import BOTH_SIDES, Bars
+from workbench.market.catalogue import Catalogue
 from workbench.market.checks import CheckReport, check_bars
-from workbench.market.columnar import read_bars_file, write_bars_file
-from workbench.market.errors import DamagedDatasetError, MissingDataError
-from workbench.market.importing import bars_from_file
-from workbench.market.resampling import fits_into, resample
+from workbench.market.datasets import TICK, Dataset, ImportReport
+from workbench.market.errors import MissingDataError
+from workbench.market.folders import open_folder
+from workbench.market.ingesting import Ingestion, Origin, version_of
+from workbench.market.reading import bars_of_ticks, bytes_shown, choose, last_ticks
+from workbench.market.resampling import joined, resample
+from workbench.market.tick_checking import checker_of
+from workbench.market.tick_versions import Version, concatenated, read_bars, read_ticks
+from workbench.market.ticks import Ticks
 from workbench.store import open_store
-from workbench.store.schema import datasets as datasets_table
 
-__all__ = ["Dataset", "ImportReport", "MarketStore"]
+if TYPE_CHECKING:
+    import duckdb
 
-_PROGRESS_FROM_BYTES = 1_000_000
+    from workbench.market.aligning import Aligned
+    from workbench.market.publishing import PublishReport
+    from workbench.market.recorder import TickRecorder
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dataset:
-    """What the catalogue knows of one dataset."""
-
-    fingerprint: str
-    instrument: str
-    timeframe: Timeframe
-    source: str
-    rows: int
-    first_ns: int  # open of the first bar
-    last_ns: int  # close of the last bar
-    sides: str
-    path: str  # below the store's folder
-    report: CheckReport
-    created_ns: int
-
-    @property
-    def first_time(self) -> str:
-        """When the first bar opens, for people, UTC."""
-        return f"{to_datetime(self.first_ns):%Y-%m-%d %H:%M}"
-
-    @property
-    def last_time(self) -> str:
-        """When the last bar closes, for people, UTC."""
-        return f"{to_datetime(self.last_ns):%Y-%m-%d %H:%M}"
-
-    def to_json(self) -> dict[str, Any]:
-        """A plain value."""
-        return {**asdict(self), "timeframe": str(self.timeframe), "report": self.report.to_json()}
-
-    def describe(self) -> str:
-        """One line for a list."""
-        return (
-            f"{self.fingerprint[:12]}  {self.instrument} {self.timeframe}  {self.rows:,} bars  "
-            f"{self.first_time} to {self.last_time} UTC  {self.source}"
-        )
+__all__ = ["Dataset", "ImportReport", "MarketStore", "VerifyReport"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ImportReport:
-    """What an import did."""
+class VerifyReport:
+    """A dataset whose every byte was compared with its hash."""
 
     dataset: Dataset
-    is_new: bool  # False: the store had this content already, nothing was changed
-
-    @property
-    def fingerprint(self) -> str:
-        """Of the dataset."""
-        return self.dataset.fingerprint
-
-    @property
-    def check(self) -> CheckReport:
-        """What the checks found."""
-        return self.dataset.report
-
-    @property
-    def text(self) -> str:
-        """For a terminal."""
-        what = "imported" if self.is_new else "already there, nothing changed"
-        return f"{what}: dataset {self.fingerprint[:12]} from {self.dataset.source}\n{self.check.text}"
+    files: int
+    bytes: int
 
     def __str__(self) -> str:
-        return self.text
-
-    def to_json(self) -> dict[str, Any]:
-        """A plain value."""
-        return {
-            "fingerprint": self.fingerprint,
-            "is_new": self.is_new,
-            "source": self.dataset.source,
-            "sides": self.dataset.sides,
-            "rows": self.dataset.rows,
-            "check": self.check.to_json(),
-        }
-
-    def _repr_html_(self) -> str:
-        what = "Imported" if self.is_new else "Already there, nothing changed"
-        head = (
-            f"<p>{what}: dataset <code>{self.fingerprint[:12]}</code> from {escape(self.dataset.source)}</p>"
+        return (
+            f"dataset {self.dataset.fingerprint[:12]}: {self.files} files, {self.bytes:,} bytes, "
+            f"{self.dataset.rows:,} {self.dataset.kind}, all as they were written"
         )
-        return head + self.check._repr_html_()
 
 
 class MarketStore:
-    """Datasets of bars below `root`, their catalogue in the relational store.
+    """Datasets of bars and ticks below `root`, their catalogue in the relational store.
 
     Parameters
     ----------
     root
-        Folder of the files; made when the first dataset comes.
+        Folder of the files, made when the first dataset comes; or an fsspec URL, as in ``s3://bucket/market``.
     store
         The relational store: its URL (opened, and set up when new) or an open engine.
+    cache
+        Local folder of copies and of bars ready to be mapped; by default beside the files, or in the user's
+        cache folder when those are remote.
+    options
+        For the file system behind a URL, as fsspec takes them.
     """
 
-    def __init__(self, root: Path, store: str | sa.Engine) -> None:
-        self.root = Path(root)
+    def __init__(
+        self,
+        root: Path | str,
+        store: str | sa.Engine,
+        *,
+        cache: Path | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.root = root if isinstance(root, str) and "://" in root else Path(root)
         self._engine = open_store(store) if isinstance(store, str) else store
+        cache = cache or _cache_of(self.root)
+        self._folder = open_folder(root, cache=cache / "files", **(options or {}))
+        self._catalogue = Catalogue(self._engine)
+        self._cached_bars = BarCache(cache / "bars")
+        self._ingestion = Ingestion(self._folder, self._catalogue, self._cached_bars)
+
+    # --- in --------------------------------------------------------------------------------------
 
     def import_file(
         self,
-        path: Path | str,
+        path: Path | str | Sequence[Path | str],
         instrument: str | Instrument,
         *,
         fmt: str = "auto",
@@ -144,88 +106,174 @@ class MarketStore:
         timezone: str | None = None,
         side: str | None = None,
         cost_book: CostBook | None = None,
+        pair_with: Path | str | None = None,
+        columns: Mapping[str, str | int] | None = None,
+        time_format: str | None = None,
+        trusted: Bars | None = None,
+        extend: bool | str = False,
+        replace: bool = False,
+        keep: Sequence[str] = ("M1",),
         show_progress: bool = True,
     ) -> ImportReport:
-        """Import a text file of bars; the same content again changes nothing.
+        """Import files of bars or ticks as one dataset; the same content again changes nothing.
 
         Parameters
         ----------
         fmt
-            ``auto``, or one of ``ohlc``, ``bid+ask``, ``histdata`` to insist on it.
+            ``auto``, or the name of a format to insist on it.
         timeframe
             As in ``H1``; by default from the usual distance of the bars.
         timezone
-            IANA name of the clock the file was written by; needed, and only used, when its times do not tell.
+            IANA name of the clock the file was written by; needed only when its times do not tell.
         side
             ``bid``, ``ask`` or ``mid`` for files with one price when the name does not tell.
         cost_book
             Makes the other side of one-sided files.
+        pair_with
+            The file of the other side.
+        columns, time_format
+            What the columns of any other table are, and how its times are written.
+        trusted
+            Bars in UTC to tell the time zone by.
+        extend
+            Make a new version of the newest dataset of the same instrument and timeframe, or of the one
+            whose fingerprint this is: what both have must be the same there.
+        replace
+            With `extend`: what is new takes the place of what it differs from.
+        keep
+            Timeframes of the bars to keep up beside ticks.
 
         Raises
         ------
         BadInputError
             Anything that is wrong with the file, with the line and what to do; nothing is imported.
         """
-        source = Path(path)
+        from workbench.market.importing import open_source
+
         record = _instrument(instrument)
-        with _progress(source, shown=show_progress) as advance:
-            bars = bars_from_file(
-                source,
+        files = [Path(item) for item in ([path] if isinstance(path, (str, Path)) else path)]
+        with bytes_shown(files, shown=show_progress) as advance:
+            source = open_source(
+                files if len(files) > 1 else files[0],
                 record,
                 fmt=fmt,
                 timeframe=None if timeframe is None else timeframe_named(timeframe),
                 timezone=timezone,
                 side=side,
+                pair_with=None if pair_with is None else Path(pair_with),
+                columns=columns,
+                time_format=time_format,
                 cost_book=cost_book,
+                trusted=trusted,
                 progress=advance,
             )
-        return self.add(bars, source=source.name if timezone is None else f"{source.name} ({timezone})")
-
-    def add(self, bars: Bars, *, source: str) -> ImportReport:
-        """Keep `bars` as a dataset; `source` says where they come from."""
-        if not len(bars):
-            raise BadInputError(f"{source}: expected bars, found none")
-        fingerprint = bars.content_digest()
-        bars = replace(bars, fingerprint=fingerprint)
-        if (found := self._find(fingerprint)) is not None:
-            self._mend(found, bars)
-            return ImportReport(dataset=found, is_new=False)
-        relative = Path(bars.instrument.id, str(bars.timeframe), f"{fingerprint}.parquet")
-        row = {
-            "fingerprint": fingerprint,
-            "instrument": bars.instrument.id,
-            "timeframe": str(bars.timeframe),
-            "source": source,
-            "rows": len(bars),
-            "first_ns": int(bars.open_ns[0]),
-            "last_ns": int(bars.close_ns[-1]),
-            "sides": bars.sides,
-            "path": relative.as_posix(),
-            "report": check_bars(bars).to_json(),
-            "created_ns": time.time_ns(),
-        }
-        write_bars_file(bars, self.root / relative)
-        try:
-            with self._engine.begin() as connection:
-                connection.execute(datasets_table.insert(), row)
-        except sa.exc.IntegrityError:  # another process imported the same content at this moment
-            found = self._find(fingerprint)
-            if found is None:
-                raise
-            return ImportReport(dataset=found, is_new=False)
-        return ImportReport(dataset=_dataset(row), is_new=True)
-
-    def datasets(self, instrument: str | None = None, timeframe: str | None = None) -> list[Dataset]:
-        """The catalogue, newest first."""
-        query = sa.select(datasets_table).order_by(
-            datasets_table.c.created_ns.desc(), datasets_table.c.fingerprint
+            name = files[0].name if len(files) == 1 else f"{files[0].name} and {len(files) - 1} more"
+            told: dict[str, Any] = {
+                "source": name if timezone is None else f"{name} ({timezone})",
+                "source_format": source.format,
+                "zone": source.zone.zone,
+                "extend": extend,
+                "replace": replace,
+            }
+            if source.kind == "ticks":
+                report = self.add_ticks(
+                    cast("Iterable[Ticks]", source.batches()),
+                    instrument=record,
+                    keep=keep,
+                    sides=source.sides,
+                    **told,
+                )
+            else:
+                report = self.add(joined(list(cast("Iterable[Bars]", source.batches()))), **told)
+        return ImportReport(
+            dataset=report.dataset, is_new=report.is_new, notes=tuple(source.notes), zone=source.zone
         )
-        if instrument is not None:
-            query = query.where(datasets_table.c.instrument == _instrument(instrument).id)
-        if timeframe is not None:
-            query = query.where(datasets_table.c.timeframe == str(timeframe_named(timeframe)))
-        with self._engine.connect() as connection:
-            return [_dataset(row._mapping) for row in connection.execute(query)]
+
+    def add(
+        self,
+        bars: Bars,
+        *,
+        source: str,
+        extend: bool | str = False,
+        replace: bool = False,
+        parent: str = "",
+        rule: str = "",
+        source_format: str = "",
+        zone: str = "",
+    ) -> ImportReport:
+        """Keep `bars` as a dataset; `source` says where they come from.
+
+        `parent` and `rule` say of what dataset they were made, and how; `extend` as in `import_file`.
+        """
+        origin = Origin(
+            source=source,
+            extend=extend,
+            replace=replace,
+            parent=parent,
+            rule=rule,
+            source_format=source_format,
+            zone=zone,
+        )
+        return self._ingestion.add_bars(bars, origin)
+
+    def add_ticks(
+        self,
+        batches: Iterable[Ticks],
+        *,
+        instrument: str | Instrument,
+        source: str,
+        extend: bool | str = False,
+        replace: bool = False,
+        keep: Sequence[str | Timeframe] = ("M1",),
+        sides: str = BOTH_SIDES,
+        parent: str = "",
+        rule: str = "",
+        source_format: str = "",
+        zone: str = "",
+        check: bool = True,
+    ) -> ImportReport:
+        """Keep a stream of quotes in time order as a dataset, and bars of the timeframes `keep` beside it.
+
+        The catalogue hears of it when all is on the disk. Quotes that are there already are not stored twice.
+        `extend` and the rest as in `import_file`; `check` makes the report.
+        """
+        origin = Origin(
+            source=source,
+            extend=extend,
+            replace=replace,
+            parent=parent,
+            rule=rule,
+            source_format=source_format,
+            zone=zone,
+        )
+        return self._ingestion.add_ticks(
+            batches,
+            origin,
+            instrument=_instrument(instrument),
+            sides=sides,
+            keep=[timeframe_named(item) for item in keep],
+            check=check,
+        )
+
+    def recorder(
+        self, instrument: str | Instrument, *, source: str, keep: Sequence[str] = ("M1",)
+    ) -> "TickRecorder":
+        """What takes live quotes and makes a new version of the newest dataset at each `commit`."""
+        from workbench.market.recorder import TickRecorder
+
+        return TickRecorder(self, _instrument(instrument), source=source, keep=keep)
+
+    # --- what there is ---------------------------------------------------------------------------
+
+    def datasets(
+        self, instrument: str | None = None, timeframe: str | None = None, kind: str | None = None
+    ) -> list[Dataset]:
+        """The catalogue, newest first; `kind` is ``bars`` or ``ticks``, the timeframe of ticks ``tick``."""
+        return self._catalogue.all(
+            None if instrument is None else _instrument(instrument).id,
+            None if timeframe is None else _name(timeframe),
+            kind,
+        )
 
     def dataset(self, fingerprint: str) -> Dataset:
         """The catalogue's entry of a fingerprint, or of its first eight digits or more.
@@ -235,15 +283,54 @@ class MarketStore:
         MissingDataError
             There is none, or several begin like this.
         """
-        if len(fingerprint) == 64 and (found := self._find(fingerprint)) is not None:
-            return found
-        known = [item for item in self.datasets() if item.fingerprint.startswith(fingerprint)]
-        if len(known) == 1 and len(fingerprint) >= 8:
-            return known[0]
-        raise MissingDataError(
-            f"expected one dataset {fingerprint[:12] or '(no fingerprint)'}, found {len(known)}; "
-            "import its source, or give more of the fingerprint"
-        )
+        return self._catalogue.get(fingerprint)
+
+    def check(self, fingerprint: str) -> CheckReport:
+        """The checks on a dataset, made anew from its files."""
+        dataset = self.dataset(fingerprint)
+        if dataset.kind != "ticks":
+            return check_bars(self._ingestion.read_bars(dataset))
+        checker = checker_of(_instrument(dataset.instrument))
+        for batch in read_ticks(self._folder, self._version(dataset)):
+            checker.add(batch)
+        return checker.report()
+
+    def verify(self, fingerprint: str) -> VerifyReport:
+        """Read a whole dataset and compare its content with the hashes in the catalogue.
+
+        Raises
+        ------
+        DamagedDatasetError
+            A file is gone or changed; the message names it.
+        """
+        dataset = self.dataset(fingerprint)
+        if dataset.kind != "ticks":
+            self._ingestion.read_bars(dataset)
+            size = self._folder.path(dataset.path).stat().st_size
+            return VerifyReport(dataset=dataset, files=1, bytes=size)
+        version = self._version(dataset)
+        for _ in read_ticks(self._folder, version, whole=True):
+            pass
+        for timeframe in version.bars:
+            read_bars(self._folder, version, timeframe)
+        parts = [*version.ticks, *(item for group in version.bars.values() for item in group)]
+        return VerifyReport(dataset=dataset, files=len(parts), bytes=sum(item.size for item in parts))
+
+    def collect_garbage(self, *, older_than_s: float = 86_400.0) -> int:
+        """Remove files that no dataset needs, of imports that were cut off; how many bytes that freed.
+
+        Younger files are left alone: an import may be about to name them.
+        """
+        found = [item for item in self._folder.names() if _is_ours(item[0])]
+        needed = self._catalogue.files()
+        freed = 0
+        for name, size, age_s in found:
+            if name not in needed and age_s >= older_than_s:
+                self._folder.delete(name)
+                freed += size
+        return freed
+
+    # --- out -------------------------------------------------------------------------------------
 
     def bars(
         self,
@@ -257,8 +344,8 @@ class MarketStore:
         """Bars of one dataset that open in `[start, end)`.
 
         Without a fingerprint the newest dataset of the timeframe is taken; when there is none, the
-        newest of a shorter timeframe is resampled. `Bars.fingerprint` is the dataset's: with it the
-        same call gives the same bars for ever.
+        newest of a shorter timeframe is resampled, or ticks. `Bars.fingerprint` is the dataset's: with it
+        the same call gives the same bars for ever.
 
         Raises
         ------
@@ -266,85 +353,265 @@ class MarketStore:
             Nothing imported for this, or no bar in the span.
         DamagedDatasetError
             The file is not what was imported.
+        BadBarsError
+            Made of ticks that are crossed.
         """
         wanted, record = timeframe_named(timeframe), _instrument(instrument)
-        dataset = self._choose(record, wanted) if fingerprint is None else self.dataset(fingerprint)
+        dataset = (
+            choose(self.datasets(), record, wanted) if fingerprint is None else self._of(record, fingerprint)
+        )
+        low, high = _ns(start), _ns(end)
+        if dataset.kind == "ticks":
+            found = bars_of_ticks(
+                self._folder, self._cached_bars, dataset, record, wanted, start_ns=low, end_ns=high
+            )
+        else:
+            found = resample(self._ingestion.read_bars(dataset), wanted).between(low, high)
+        if not len(found):
+            raise MissingDataError(
+                f"{record.id} {wanted}: no bar from {start} to {end}; dataset {dataset.fingerprint[:12]} has "
+                f"{dataset.instrument} {dataset.timeframe_name}: {dataset.rows:,} {dataset.kind}, "
+                f"{dataset.first_time} to {dataset.last_time} UTC"
+            )
+        return found
+
+    def ticks(
+        self,
+        instrument: str | Instrument,
+        *,
+        fingerprint: str | None = None,
+        start: datetime | int | None = None,
+        end: datetime | int | None = None,
+    ) -> Ticks:
+        """Quotes of one dataset with a time in `[start, end)`; the newest without a fingerprint.
+
+        Raises
+        ------
+        MissingDataError
+            No ticks imported for this, or none in the span.
+        DamagedDatasetError
+            A file is not what was imported.
+        """
+        found = list(self.tick_batches(instrument, fingerprint=fingerprint, start=start, end=end))
+        ticks = concatenated(found) if found else None
+        if ticks is None or not len(ticks):
+            dataset = self._of_ticks(_instrument(instrument), fingerprint)
+            raise MissingDataError(
+                f"{dataset.instrument}: no tick from {start} to {end}; dataset {dataset.fingerprint[:12]} "
+                f"has {dataset.rows:,}, {dataset.first_time} to {dataset.last_time} UTC"
+            )
+        return ticks
+
+    def tick_batches(
+        self,
+        instrument: str | Instrument,
+        *,
+        fingerprint: str | None = None,
+        start: datetime | int | None = None,
+        end: datetime | int | None = None,
+    ) -> Iterator[Ticks]:
+        """The same, a week or less at a time: memory stays bounded."""
+        dataset = self._of_ticks(_instrument(instrument), fingerprint)
+        yield from read_ticks(self._folder, self._version(dataset), start_ns=_ns(start), end_ns=_ns(end))
+
+    def snapshot(
+        self, instrument: str | Instrument, timeframe: str, *, version: str | int | None = None
+    ) -> Bars | Ticks:
+        """All of one version, its content compared with its hash: the same bytes for ever.
+
+        Parameters
+        ----------
+        timeframe
+            As in ``M1``, or ``tick``.
+        version
+            A fingerprint (or its first eight digits), or a number: 1 is the first dataset of this instrument
+            and timeframe, -1 the newest, which is also taken without one.
+        """
+        record = _instrument(instrument)
+        if isinstance(version, int):
+            known = self.datasets(record.id, timeframe)[::-1]
+            if not version or not -len(known) <= version <= len(known):
+                raise MissingDataError(
+                    f"{record.id} {timeframe}: expected a version from 1 to {len(known)} or -1 for "
+                    f"the newest, found {version}"
+                )
+            version = known[version - 1 if version > 0 else version].fingerprint
+        if _name(timeframe) != TICK:
+            bars = self.bars(record, timeframe, fingerprint=version)
+            self.verify(bars.fingerprint)
+            return bars
+        dataset = self._of_ticks(record, version)
+        return concatenated(list(read_ticks(self._folder, self._version(dataset), whole=True)))
+
+    def last(
+        self,
+        instrument: str | Instrument,
+        timeframe: str,
+        count: int,
+        *,
+        fingerprint: str | None = None,
+        before: datetime | int | None = None,
+    ) -> Bars | Ticks:
+        """The last `count` bars that had closed by `before`, or ticks older than it."""
+        if count < 1:
+            raise BadInputError(f"expected a count of 1 or more, found {count}")
+        record, end = _instrument(instrument), _ns(before)
+        if _name(timeframe) == TICK:
+            return last_ticks(self._folder, self._of_ticks(record, fingerprint), record, count, end_ns=end)
+        bars = self.bars(record, timeframe, fingerprint=fingerprint)
+        high = len(bars) if end is None else int(np.searchsorted(bars.close_ns, end, side="right"))
+        return bars.at(max(0, high - count), high)
+
+    def aligned(
+        self,
+        instruments: Sequence[str],
+        timeframe: str,
+        *,
+        start: datetime | int | None = None,
+        end: datetime | int | None = None,
+        how: str = "union",
+        fingerprints: Mapping[str, str] | None = None,
+    ) -> "Aligned":
+        """Bars of several instruments on one grid of times, without look-ahead: see `align`."""
+        from workbench.market.aligning import align
+
+        pinned = fingerprints or {}
+        return align(
+            [
+                self.bars(name, timeframe, fingerprint=pinned.get(name), start=start, end=end)
+                for name in instruments
+            ],
+            how=how,
+        )
+
+    def frame(
+        self,
+        instrument: str | Instrument,
+        timeframe: str,
+        *,
+        form: str = "pandas",
+        fingerprint: str | None = None,
+        start: datetime | int | None = None,
+        end: datetime | int | None = None,
+    ) -> Any:
+        """Bars or ticks as ``pandas``, ``polars``, ``arrow`` or ``numpy``: whole points, times UTC."""
+        from workbench.market.frames import in_form
+
+        return in_form(self._data(instrument, timeframe, fingerprint, start, end), form)
+
+    def sql(self, query: str) -> "duckdb.DuckDBPyRelation":
+        """The answer to a query in SQL over tables such as ``eur_usd_m1`` and ``eur_usd_tick``; read only."""
+        from workbench.market.sql import ask
+
+        return ask(self, query)
+
+    def export(
+        self,
+        instrument: str | Instrument,
+        timeframe: str,
+        start: datetime | int | None,
+        end: datetime | int | None,
+        out: Path | str,
+        *,
+        fingerprint: str | None = None,
+    ) -> Path:
+        """Write bars or ticks to a ``.csv``, ``.csv.gz`` or ``.parquet`` file that can be imported again."""
+        from workbench.market.exporting import export
+
+        record = _instrument(instrument)
+        if _name(timeframe) == TICK:
+            pieces: Iterable[Bars | Ticks] = self.tick_batches(
+                record, fingerprint=fingerprint, start=start, end=end
+            )
+        else:
+            pieces = [self.bars(record, timeframe, fingerprint=fingerprint, start=start, end=end)]
+        return export(pieces, Path(out))
+
+    def publish(
+        self,
+        instrument: str | Instrument,
+        timeframe: str,
+        *,
+        to: str,
+        fingerprint: str | None = None,
+        schema: str = "market",
+    ) -> "PublishReport":
+        """Write bars or ticks to tables of a PostgreSQL server, for teams that ask with SQL."""
+        from workbench.market.publishing import publish
+
+        record = _instrument(instrument)
+        if _name(timeframe) == TICK:
+            dataset = self._of_ticks(record, fingerprint)
+            return publish(
+                read_ticks(self._folder, self._version(dataset)),
+                to=to,
+                name=f"{record.id}_{TICK}".lower(),
+                fingerprint=dataset.fingerprint,
+                schema=schema,
+            )
+        bars = self.bars(record, timeframe, fingerprint=fingerprint)
+        name = f"{record.id}_{bars.timeframe}".lower()
+        return publish([bars], to=to, name=name, fingerprint=bars.fingerprint, schema=schema)
+
+    # --- how -------------------------------------------------------------------------------------
+
+    def _data(
+        self,
+        instrument: str | Instrument,
+        timeframe: str,
+        fingerprint: str | None,
+        start: datetime | int | None,
+        end: datetime | int | None,
+    ) -> Bars | Ticks:
+        if _name(timeframe) == TICK:
+            return self.ticks(instrument, fingerprint=fingerprint, start=start, end=end)
+        return self.bars(instrument, timeframe, fingerprint=fingerprint, start=start, end=end)
+
+    def _of(self, record: Instrument, fingerprint: str) -> Dataset:
+        dataset = self.dataset(fingerprint)
         if dataset.instrument != record.id:
             raise MissingDataError(
                 f"dataset {dataset.fingerprint[:12]} holds {dataset.instrument}, not {record.id}"
             )
-        whole = resample(self._read(dataset), wanted)
-        found = whole.between(_ns(start), _ns(end))
-        if not len(found):
+        return dataset
+
+    def _of_ticks(self, record: Instrument, fingerprint: str | None) -> Dataset:
+        if fingerprint is None:
+            found = self._catalogue.newest(record.id, TICK)
+            if found is None:
+                raise MissingDataError(
+                    f"no {record.id} ticks in the market store; import a file of ticks first"
+                )
+            return found
+        dataset = self._of(record, fingerprint)
+        if dataset.kind != "ticks":
             raise MissingDataError(
-                f"{record.id} {wanted}: no bar from {start} to {end}; dataset {dataset.fingerprint[:12]} has "
-                f"{whole.describe()}"
+                f"dataset {dataset.fingerprint[:12]} holds {dataset.timeframe_name} bars, not ticks"
             )
-        return found
+        return dataset
 
-    def check(self, fingerprint: str) -> CheckReport:
-        """The checks on a dataset, made anew from its file."""
-        return check_bars(self._read(self.dataset(fingerprint)))
-
-    def _choose(self, record: Instrument, wanted: Timeframe) -> Dataset:
-        known = self.datasets(record.id)
-        for dataset in known:
-            if dataset.timeframe is wanted:
-                return dataset
-        for shorter in reversed(Timeframe):
-            for dataset in known:
-                if dataset.timeframe is shorter and fits_into(shorter, wanted):
-                    return dataset
-        have = sorted({f"{item.instrument} {item.timeframe}" for item in self.datasets()})
-        raise MissingDataError(
-            f"no {record.id} {wanted} bars in the market store, which has "
-            f"{', '.join(have) or 'nothing yet'}; import a file first"
-        )
-
-    def _read(self, dataset: Dataset) -> Bars:
-        return read_bars_file(self.root / dataset.path, fingerprint=dataset.fingerprint)
-
-    def _find(self, fingerprint: str) -> Dataset | None:
-        with self._engine.connect() as connection:
-            row = connection.execute(
-                sa.select(datasets_table).where(datasets_table.c.fingerprint == fingerprint)
-            ).one_or_none()
-        return None if row is None else _dataset(row._mapping)
-
-    def _mend(self, dataset: Dataset, bars: Bars) -> None:
-        """Bring back a dataset's lost or damaged file from the same content."""
-        try:
-            self._read(dataset)
-        except DamagedDatasetError:
-            write_bars_file(bars, self.root / dataset.path)
+    def _version(self, dataset: Dataset) -> Version:
+        return version_of(dataset, _instrument(dataset.instrument))
 
 
 def _instrument(value: str | Instrument) -> Instrument:
     return instrument_named(value) if isinstance(value, str) else value
 
 
+def _name(timeframe: str) -> str:
+    return TICK if timeframe == TICK else str(timeframe_named(timeframe))
+
+
 def _ns(moment: datetime | int | None) -> int | None:
     return to_ns(moment) if isinstance(moment, datetime) else moment
 
 
-def _dataset(row: Any) -> Dataset:
-    values = dict(row)
-    return Dataset(
-        **{
-            **values,
-            "timeframe": timeframe_named(values["timeframe"]),
-            "report": CheckReport.from_json(values["report"]),
-        }
-    )
+def _cache_of(root: Path | str) -> Path:
+    if isinstance(root, Path):
+        return root / ".cache"
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "forex-workbench"
 
 
-@contextmanager
-def _progress(path: Path, *, shown: bool) -> Iterator[Callable[[int], None] | None]:
-    """A progress bar over the bytes of larger files."""
-    if not shown or not path.is_file() or path.stat().st_size < _PROGRESS_FROM_BYTES:
-        yield None
-        return
-    from tqdm.auto import tqdm
-
-    with tqdm(total=path.stat().st_size, unit="B", unit_scale=True, desc=path.name) as bar:
-        yield lambda count: (bar.update(count), None)[1]
+def _is_ours(name: str) -> bool:
+    """Whether a file below the root is the store's to remove."""
+    return name.endswith(".parquet") and not name.startswith(".cache/")
