@@ -17,6 +17,7 @@ __all__ = ["date_in", "market_zone", "recognise"]
 
 _DAY = re.compile(r"(?<!\d)((?:19|20)\d{6})(?=_)")
 _SYMBOL = re.compile(r"(?<!\d)(?:19|20)\d{6}_([a-z]{6})_")
+_SYMBOL_OF_ALL = re.compile(r"([a-z]{6})\.csv(?= |$)")
 _TICKS = re.compile(r"\d{1,8},\d+(\.\d*)?,\d+(\.\d*)?$")
 _BARS_OF_A_DAY = re.compile(r"\d{1,8}(,[\d.]+){10}$")
 _BARS = re.compile(r"\d{8} \d\d:\d\d(,[\d.]+){10}$")
@@ -35,6 +36,7 @@ def recognise(head: bytes, name: str) -> tuple[Layout, ...]:
     """The layouts of LEAN that the file's first line and name have."""
     first = first_line(head)
     if _BARS.match(first):
+        symbol = _SYMBOL_OF_ALL.match(name)
         return (
             Layout(
                 format="lean",
@@ -42,6 +44,7 @@ def recognise(head: bytes, name: str) -> tuple[Layout, ...]:
                 separator=",",
                 fields=(Field.time(COMPACT_MINUTES), *_PRICES),
                 why="lines like 20070101 21:00 and ten numbers, bid then ask",
+                symbol=symbol.group(1).upper() if symbol else "",
             ),
         )
     if not _DAY.search(name):

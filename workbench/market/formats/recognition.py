@@ -198,7 +198,7 @@ class _Options:
                 failed = error
                 continue
             except UnknownFormatError as error:
-                if not folder:
+                if not folder or type(error) is not UnknownFormatError:  # broken is not unknown
                     raise
                 failed = error  # a folder holds readmes and manifests too
                 continue

@@ -225,7 +225,7 @@ class _Reader:
             ending = b"" if tail == 10 else b"\n" if tail == 13 else b"\r\n"
         else:
             ending = b"" if tail == self._eol else bytes([self._eol])
-        if ending and self._buffer[self._start : self._fill].tobytes().strip():
+        if ending and not self.stream.packed and self._buffer[self._start : self._fill].tobytes().strip():
             self._notes.add(
                 "no last line end",
                 1,
