@@ -70,7 +70,7 @@ from workbench.strategy.rules_json import (
     rules_from_json,
     rules_to_json,
 )
-from workbench.strategy.runner import StrategyRunner
+from workbench.strategy.runner import Decision, StrategyRunner
 from workbench.strategy.sessions import (
     SESSIONS,
 )
@@ -88,7 +88,7 @@ from workbench.strategy.signals import (
 )
 from workbench.strategy.sizes import Cash, EquityFraction, Lots, RiskFraction, Units, VolatilityTarget
 from workbench.strategy.strategy import RulesStrategy, Strategy, spec, strategy_from_spec
-from workbench.strategy.views import AccountView, MarketView
+from workbench.strategy.views import AccountView, InstrumentView, MarketView
 from workbench.strategy.windows import (
     Rolling,
 )
@@ -105,9 +105,11 @@ __all__ = [
     "BySide",
     "Cash",
     "CausalFunction",
+    "Decision",
     "EquityFraction",
     "Expr",
     "ExprStream",
+    "InstrumentView",
     "Level",
     "LimitAt",
     "Lots",

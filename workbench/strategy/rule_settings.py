@@ -62,8 +62,8 @@ class RuleSettings:
 
     @property
     def fixed_units(self) -> bool:
-        """Whether the size is a number of units whatever the account is worth."""
-        return bool(self.settings[d.S_SIZE] == SIZE_UNITS)
+        """Whether sizes are numbers of units whatever the account is worth."""
+        return bool(self.settings[d.S_SIZE] == SIZE_UNITS and self.settings[d.S_ADD_SIZE] == SIZE_UNITS)
 
 
 def declared_numbers(rules: Rules) -> Sequence[tuple[str, Expr]]:

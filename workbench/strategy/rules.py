@@ -5,6 +5,7 @@ import numbers
 from collections.abc import Iterator
 from typing import Any
 
+from workbench.domain.timeframes import timeframe
 from workbench.errors import BadInputError
 from workbench.strategy.entries import (
     AtMarket,
@@ -17,7 +18,8 @@ from workbench.strategy.entries import (
     TouchAt,
     level_of,
 )
-from workbench.strategy.expressions import TRUTH, Expr, expression
+from workbench.strategy.expressions import TRUTH, Expr, bar, expression
+from workbench.strategy.operations import log
 from workbench.strategy.sizes import (
     MAX_ORDER_UNITS,
     Lots,
@@ -38,6 +40,7 @@ NUMBERS = (
     "entry_long", "entry_short", "volatility", "add_volatility",
 )  # fmt: skip
 MAX_BARS = 10_000_000
+_TRADING_DAYS = 260  # in a year
 
 Distance = Expr | float | Level
 
@@ -227,7 +230,12 @@ def _volatility(size: Size | None) -> Expr | None:
         return None
     if size.volatility is not None:
         return size.volatility
-    raise NotImplementedError
+    assert size.lookback is not None  # one of the two is given
+    close = bar.timeframe(size.timeframe).mid.close
+    yearly = math.sqrt(_TRADING_DAYS * 86_400 / timeframe(size.timeframe).seconds)
+    if timeframe(size.timeframe).seconds > 86_400:
+        yearly = math.sqrt(365.25 * 86_400 / timeframe(size.timeframe).seconds)
+    return log(close / close.lag(1)).rolling(size.lookback).std() * yearly
 
 
 def _condition(name: str, value: object) -> Expr | None:

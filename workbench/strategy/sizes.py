@@ -7,6 +7,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from workbench.domain.instruments import Instrument
+from workbench.domain.timeframes import timeframe as timeframe_named
 from workbench.errors import BadInputError
 from workbench.strategy.expressions import TRUTH, Expr
 
@@ -139,7 +140,7 @@ class VolatilityTarget:
             raise BadInputError(f"VolatilityTarget lookback: expected 2 bars or more, found {lookback!r}")
         self.lookback = None if lookback is None else int(lookback)
         self.volatility = volatility
-        self.timeframe = str(timeframe)
+        self.timeframe = str(timeframe_named(timeframe))
 
     def __repr__(self) -> str:
         if self.volatility is not None:

@@ -21,7 +21,7 @@ SPEC_FORMAT = 1
 
 
 class Strategy:
-    """A trading strategy: subclass it, declare `Param`s, write either `rules` or `on_bar`.
+    """A trading strategy: subclass it, declare `Param`s, write `rules`, or `on_bar`, or `on_tick`.
 
     Raises
     ------
@@ -77,23 +77,29 @@ class Strategy:
         """Override to decide in Python at the close of every bar; orders go through `account`."""
         raise NotImplementedError
 
+    def on_tick(self, market: "MarketView", account: "AccountView") -> None:
+        """Override to decide at every quote; `on_bar` beside it is asked at the close of every bar."""
+        raise NotImplementedError
+
     @property
     def form(self) -> str:
-        """Which way it is written: "rules" or "on_bar".
+        """Which way it is written: "rules", "on_bar" or "on_tick" (with or without on_bar).
 
         Raises
         ------
         BadInputError
-            Neither or both are overridden.
+            None is overridden, or rules and another one.
         """
         by_rules = type(self).rules is not Strategy.rules
         by_bar = type(self).on_bar is not Strategy.on_bar
-        if by_rules == by_bar:
+        by_tick = type(self).on_tick is not Strategy.on_tick
+        if by_rules == (by_bar or by_tick):
             found = "both" if by_rules else "neither"
             raise BadInputError(
-                f"{self.name}: expected either rules(self, bar) or on_bar(...), found {found}"
+                f"{self.name}: expected either rules(self, bar), or on_bar(...) or on_tick(...), "
+                f"found {found}"
             )
-        return "rules" if by_rules else "on_bar"
+        return "rules" if by_rules else "on_tick" if by_tick else "on_bar"
 
     def traced(self) -> Rules:
         """The rules as expressions, traced once.
@@ -105,7 +111,7 @@ class Strategy:
         """
         if self._traced is None:
             if self.form != "rules":
-                raise BadInputError(f"{self.name} is written with on_bar and has no rules")
+                raise BadInputError(f"{self.name} is written with {self.form} and has no rules")
             found: object = self.rules(bar)
             if not isinstance(found, Rules):
                 raise BadInputError(f"{self.name}.rules: expected Rules(...) to be returned, found {found!r}")

@@ -1,34 +1,33 @@
-"""What a strategy written with `on_bar` sees of the market and of its account."""
+"""What a strategy written with `on_bar` or `on_tick` sees of the market: what is over, and no more."""
 
 import numbers
-from collections.abc import Callable
-from decimal import Decimal
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from workbench.domain.accounts import AccountSnapshot
-from workbench.domain.instruments import Instrument
-from workbench.domain.money import to_decimal
-from workbench.domain.orders import ClientOrderId, Order
-from workbench.domain.quotes import Bar
+from workbench.domain.instruments import Instrument, InstrumentId
+from workbench.domain.quotes import Bar, Quote
 from workbench.domain.timeframes import Timeframe
 from workbench.errors import BadInputError
+from workbench.strategy.account_view import AccountView
 from workbench.strategy.expressions import Expr
+from workbench.strategy.panel import PanelStream
+from workbench.strategy.plan import make_plan
 from workbench.strategy.program import PRICES
-from workbench.strategy.rules import MAX_ORDER_UNITS
 from workbench.strategy.signals import ExprStream
 
-__all__ = ["AccountView", "MarketView"]
+__all__ = ["AccountView", "InstrumentView", "MarketView"]
 
 
-class MarketView:
-    """The bars so far, and indicators of them. The last one has just closed."""
+class InstrumentView:
+    """One instrument's bars so far, its last quote, and expressions of them."""
 
-    def __init__(self, instrument: Instrument, timeframe: Timeframe) -> None:
+    def __init__(self, instrument: Instrument, market: "MarketView") -> None:
         self.instrument = instrument
-        self.timeframe = timeframe
+        self._market = market
         self._bars: list[Bar] = []
+        self._quote: Quote | None = None
         self._values: dict[str, tuple[ExprStream, list[float]]] = {}
 
     def __len__(self) -> int:
@@ -36,13 +35,35 @@ class MarketView:
 
     @property
     def bar(self) -> Bar:
-        """The bar that has just closed."""
+        """The bar that closed last.
+
+        Raises
+        ------
+        BadInputError
+            None has closed yet.
+        """
+        if not self._bars:
+            raise BadInputError(f"{self.instrument.id}: no bar has closed yet; ask len(...) first")
         return self._bars[-1]
 
     @property
-    def time_ns(self) -> int:
-        """When it closed."""
-        return self._bars[-1].close_ns
+    def quote(self) -> Quote:
+        """The last quote: of the tick at hand, or the close of the last bar where no ticks are seen.
+
+        Raises
+        ------
+        BadInputError
+            There was none yet.
+        """
+        if self._quote is not None and (not self._bars or self._quote.time_ns >= self._bars[-1].close_ns):
+            return self._quote
+        bar = self.bar
+        return Quote(instrument=bar.instrument, time_ns=bar.close_ns, bid=bar.bid_close, ask=bar.ask_close)
+
+    @property
+    def just_closed(self) -> bool:
+        """Whether its last bar closed just now."""
+        return bool(self._bars) and self._bars[-1].close_ns == self._market.time_ns
 
     def bars(self, count: int | None = None) -> list[Bar]:
         """The last `count` bars, oldest first; all without a count."""
@@ -59,7 +80,7 @@ class MarketView:
         return np.array([getattr(item, name) for item in self.bars(count)], np.int64)
 
     def value(self, expr: Expr) -> float:
-        """An expression at the bar that has just closed, as in ``value(sma(bar.mid.close, 20))``.
+        """An expression at this instrument's last bar, as in ``value(sma(bar.mid.close, 20))``.
 
         It is computed from the first bar on, whenever it is first asked for; conditions are 1 and 0, NaN is
         not known yet.
@@ -68,89 +89,138 @@ class MarketView:
             raise BadInputError(
                 f"value: expected an expression such as sma(bar.mid.close, 20), found {expr!r}"
             )
+        if not make_plan([expr]).trivial:
+            return self._market._panel_value(expr, self.instrument)
         if expr.key not in self._values:
             self._values[expr.key] = (ExprStream([expr], instrument=self.instrument), [])
         stream, values = self._values[expr.key]
         for item in self._bars[len(values) :]:
             values.extend(stream.update(item))
-        return values[-1]
-
-    def _add(self, bar: Bar) -> None:
-        if bar.instrument != self.instrument.id:
-            raise BadInputError(f"expected a bar of {self.instrument.id}, found one of {bar.instrument}")
-        self._bars.append(bar)
+        return values[-1] if values else float("nan")
 
 
-class AccountView:
-    """The account at the bar's close, and the way to place orders; they fill at the next quote."""
+class MarketView:
+    """The instruments of a strategy; used as one of them it is the first.
+
+    ``market["GBP_USD"]`` is another one. Whatever is asked, only what has happened is there.
+    """
 
     def __init__(
         self,
-        snapshot: AccountSnapshot,
+        instrument: Instrument | Sequence[Instrument],
+        timeframe: Timeframe,
         *,
-        instrument: Instrument,
-        next_id: Callable[[int], ClientOrderId],
+        others: Sequence[Instrument] = (),
     ) -> None:
-        self.snapshot = snapshot
-        self._instrument = instrument
-        self._next_id = next_id
-        self._orders: list[Order] = []
+        self._traded = [instrument] if isinstance(instrument, Instrument) else list(instrument)
+        self._others = list(others)
+        self.timeframe = timeframe
+        self._views = {item.id: InstrumentView(item, self) for item in (*self._traded, *self._others)}
+        self._main = self._views[self._traded[0].id]
+        self._events: list[tuple[Bar, ...]] = []
+        self._panels: dict[str, _PanelValues] = {}
+        self._time_ns = 0
 
-    @property
-    def units(self) -> int:
-        """Signed units held of the strategy's instrument."""
-        return self.snapshot.units(self._instrument.id)
-
-    @property
-    def balance(self) -> Decimal:
-        """Balance in the account's currency."""
-        return to_decimal(self.snapshot.balance)
-
-    @property
-    def equity(self) -> Decimal:
-        """Balance and open profit in the account's currency."""
-        return to_decimal(self.snapshot.equity)
-
-    def buy(self, units: int, *, stop: int = 0, target: int = 0) -> ClientOrderId:
-        """Buy at the next quote; `stop` and `target` are distances in points from the fill, 0 for none."""
-        return self._place(self._units("buy", units), stop=stop, target=target)
-
-    def sell(self, units: int, *, stop: int = 0, target: int = 0) -> ClientOrderId:
-        """Sell at the next quote; `stop` and `target` are distances in points from the fill, 0 for none."""
-        return self._place(-self._units("sell", units), stop=stop, target=target)
-
-    def close(self) -> ClientOrderId | None:
-        """Close what is held at the next quote; None when nothing is."""
-        if self.units == 0:
-            return None
-        return self._place(-self.units, reduce_only=True)
-
-    def _units(self, verb: str, units: int) -> int:
-        whole = isinstance(units, numbers.Integral) and not isinstance(units, bool)
-        item = self._instrument
-        if not whole or not item.minimum_units <= units <= MAX_ORDER_UNITS or units % item.unit_step:
+    def __getitem__(self, instrument: str) -> InstrumentView:
+        if instrument not in self._views:
             raise BadInputError(
-                f"{verb}: expected {item.minimum_units} to {MAX_ORDER_UNITS:,} units in steps of "
-                f"{item.unit_step}, found {units!r}"
+                f"market: expected one of {', '.join(self._views)}, found {instrument!r}; "
+                "name it among the strategy's instruments"
             )
-        return int(units)
+        return self._views[InstrumentId(instrument)]
 
-    def _place(
-        self, units: int, *, reduce_only: bool = False, stop: int = 0, target: int = 0
-    ) -> ClientOrderId:
-        for name, distance in (("stop", stop), ("target", target)):
-            whole = isinstance(distance, numbers.Integral) and not isinstance(distance, bool)
-            if not whole or distance < 0:
+    def __iter__(self) -> Iterator[InstrumentView]:
+        return iter(self._views.values())
+
+    def __len__(self) -> int:
+        return len(self._main)
+
+    @property
+    def instrument(self) -> Instrument:
+        """The first instrument."""
+        return self._main.instrument
+
+    @property
+    def instruments(self) -> tuple[InstrumentId, ...]:
+        """The instruments traded."""
+        return tuple(item.id for item in self._traded)
+
+    @property
+    def closed(self) -> tuple[InstrumentId, ...]:
+        """Those whose bars closed just now."""
+        return tuple(name for name, view in self._views.items() if view.just_closed)
+
+    @property
+    def time_ns(self) -> int:
+        """Now: when the last bars closed, or the tick at hand came."""
+        return self._time_ns
+
+    @property
+    def bar(self) -> Bar:
+        """The first instrument's bar that closed last."""
+        return self._main.bar
+
+    @property
+    def quote(self) -> Quote:
+        """The first instrument's last quote."""
+        return self._main.quote
+
+    def bars(self, count: int | None = None) -> list[Bar]:
+        """The first instrument's last bars, oldest first; all without a count."""
+        return self._main.bars(count)
+
+    def column(self, name: str, count: int | None = None) -> npt.NDArray[np.int64]:
+        """One field of the first instrument's last bars in points, as in ``column("bid_close", 20)``."""
+        return self._main.column(name, count)
+
+    def value(self, expr: Expr) -> float:
+        """An expression at the first instrument's last bar, as in ``value(sma(bar.mid.close, 20))``."""
+        return self._main.value(expr)
+
+    def _add(self, bar: Bar) -> None:
+        self._close([bar])
+
+    def _close(self, bars: Sequence[Bar]) -> None:
+        """Bars closed, all at one time."""
+        for item in bars:
+            if item.instrument not in self._views:
                 raise BadInputError(
-                    f"{name}: expected a distance of 0 or more whole points, found {distance!r}"
+                    f"expected a bar of {', '.join(self._views)}, found one of {item.instrument}"
                 )
-        order = Order(
-            client_order_id=self._next_id(len(self._orders)),
-            instrument=self._instrument.id,
-            units=units,
-            reduce_only=reduce_only,
-            stop_distance=int(stop),
-            target_distance=int(target),
-        )
-        self._orders.append(order)
-        return order.client_order_id
+        for item in bars:
+            self._views[item.instrument]._bars.append(item)
+            self._time_ns = item.close_ns
+        self._events.append(tuple(bars))
+
+    def _tick(self, quote: Quote) -> None:
+        """A quote came."""
+        if quote.instrument not in self._views:
+            raise BadInputError(
+                f"expected a quote of {', '.join(self._views)}, found one of {quote.instrument}"
+            )
+        self._views[quote.instrument]._quote = quote
+        self._time_ns = quote.time_ns
+
+    def _panel_value(self, expr: Expr, instrument: Instrument) -> float:
+        """An expression that reads more than an instrument's own bars."""
+        if instrument.id not in self.instruments:
+            raise BadInputError(
+                f"{instrument.id} is not traded; ask for its own bars, or through bar.of({instrument.id!r})"
+            )
+        if expr.key not in self._panels:
+            self._panels[expr.key] = _PanelValues(expr, self._traded, self._others)
+        return self._panels[expr.key].after(self._events, instrument.id)
+
+
+class _PanelValues:
+    def __init__(self, expr: Expr, traded: Sequence[Instrument], others: Sequence[Instrument]) -> None:
+        self._stream = PanelStream([expr], traded, others=others)
+        self._seen = 0
+        self._last: dict[InstrumentId, float] = {}
+
+    def after(self, events: Sequence[Sequence[Bar]], name: InstrumentId) -> float:
+        """The value at an instrument's last bar."""
+        for bars in events[self._seen :]:
+            self._last |= {item: values[0] for item, values in self._stream.update(bars).items()}
+        self._seen = len(events)
+        return self._last.get(name, float("nan"))
