@@ -4,6 +4,7 @@ Entry points read the settings once and pass on the values a function needs.
 """
 
 import hashlib
+import json
 import os
 import stat
 import tempfile
@@ -19,6 +20,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from workbench.domain.instrument_records import instruments_from_file
+from workbench.domain.instruments import refresh_instruments
 from workbench.errors import BadInputError
 
 __all__ = ["Settings", "load_settings", "project_folder"]
@@ -70,6 +73,11 @@ class Settings(BaseSettings):
     def market_dir(self) -> Path:
         """The market store's folder."""
         return self.home / "market"
+
+    @property
+    def instruments_file(self) -> Path:
+        """Your broker's instrument records, which go before those shipped; need not be there."""
+        return self.home / "instruments.json"
 
     @property
     def releases_dir(self) -> Path:
@@ -153,10 +161,26 @@ def load_settings(**values: Any) -> Settings:
         A value can not be used; the message names the setting.
     """
     try:
-        return Settings(**values)
+        settings = Settings(**values)
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"]) or "settings"
         raise BadInputError(
             f"setting {name!r}: {first['msg']}; see workbench.toml or WORKBENCH_{name.upper()}"
+        ) from None
+    _refresh_instruments(settings.instruments_file)
+    return settings
+
+
+def _refresh_instruments(path: Path) -> None:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        refresh_instruments(())
+        return
+    try:
+        refresh_instruments(instruments_from_file(json.loads(text)))
+    except (ValueError, BadInputError) as error:
+        raise BadInputError(
+            f"{path} is damaged: {error}; mend or remove it, then `workbench data instruments --refresh`"
         ) from None

@@ -1,12 +1,10 @@
 """Instruments: what is quoted, in which steps, and on what margin.
 
-Pip and point come from the broker's record, never from the symbol's name. The records below are
-OANDA's (v20 instrument records; margin rates are the EU/UK retail caps of ESMA: 30:1 majors,
-20:1 other pairs and gold, 10:1 other metals).
+Pip and point come from a record, the broker's or the one shipped, never from the symbol's name.
 """
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from types import MappingProxyType
@@ -14,9 +12,18 @@ from typing import NewType
 
 from workbench.domain.hours import Hours
 from workbench.domain.money import MICRO_DIGITS, scaled_to_whole
+from workbench.domain.shipped_instruments import RECORDS
 from workbench.errors import BadInputError
 
-__all__ = ["INSTRUMENTS", "Instrument", "InstrumentId", "UnknownInstrumentError", "instrument"]
+__all__ = [
+    "INSTRUMENTS",
+    "Instrument",
+    "InstrumentId",
+    "UnknownInstrumentError",
+    "instrument",
+    "known_instruments",
+    "refresh_instruments",
+]
 
 InstrumentId = NewType("InstrumentId", str)  # BASE_QUOTE, as in EUR_USD
 
@@ -71,51 +78,18 @@ class Instrument:
         return Decimal(int(points)).scaleb(-self.digits)
 
 
-def _pair(name: str, *, margin_rate_ppm: int = 50_000) -> Instrument:
-    base, quote = name.split("_")
-    yen_like = quote in ("JPY", "HUF")
-    return Instrument(
-        id=InstrumentId(name),
-        base=base,
-        quote=quote,
-        digits=3 if yen_like else 5,
-        pip_exponent=-2 if yen_like else -4,
-        margin_rate_ppm=margin_rate_ppm,
-        settlement_days=1 if name == "USD_CAD" else 2,
-    )
+def refresh_instruments(records: Iterable[Instrument]) -> None:
+    """Let these records go before those shipped, in this process; none: back to those shipped.
+
+    For entry points, which read them from the workbench's home when they start.
+    """
+    _refreshed.clear()
+    _refreshed.update({str(item.id): item for item in records})
 
 
-def _metal(name: str, *, digits: int, lot_units: int, margin_rate_ppm: int) -> Instrument:
-    base, quote = name.split("_")
-    return Instrument(
-        id=InstrumentId(name),
-        base=base,
-        quote=quote,
-        digits=digits,
-        pip_exponent=-2 if digits == 3 else -4,
-        lot_units=lot_units,
-        margin_rate_ppm=margin_rate_ppm,
-    )
-
-
-_MAJORS = ("EUR_USD", "GBP_USD", "USD_JPY", "USD_CHF", "USD_CAD", "EUR_GBP", "EUR_JPY", "EUR_CHF", "GBP_JPY")
-_OTHERS = (
-    *("AUD_USD", "NZD_USD", "AUD_JPY", "AUD_NZD", "AUD_CAD", "CAD_JPY", "CHF_JPY", "EUR_AUD", "EUR_CAD"),
-    *("EUR_NZD", "GBP_AUD", "GBP_CAD", "GBP_CHF", "GBP_NZD", "NZD_JPY", "EUR_NOK", "EUR_SEK", "USD_NOK"),
-    *("USD_SEK", "USD_MXN", "USD_PLN", "EUR_PLN", "USD_SGD", "USD_ZAR", "EUR_HUF", "USD_HUF"),
-)
-
-INSTRUMENTS: Mapping[str, Instrument] = MappingProxyType(
-    {
-        item.id: item
-        for item in (
-            *(_pair(name, margin_rate_ppm=33_333) for name in _MAJORS),
-            *(_pair(name) for name in _OTHERS),
-            _metal("XAU_USD", digits=3, lot_units=100, margin_rate_ppm=50_000),
-            _metal("XAG_USD", digits=5, lot_units=5_000, margin_rate_ppm=100_000),
-        )
-    }
-)
+def known_instruments() -> Mapping[str, Instrument]:
+    """Every record in force, refreshed ones first in rank, by name and in its order."""
+    return MappingProxyType(dict(sorted({**INSTRUMENTS, **_refreshed}.items())))
 
 
 def instrument(name: str) -> Instrument:
@@ -126,9 +100,36 @@ def instrument(name: str) -> Instrument:
     UnknownInstrumentError
         No such instrument; the message names the nearest ones.
     """
-    found = INSTRUMENTS.get(name)
+    found = _refreshed.get(name) or INSTRUMENTS.get(name)
     if found is not None:
         return found
-    near = difflib.get_close_matches(name.upper().replace("/", "_"), INSTRUMENTS, n=3, cutoff=0.4)
+    near = difflib.get_close_matches(name.upper().replace("/", "_"), known_instruments(), n=3, cutoff=0.4)
     hint = f"did you mean {', '.join(near)}?" if near else "names look like EUR_USD"
-    raise UnknownInstrumentError(f"unknown instrument {name!r}; {hint}")
+    raise UnknownInstrumentError(
+        f"unknown instrument {name!r}; {hint} `workbench data instruments` lists those known, "
+        "with --refresh FILE it takes your broker's"
+    )
+
+
+def _shipped() -> Iterator[tuple[str, Instrument]]:
+    for line in RECORDS.strip().splitlines():
+        name, *numbers = line.split()
+        digits, pip, lot, margin, settlement = (int(item) for item in numbers)
+        base, quote = name.split("_")
+        yield (
+            name,
+            Instrument(
+                id=InstrumentId(name),
+                base=base,
+                quote=quote,
+                digits=digits,
+                pip_exponent=pip,
+                lot_units=lot,
+                margin_rate_ppm=margin,
+                settlement_days=settlement,
+            ),
+        )
+
+
+INSTRUMENTS: Mapping[str, Instrument] = MappingProxyType(dict(_shipped()))
+_refreshed: dict[str, Instrument] = {}
