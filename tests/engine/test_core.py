@@ -9,32 +9,45 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.engine.accounts import MINUTE, NOON, free_of_cost
-from workbench.domain.calendar import rollovers
 from workbench.domain.cost_book import CostBook
 from workbench.domain.instruments import instrument
 from workbench.domain.orders import Order
 from workbench.domain.quotes import Bar, Quote
-from workbench.engine import FILL_REASONS, MatchingEngine, account_books, core
+from workbench.engine import FILL_REASONS, MatchingEngine, account_books, account_tables, core
 from workbench.indicators import compiled
 
 
 @compiled
-def run(times, prices, wishes, account, books, roll_ns, roll_days):
+def run(times, prices, wishes, account, books, roll_ns, roll_days, costs):
     """Every bar: its quote, its range, then the wish for units as an order with stop and target."""
     pending = np.zeros((1, core.PENDING_SIZE), np.int64)
     fills = np.zeros((1, core.FILL_SIZE), np.int64)
     canceled = np.zeros((1, core.CANCELED_SIZE), np.int64)
+    trades = np.zeros((1, core.TRADE_SIZE), np.int64)
     equity = np.empty(len(times), np.int64)
     for i in range(len(times)):
         first, high, low, last, spread = prices[i]
         fills = core.ensure_room(account, pending, books, fills)
         core.core_quote(
-            account, books, 0, times[i], first, first + spread, pending, fills, canceled, roll_ns, roll_days
+            account,
+            books,
+            0,
+            times[i],
+            first,
+            first + spread,
+            pending,
+            trades,
+            fills,
+            canceled,
+            roll_ns,
+            roll_days,
+            costs,
         )
         core.core_range(
             account,
             books,
             0,
+            times[i],
             times[i] + 60 * MINUTE,
             first,
             high,
@@ -44,11 +57,15 @@ def run(times, prices, wishes, account, books, roll_ns, roll_days):
             high + spread,
             low + spread,
             last + spread,
+            pending,
+            trades,
             fills,
+            canceled,
             roll_ns,
             roll_days,
+            costs,
         )
-        equity[i] = core.core_equity(account, books)
+        equity[i] = core.core_equity(account, books, trades)
         if wishes[i] != 0:
             pending = core.pending_room(account, pending)
             canceled = core.pending_room(account, canceled)
@@ -70,12 +87,10 @@ def test_a_compiled_loop_and_the_python_face_give_the_same(seed):
         [path[:, 0], path.max(axis=1), path.min(axis=1), path[:, 3], rng.integers(0, 9, count)]
     )
     wishes = np.where(rng.random(count) < 0.3, rng.integers(-90_000, 90_001, count), 0)
-    rolls = np.array(list(rollovers(NOON, int(times[-1]) + 60 * MINUTE)), np.int64).reshape(-1, 2)
+    tables = account_tables([record], cost_book=book, after_ns=NOON, until_ns=int(times[-1]) + 60 * MINUTE)
     account = core.new_account(2_000 * 10**6)
     books = account_books([record], cost_book=book, currency="USD")
-    fills, canceled, equity = run(
-        times, prices, wishes, account, books, rolls[:, 0].copy(), rolls[:, 1].copy()
-    )
+    fills, canceled, equity = run(times, prices, wishes, account, books, *tables)
 
     engine = MatchingEngine(instruments=[record], cost_book=book, currency="USD", balance=2_000 * 10**6)
     found, expected_equity = [], []

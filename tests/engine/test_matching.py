@@ -269,7 +269,7 @@ def test_time_does_not_run_back():
 
 def test_an_account_in_another_currency_says_what_it_needs():
     with pytest.raises(UnsupportedAccountCurrencyError, match="prices of JPY in USD"):
-        Desk("USD_JPY", currency="USD")
+        Desk("EUR_JPY", currency="USD")
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ print(outer(5), sum(outer.stats.cache_hits.values()))
 USE_ENGINE = """
 from workbench.engine import core
 rows = core.new_rows(core.FILL_SIZE)
-core.core_margin_used(core.new_books(1))
+core.core_margin_used(core.new_account(0), core.new_books(1))
 print(core.__file__, sum(core.core_margin_used.stats.cache_hits.values()))
 """
 

@@ -133,3 +133,5 @@ class Fill:
     realized: int  # micro-units, profit booked by this fill before commission
     position: int  # units held after it, signed
     balance: int  # micro-units of the account after it
+    remaining: int = 0  # units of the order not filled yet, signed; they wait on or are reported canceled
+    trade: ClientOrderId | None = None  # the order that opened the trade; None where positions are netted

@@ -9,12 +9,17 @@ __all__ = ["Bar", "Quote"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quote:
-    """The best bid and ask at an instant."""
+    """The best bid and ask at an instant, and where known what is on offer at each price.
+
+    `bids` and `asks` are pairs of price and units, the best first; without them any size is done at the best.
+    """
 
     instrument: InstrumentId
     time_ns: int  # UTC
     bid: int  # points
     ask: int  # points
+    bids: tuple[tuple[int, int], ...] = ()
+    asks: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,13 @@
 
 from workbench.errors import BadInputError, WorkbenchError
 
-__all__ = ["TimeReversedError", "UnsupportedAccountCurrencyError"]
+__all__ = [
+    "AmountTooLargeError",
+    "EngineError",
+    "MissingConversionError",
+    "TimeReversedError",
+    "UnsupportedAccountCurrencyError",
+]
 
 
 class UnsupportedAccountCurrencyError(BadInputError):
@@ -11,3 +17,15 @@ class UnsupportedAccountCurrencyError(BadInputError):
 
 class TimeReversedError(WorkbenchError):
     """A quote or a bar is older than what the engine has already seen."""
+
+
+class EngineError(WorkbenchError):
+    """The state of an account is void: it can not go on."""
+
+
+class MissingConversionError(EngineError):
+    """A booking needs the price of a conversion pair that has not been quoted yet."""
+
+
+class AmountTooLargeError(EngineError):
+    """An amount does not fit the account's whole numbers."""

@@ -6,91 +6,100 @@ from typing import Any
 
 import numpy as np
 
-from workbench.domain.accounts import AccountSnapshot, Position
-from workbench.domain.calendar import rollovers, to_datetime
+from workbench.domain.accounts import AccountRules, AccountSnapshot, Position, Trade
+from workbench.domain.calendar import day_open_ns, to_datetime
 from workbench.domain.cost_book import CostBook
 from workbench.domain.instruments import Instrument, InstrumentId
 from workbench.domain.orders import ClientOrderId, Fill, FillReason, Order
 from workbench.domain.quotes import Bar, Quote
 from workbench.engine import core
-from workbench.engine.errors import TimeReversedError, UnsupportedAccountCurrencyError
+from workbench.engine.accounts import (
+    account_books,
+    account_state,
+    account_tables,
+    as_cost_books,
+    engine_error,
+)
+from workbench.engine.errors import TimeReversedError
+from workbench.engine.rows import check_order, check_quote, order_row
 from workbench.errors import BadInputError
 
-__all__ = ["CANCEL_REASONS", "FILL_REASONS", "MatchingEngine", "account_books"]
+__all__ = ["CANCEL_REASONS", "EXPIRED", "FILL_REASONS", "MatchingEngine", "account_books"]
 
-FILL_REASONS = (FillReason.MARKET, FillReason.STOP_LOSS, FillReason.TAKE_PROFIT, FillReason.MARGIN_CLOSEOUT)
-CANCEL_REASONS = ("nothing to close", "insufficient margin", "position too large")
+FILL_REASONS = (
+    FillReason.MARKET,
+    FillReason.STOP_LOSS,
+    FillReason.TAKE_PROFIT,
+    FillReason.MARGIN_CLOSEOUT,
+    FillReason.LIMIT,
+    FillReason.STOP,
+    FillReason.MARKET_IF_TOUCHED,
+    FillReason.TRAILING_STOP,
+)
+EXPIRED = "expired"
+CANCEL_REASONS = (
+    "nothing to close",
+    "insufficient margin",
+    "position too large",
+    EXPIRED,
+    "price bound passed",
+    "not enough liquidity",
+    "rest of an immediate order",
+    "would reduce",
+    "FIFO violation",
+    "no such trade",
+)
 
 _NS_PER_YEAR = 366 * 86_400 * 1_000_000_000
 _NO_TIME = int(np.iinfo(np.int64).min)
-_SNAPSHOT_FORMAT = 1
-
-
-def account_books(instruments: Sequence[Instrument], *, cost_book: CostBook, currency: str) -> core.Ints:
-    """The compiled core's books for `instruments`, in their order.
-
-    Raises
-    ------
-    UnsupportedAccountCurrencyError
-        An instrument is not quoted in `currency`.
-    BadInputError
-        No instrument, the same one twice, or one without an entry in the cost book.
-    """
-    if not instruments or len({item.id for item in instruments}) != len(instruments):
-        raise BadInputError(
-            "expected one or more different instruments, found "
-            f"{', '.join(item.id for item in instruments) or 'none'}"
-        )
-    books = core.new_books(len(instruments))
-    for k, item in enumerate(instruments):
-        if item.quote != currency:
-            raise UnsupportedAccountCurrencyError(
-                f"{item.id} books its profit in {item.quote}, the account is in {currency}: that needs "
-                f"prices of {item.quote} in {currency}, which the engine is not given; "
-                f"use an account in {item.quote}"
-            )
-        costs = cost_book.of(item.id)
-        core.set_book(
-            books,
-            k,
-            micro_per_point=item.micro_per_point,
-            commission_ppm=costs.commission_ppm,
-            financing_long_ppm=costs.financing_long_ppm,
-            financing_short_ppm=costs.financing_short_ppm,
-            margin_rate_ppm=costs.margin_rate_ppm,
-            slippage_points=costs.slippage_points,
-        )
-    return books
+_SNAPSHOT_FORMAT = 2
+_ANY_RULES = AccountRules()
 
 
 class MatchingEngine:
-    """Matches market orders, stops and targets for one netting account; the rules are those of `core`.
+    """Matches orders for one account; the rules are those of `workbench.engine.core`.
 
     Feed it in order of time: either quotes alone, or for each bar its first quote with `on_quote` and then
-    the bar with `on_bar`. It has no clock of its own.
+    the bar with `on_bar`. It has no clock of its own. Instruments that are not quoted in the account's
+    currency need a pair to convert by among the instruments, and its quotes.
     """
 
     def __init__(
-        self, *, instruments: Sequence[Instrument], cost_book: CostBook, currency: str, balance: int
+        self,
+        *,
+        instruments: Sequence[Instrument],
+        cost_book: CostBook | Sequence[CostBook],
+        currency: str,
+        balance: int,
+        rules: AccountRules = _ANY_RULES,
     ) -> None:
         if isinstance(balance, bool) or not isinstance(balance, int | np.integer):
             raise BadInputError(f"balance: expected whole micro-units of {currency}, found {balance!r}")
-        self._instruments = tuple(instruments)
+        self._instruments = tuple(sorted(instruments, key=lambda item: item.id))
         self._currency = currency
         self._index = {item.id: k for k, item in enumerate(self._instruments)}
-        self._books = account_books(self._instruments, cost_book=cost_book, currency=currency)
-        self._account = core.new_account(int(balance))
+        self._cost_books = as_cost_books(cost_book)
+        self._rules = rules
+        self._account = account_state(int(balance), rules)
+        self._books = account_books(
+            self._instruments, cost_book=self._cost_books, currency=currency, account=self._account
+        )
         self._pending = core.new_rows(core.PENDING_SIZE)
-        # no fill stays in it between two events, so its room depends on the waiting orders alone
+        self._trades = core.new_rows(core.TRADE_SIZE)
+        # no fill stays in it between two events, so its room depends on what waits and is held alone
         self._fills = core.new_rows(core.FILL_SIZE, capacity=64 + 4 * len(self._instruments))
+        self._canceled = core.new_rows(core.CANCELED_SIZE)
         self._summary = np.zeros(3, np.int64)
         self._time_ns = _NO_TIME
-        self._canceled = core.new_rows(core.CANCELED_SIZE)
-        self._roll_ns = np.empty(0, np.int64)
-        self._roll_days = np.empty(0, np.int64)
-        self._rolled_until: int | None = None
+        self._roll_ns, self._roll_days = (
+            np.empty(0, np.int64),
+            np.zeros((0, len(self._instruments)), np.int64),
+        )
+        self._costs = core.new_costs()
+        self._rolled_until: int | None = None  # how far the table of rollovers goes
+        self._rolled: int | None = None  # until when they are done with
         self._ids: dict[int, ClientOrderId] = {}
-        self._next_key = 0
+        self._next_key = 1
 
     @property
     def time_ns(self) -> int:
@@ -99,53 +108,79 @@ class MatchingEngine:
 
     @property
     def ambiguous_bars(self) -> int:
-        """Bars that reached both stop and target, taken as the stop."""
+        """How often a bar reached both stop and target (or entry and stop), taken as the stop."""
         return int(self._account[core.A_AMBIGUOUS])
 
     def submit(self, order: Order) -> None:
-        """Take an order that fills at the next quote of its instrument.
+        """Take an order; one at the market fills at the next quote of its instrument.
 
         Raises
         ------
         BadInputError
-            Unknown instrument, no or too many units, a negative distance, or the id of a waiting order.
+            Unknown instrument, no or too many units, a level, distance or time that can not be, or the id of
+            a waiting order.
         """
         k = self._book_of(order.instrument)
-        if order.units == 0 or abs(order.units) > core.MAX_UNITS:
-            raise BadInputError(
-                f"order {order.client_order_id}: expected 1 to {core.MAX_UNITS:,} units to buy or sell, "
-                f"found {order.units:,}"
-            )
-        if order.stop_distance < 0 or order.target_distance < 0:
-            raise BadInputError(
-                f"order {order.client_order_id}: expected stop and target distances of 0 or more points, "
-                f"found {order.stop_distance} and {order.target_distance}"
-            )
+        check_order(order, rules=self._rules)
         if order.client_order_id in self._waiting():
             raise BadInputError(
                 f"order {order.client_order_id} is waiting already; give each order its own id"
             )
         self._pending = core.pending_room(self._account, self._pending)
         self._canceled = core.pending_room(self._account, self._canceled)
-        self._fills = core.ensure_room(self._account, self._pending, self._books, self._fills)
         key, self._next_key = self._next_key, self._next_key + 1
+        row = order_row(order, key=key, k=k, closes=self._key_of(order.closes), now_ns=self._time_ns)
         self._ids[key] = order.client_order_id
-        core.core_submit(
-            self._account,
-            self._pending,
-            key,
-            k,
-            order.units,
-            int(order.reduce_only),
-            order.stop_distance,
-            order.target_distance,
-        )
+        core.core_place(self._account, self._books, self._pending, row)
 
-    def cancel_all(self) -> list[ClientOrderId]:
-        """Drop all waiting orders; their ids, in the order they came."""
-        waiting = self._waiting()
-        self._account[core.A_PENDING] = 0
-        return waiting
+    def cancel(self, client_order_id: ClientOrderId) -> bool:
+        """Drop a waiting order; whether it was waiting."""
+        for row in self._pending[: self._account[core.A_PENDING]]:
+            key = int(row[core.P_ORDER])
+            if self._ids[key] == client_order_id:
+                return bool(core.core_cancel(self._account, self._pending, key))
+        return False
+
+    def cancel_all(self, instrument: InstrumentId | None = None) -> list[ClientOrderId]:
+        """Drop all waiting orders, or those of one instrument; their ids, in the order they came."""
+        k = -1 if instrument is None else self._book_of(instrument)
+        dropped = self._waiting(k)
+        core.core_cancel_book(self._account, self._pending, k)
+        return dropped
+
+    def change_exits(
+        self,
+        instrument: InstrumentId,
+        *,
+        trade: ClientOrderId | None = None,
+        stop: int | None = None,
+        target: int | None = None,
+        trailing: int | None = None,
+    ) -> bool:
+        """Change the stop and target levels and the trailing distance of a position, or of one trade.
+
+        In points; 0 removes, None leaves. A new trailing stop starts at the present price of the closing
+        side. Whether anything of the kind is held.
+
+        Raises
+        ------
+        BadInputError
+            Unknown instrument, a level or distance below 0, or a trade left out or named wrongly.
+        """
+        k = self._book_of(instrument)
+        if (trade is None) != (self._account[core.A_MODE] == core.MODE_NETTING):
+            raise BadInputError(
+                f"{instrument}: expected the exits of a {'trade' if trade is None else 'position'}, found "
+                f"trade={trade!r}; name the trade in a hedging or FIFO account and only there"
+            )
+        levels = [-1 if item is None else item for item in (stop, target, trailing)]
+        if any(item is not None and not 0 <= item <= core.MAX_POINTS for item in (stop, target, trailing)):
+            raise BadInputError(
+                f"{instrument}: expected levels and distances of 0 to {core.MAX_POINTS:,} points, found "
+                f"stop {stop}, target {target}, trailing {trailing}"
+            )
+        key = 0 if trade is None else self._key_of(trade)
+        return bool(core.core_change_exits(self._account, self._books, self._trades, k, key, *levels))
 
     def on_quote(self, quote: Quote) -> list[Fill]:
         """Take a quote; what was executed on it.
@@ -153,16 +188,20 @@ class MatchingEngine:
         Raises
         ------
         BadInputError
-            Unknown instrument or a price below one point.
+            Unknown instrument, a price below one point, or sizes that can not be.
         TimeReversedError
             The quote is older than the last.
+        MissingConversionError
+            Something was to be booked that no quote has come for to convert it.
         """
         k = self._book_of(quote.instrument)
-        if quote.bid < 1 or quote.ask < 1:
-            raise BadInputError(
-                f"{quote.instrument}: expected prices of 1 point or more, found {quote.bid}/{quote.ask}"
-            )
+        check_quote(quote)
         self._advance(quote.time_ns)
+        core.core_no_ladder(self._books, k)
+        for asks, levels in ((0, quote.bids), (1, quote.asks)):
+            for level, (price, units) in enumerate(levels):
+                core.core_ladder(self._account, self._books, k, asks, level, price, units)
+        self._make_room()
         core.core_quote(
             self._account,
             self._books,
@@ -171,15 +210,18 @@ class MatchingEngine:
             quote.bid,
             quote.ask,
             self._pending,
+            self._trades,
             self._fills,
             self._canceled,
             self._roll_ns,
             self._roll_days,
+            self._costs,
         )
+        self._rolled = quote.time_ns
         return self._take_fills()
 
     def on_bar(self, bar: Bar) -> list[Fill]:
-        """Take the rest of a bar whose open was given as a quote; the stop or target it reached.
+        """Take the rest of a bar whose open was given as a quote; what its range has filled.
 
         Raises
         ------
@@ -187,18 +229,22 @@ class MatchingEngine:
             Unknown instrument, or a low below one point.
         TimeReversedError
             The bar ends before the last quote or bar.
+        MissingConversionError
+            Something was to be booked that no quote has come for to convert it.
         """
         k = self._book_of(bar.instrument)
-        if bar.bid_low < 1 or bar.ask_low < 1:
+        if bar.bid_low < 1 or bar.ask_low < 1 or max(bar.bid_high, bar.ask_high) > core.MAX_POINTS:
             raise BadInputError(
-                f"{bar.instrument}: expected prices of 1 point or more, found a low of "
-                f"{min(bar.bid_low, bar.ask_low)}"
+                f"{bar.instrument}: expected prices of 1 to {core.MAX_POINTS:,} points, found a low of "
+                f"{min(bar.bid_low, bar.ask_low)} and a high of {max(bar.bid_high, bar.ask_high)}"
             )
         self._advance(bar.close_ns)
+        self._make_room()
         core.core_range(
             self._account,
             self._books,
             k,
+            bar.open_ns,
             bar.close_ns,
             bar.bid_open,
             bar.bid_high,
@@ -208,11 +254,20 @@ class MatchingEngine:
             bar.ask_high,
             bar.ask_low,
             bar.ask_close,
+            self._pending,
+            self._trades,
             self._fills,
+            self._canceled,
             self._roll_ns,
             self._roll_days,
+            self._costs,
         )
+        self._rolled = bar.close_ns - 1
         return self._take_fills()
+
+    def waiting(self) -> tuple[ClientOrderId, ...]:
+        """The orders that wait, in the order they came."""
+        return tuple(self._waiting())
 
     def take_canceled(self) -> list[tuple[ClientOrderId, str]]:
         """The orders dropped since the last call, with the reason, one of `CANCEL_REASONS`."""
@@ -225,13 +280,15 @@ class MatchingEngine:
 
     def account(self) -> AccountSnapshot:
         """The books as of the last quote or bar."""
-        core.core_summary(self._account, self._books, self._summary)
+        core.core_summary(self._account, self._books, self._trades, self._summary)
+        self._check()
         account = self._account.tolist()
         equity, margin_used, held = self._summary.tolist()
         positions: tuple[Position, ...] = ()
         if held:
             rows = enumerate(self._books.tolist())
-            positions = tuple(self._position(k, row) for k, row in rows if row[core.B_UNITS] != 0)
+            found = (self._position(k, row) for k, row in rows)
+            positions = tuple(item for item in found if item is not None)
         return AccountSnapshot(
             time_ns=self._time_ns,
             currency=self._currency,
@@ -241,20 +298,24 @@ class MatchingEngine:
             financing=account[core.A_FINANCING],
             commission=account[core.A_COMMISSION],
             positions=positions,
+            trades=tuple(self._trade(row) for row in self._trades[: account[core.A_TRADES]].tolist()),
+            margin_calls=account[core.A_CALLS],
         )
 
     def snapshot(self) -> bytes:
         """The whole state, for `restore` of an engine made with the same arguments."""
-        account = self._account
+        account = self._account.copy()
+        account[[core.A_ROLLED, core.A_COSTED]] = 0  # of the tables, which `restore` makes anew
+        width = core.BOOK_SIZE if account[core.A_LADDERS] else core.B_LADDER
         value = {
             "format": _SNAPSHOT_FORMAT,
             "instruments": [item.id for item in self._instruments],
             "account": account.tolist(),
-            "books": self._books.tolist(),
+            "books": self._books[:, :width].tolist(),
             "pending": self._pending[: account[core.A_PENDING]].tolist(),
+            "trades": self._trades[: account[core.A_TRADES]].tolist(),
             "canceled": self._canceled[: account[core.A_CANCELED]].tolist(),
-            "rolled_until": self._rolled_until,
-            "rollovers": [self._roll_ns.tolist(), self._roll_days.tolist()],
+            "rolled": self._rolled,
             "ids": [[key, name] for key, name in sorted(self._ids.items())],
             "next_key": self._next_key,
         }
@@ -276,13 +337,18 @@ class MatchingEngine:
                 f"format {value.get('format')} for {', '.join(value.get('instruments', []))}"
             )
         self._account = np.array(value["account"], np.int64)
-        self._books = np.array(value["books"], np.int64)
+        books = np.array(value["books"], np.int64)
+        self._books = core.new_books(len(names))
+        self._books[:, : books.shape[1]] = books
         self._time_ns = int(self._account[core.A_TIME])
         self._pending = _rows(value["pending"], core.PENDING_SIZE)
+        self._trades = _rows(value["trades"], core.TRADE_SIZE)
         self._canceled = _rows(value["canceled"], core.CANCELED_SIZE, spare=len(value["pending"]))
-        self._fills = core.ensure_room(self._account, self._pending, self._books, self._fills)
-        self._rolled_until = value["rolled_until"]
-        self._roll_ns, self._roll_days = (np.array(item, np.int64) for item in value["rollovers"])
+        self._make_room()
+        self._rolled = value["rolled"]
+        self._rolled_until = None
+        if self._rolled is not None:
+            self._know_rollovers(self._rolled, self._rolled + _NS_PER_YEAR)
         self._ids = {int(key): ClientOrderId(name) for key, name in value["ids"]}
         self._next_key = value["next_key"]
 
@@ -292,9 +358,23 @@ class MatchingEngine:
             raise BadInputError(f"this account trades {', '.join(self._index)}, found {name}")
         return found
 
-    def _waiting(self) -> list[ClientOrderId]:
+    def _waiting(self, k: int = -1) -> list[ClientOrderId]:
         rows = self._pending[: self._account[core.A_PENDING]]
-        return [self._ids[int(row[core.P_ORDER])] for row in rows]
+        return [self._ids[int(row[core.P_ORDER])] for row in rows if k in (-1, row[core.P_BOOK])]
+
+    def _key_of(self, name: ClientOrderId | None) -> int:
+        """The key of a trade by the order that opens it; -1 when there is none of that name."""
+        if name is None:
+            return 0
+        return next((key for key in sorted(self._ids, reverse=True) if self._ids[key] == name), -1)
+
+    def _make_room(self) -> None:
+        self._fills = core.ensure_room(self._account, self._pending, self._books, self._fills)
+        self._trades = core.trades_room(self._account, self._pending, self._trades)
+
+    def _check(self) -> None:
+        if self._account[core.A_ERROR] != 0:
+            raise engine_error(self._account, self._instruments)
 
     def _advance(self, time_ns: int) -> None:
         """Check that time does not run back, and know the rollovers up to it."""
@@ -304,20 +384,27 @@ class MatchingEngine:
                 f"{to_datetime(time_ns).isoformat()}; feed quotes and bars in order of time"
             )
         if self._rolled_until is None:  # nothing is held before the first quote
-            self._rolled_until = time_ns - 1
+            first = self._cost_books[0].valid_from
+            if len(self._cost_books) > 1 and time_ns < day_open_ns(first):
+                raise BadInputError(
+                    f"expected quotes from {first} on, when the first cost book begins, found one of "
+                    f"{to_datetime(time_ns).isoformat()}; add an earlier book"
+                )
+            self._rolled = self._rolled_until = time_ns - 1
         self._time_ns = time_ns
-        if time_ns > self._rolled_until:
-            horizon = time_ns + _NS_PER_YEAR
-            more = list(rollovers(self._rolled_until, horizon))
-            left = int(self._account[core.A_ROLLED])
-            self._roll_ns = np.append(self._roll_ns[left:], np.array([item[0] for item in more], np.int64))
-            self._roll_days = np.append(
-                self._roll_days[left:], np.array([item[1] for item in more], np.int64)
-            )
-            self._account[core.A_ROLLED] = 0
-            self._rolled_until = horizon
+        if time_ns > self._rolled_until and self._rolled is not None:
+            self._know_rollovers(self._rolled, time_ns + _NS_PER_YEAR)
+
+    def _know_rollovers(self, after_ns: int, until_ns: int) -> None:
+        self._roll_ns, self._roll_days, self._costs = account_tables(
+            self._instruments, cost_book=self._cost_books, after_ns=after_ns, until_ns=until_ns
+        )
+        self._account[core.A_ROLLED] = 0
+        self._account[core.A_COSTED] = 0
+        self._rolled_until = until_ns
 
     def _take_fills(self) -> list[Fill]:
+        self._check()
         count = int(self._account[core.A_FILLS])
         if not count:
             return []
@@ -338,6 +425,8 @@ class MatchingEngine:
             realized=row[core.F_REALIZED],
             position=row[core.F_POSITION],
             balance=row[core.F_BALANCE],
+            remaining=row[core.F_LEFT],
+            trade=self._ids[row[core.F_TRADE]] if row[core.F_TRADE] else None,
         )
 
     def _forget(self) -> None:
@@ -345,23 +434,65 @@ class MatchingEngine:
         if len(self._ids) < 4096:
             return
         account, books = self._account, self._books
+        orders = [core.B_STOP_ORDER, core.B_TARGET_ORDER, core.B_TRAIL_ORDER, core.B_ORDER]
+        pending = self._pending[: account[core.A_PENDING]]
         used = {
-            *books[:, [core.B_STOP_ORDER, core.B_TARGET_ORDER, core.B_ORDER]].ravel().tolist(),
-            *self._pending[: account[core.A_PENDING], core.P_ORDER].tolist(),
+            *books[:, orders].ravel().tolist(),
+            *self._trades[: account[core.A_TRADES], orders].ravel().tolist(),
+            *pending[:, [core.P_ORDER, core.P_CLOSES]].ravel().tolist(),
             *self._canceled[: account[core.A_CANCELED], core.C_ORDER].tolist(),
         }
         self._ids = {key: name for key, name in self._ids.items() if key in used}
 
-    def _position(self, k: int, book: list[int]) -> Position:
-        size = abs(book[core.B_UNITS]) * book[core.B_MICRO_PER_POINT]
+    def _position(self, k: int, book: list[int]) -> Position | None:
+        units, cost = book[core.B_UNITS], book[core.B_COST]
+        trades = [
+            row for row in self._trades[: self._account[core.A_TRADES]].tolist() if row[core.T_BOOK] == k
+        ]
+        if units == 0 and not trades:
+            return None
+        units += sum(row[core.B_UNITS] for row in trades)
+        cost += sum(row[core.B_COST] for row in trades)
         return Position(
             instrument=self._instruments[k].id,
-            units=book[core.B_UNITS],
-            average_price=int(core.divide_half_even(abs(book[core.B_COST]), size)),
-            unrealized=int(core.core_unrealized(self._books, k)),
+            units=units,
+            average_price=self._average(k, units, cost),
+            unrealized=int(core.core_unrealized(self._account, self._books, self._trades, k)),
             stop=book[core.B_STOP],
             target=book[core.B_TARGET],
+            trailing=_trailing(book),
         )
+
+    def _trade(self, row: list[int]) -> Trade:
+        k = row[core.T_BOOK]
+        book = self._books[k].tolist()
+        price = book[core.B_BID] if row[core.B_UNITS] > 0 else book[core.B_ASK]
+        profit = row[core.B_UNITS] * price * book[core.B_MICRO_PER_POINT] - row[core.B_COST]
+        return Trade(
+            client_order_id=self._ids[row[core.B_ORDER]],
+            instrument=self._instruments[k].id,
+            opened_ns=row[core.T_TIME],
+            units=row[core.B_UNITS],
+            average_price=self._average(k, row[core.B_UNITS], row[core.B_COST]),
+            unrealized=int(core.in_account_currency(self._account, self._books, k, profit)),
+            stop=row[core.B_STOP],
+            target=row[core.B_TARGET],
+            trailing=_trailing(row),
+        )
+
+    def _average(self, k: int, units: int, cost: int) -> int:
+        if units == 0:  # as much long as short
+            return 0
+        size = units * int(self._books[k, core.B_MICRO_PER_POINT])
+        return int(core.divide_half_even(cost if size > 0 else -cost, abs(size)))
+
+
+def _trailing(holding: list[int]) -> int:
+    """Where the trailing stop of a holding lies, 0 when it has none (or none above 0)."""
+    if holding[core.B_TRAIL] == 0:
+        return 0
+    sign = 1 if holding[core.B_UNITS] > 0 else -1
+    return max(0, holding[core.B_TRAIL_BEST] - sign * holding[core.B_TRAIL])
 
 
 def _rows(rows: list[list[int]], size: int, *, spare: int = 0) -> core.Ints:

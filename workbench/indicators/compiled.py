@@ -2,7 +2,8 @@
 
 Numba's cache of a function is keyed on the function's own source file alone. A compiled loop that calls
 compiled functions of another module would therefore keep their old machine code after that module was
-edited or upgraded. `compiled` adds the stamps of every compiled function that is called, directly or not.
+edited or upgraded. `compiled` adds the stamps of every compiled function that is called, directly or not, and
+the constants that it takes from its module, which may have been imported from another.
 The cache lies beside the source where that is writable and in the user's cache folder otherwise (set
 ``NUMBA_CACHE_DIR`` to choose); numba writes it atomically, so several processes may share it. Where nothing
 can be written every process compiles for itself.
@@ -12,10 +13,11 @@ from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any, TypeVar, cast
 
-from numba import njit
+from numba import njit, types
 from numba.core.dispatcher import Dispatcher
+from numba.extending import intrinsic
 
-__all__ = ["borrowing", "borrowing_inline", "compiled", "compiled_inline"]
+__all__ = ["borrowing", "borrowing_inline", "compiled", "compiled_inline", "stays_apart"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -36,7 +38,7 @@ def borrowing(function: _F) -> _F:
     It skips numba's reference counts, which cost more than the work of a short step: about 2 ns for each
     array and call.
     """
-    return _compile(function, _nrt=False)
+    return _compile(function, _nrt=False, forceinline=False)  # else it takes after the first that calls it
 
 
 def borrowing_inline(function: _F) -> _F:
@@ -44,12 +46,40 @@ def borrowing_inline(function: _F) -> _F:
     return _compile(function, _nrt=False, forceinline=True)
 
 
+def _staying_apart(_typing: Any) -> Any:
+    def generate(context: Any, builder: Any, _signature: Any, _arguments: Any) -> Any:
+        builder.function.attributes.add("noinline")
+        return context.get_dummy_value()
+
+    return types.void(), generate
+
+
+# called first in a compiled function, it keeps the optimizer from writing that function out in its callers:
+# for a rare step that is called from many places, where it would cost seconds of compiling
+stays_apart: Callable[[], None] = cast("Any", intrinsic)(_staying_apart)
+
+
 def _compile(function: _F, **options: object) -> _F:
     compiler = cast("Any", njit)
     dispatcher = compiler(nogil=True, error_model="numpy", **options)(function)
     if isinstance(dispatcher, Dispatcher):  # with NUMBA_DISABLE_JIT it is the plain function
+        if options.get("forceinline") is False:
+            _compile_once_for_constants(dispatcher)
         _enable_cache(dispatcher, function)
     return cast("_F", dispatcher)  # it is called with the same arguments
+
+
+def _compile_once_for_constants(dispatcher: Any) -> None:
+    """Compiled callers that pass constants share one version: numba would make one for each constant."""
+    template, unliteral = dispatcher.get_call_template, cast("Any", types).unliteral
+
+    def plain(args: Any, keywords: Any) -> Any:
+        return template(
+            tuple(unliteral(item) for item in args),
+            {name: unliteral(item) for name, item in keywords.items()},
+        )
+
+    dispatcher.get_call_template = plain
 
 
 def _enable_cache(dispatcher: Any, function: Callable[..., Any]) -> None:
@@ -57,10 +87,18 @@ def _enable_cache(dispatcher: Any, function: Callable[..., Any]) -> None:
         dispatcher.enable_caching()
     except RuntimeError:  # no folder can be written, or no source file: compiled anew by every process
         return
-    stamps = tuple(sorted({_stamp(item) for item in _called(function)}))
+    stamps = tuple(sorted({_stamp(item) for item in _called(function)} | set(_constants(function))))
     if stamps:
         cache_file = dispatcher._cache._cache_file
         cache_file._source_stamp = (cache_file._source_stamp, stamps)
+
+
+def _constants(function: Callable[..., Any]) -> Iterator[str]:
+    """The numbers and texts that `function` takes from its module: compiled in, wherever they were set."""
+    for name in sorted(set(function.__code__.co_names)):
+        value = function.__globals__.get(name)
+        if isinstance(value, int | float | str | tuple):
+            yield f"{name}={value!r}"
 
 
 def _called(function: Callable[..., Any]) -> Iterator[Any]:

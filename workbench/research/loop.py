@@ -12,7 +12,9 @@ import numpy.typing as npt
 
 from workbench.engine.core import (
     A_BALANCE,
+    A_CALLED,
     A_CANCELED,
+    A_CLOSEOUT_PPM,
     A_FILLS,
     A_FINANCING,
     A_PENDING,
@@ -27,6 +29,7 @@ from workbench.engine.core import (
     B_UNITS,
     CANCELED_SIZE,
     PENDING_SIZE,
+    TRADE_SIZE,
     core_equity,
     core_quote,
     core_range,
@@ -76,6 +79,7 @@ def run_loop(
     books: Ints,
     roll_ns: Ints,
     roll_days: Ints,
+    costs: Ints,
     speaks: Flags,
     fills: Ints,
     fill_bar: Ints,
@@ -91,6 +95,7 @@ def run_loop(
     n = open_ns.shape[0]
     pending = np.zeros((8, PENDING_SIZE), np.int64)
     canceled = np.zeros((16, CANCELED_SIZE), np.int64)
+    trades = np.zeros((1, TRADE_SIZE), np.int64)  # positions are netted
     financing_before = np.zeros(64, np.int64)
     financing_amount = np.zeros(64, np.int64)
     bookings = 0
@@ -178,13 +183,26 @@ def run_loop(
                 fills = ensure_room(account, pending, books, fills)
                 if part == 0:
                     core_quote(
-                        account, books, 0, opens, bid_1, ask_1, pending, fills, canceled, roll_ns, roll_days
+                        account,
+                        books,
+                        0,
+                        opens,
+                        bid_1,
+                        ask_1,
+                        pending,
+                        trades,
+                        fills,
+                        canceled,
+                        roll_ns,
+                        roll_days,
+                        costs,
                     )
                 else:
                     core_range(
                         account,
                         books,
                         0,
+                        opens,
                         ends,
                         bid_1,
                         bid_2,
@@ -194,9 +212,13 @@ def run_loop(
                         ask_2,
                         ask_3,
                         ask_4,
+                        pending,
+                        trades,
                         fills,
+                        canceled,
                         roll_ns,
                         roll_days,
+                        costs,
                     )
                 amount = account[A_FINANCING] - booked
                 if amount != 0:
@@ -212,11 +234,11 @@ def run_loop(
                 fill_bar = grown
             for row in range(before, account[A_FILLS]):
                 fill_bar[row] = i
-            equity[i] = core_equity(account, books)
+            equity[i] = core_equity(account, books, trades)
             balance = account[A_BALANCE]
             units, cost = books[0, B_UNITS], books[0, B_COST]
             least, most = _levels(books)
-            mid_least, mid_most = _margin_levels(balance, books)
+            mid_least, mid_most = _margin_levels(account, books)
             rolled = account[A_ROLLED]
             next_roll_bar = roll_bar[rolled] if rolled < roll_bar.shape[0] else n
             waiting = account[A_PENDING] > 0
@@ -320,14 +342,16 @@ def _levels(books: Ints) -> Any:
 
 
 @compiled
-def _margin_levels(balance: int, books: Ints) -> Any:
-    """Sums of bid and ask between which equity at mid is well above half the margin used."""
+def _margin_levels(account: Ints, books: Ints) -> Any:
+    """Sums of bid and ask between which equity at mid is well above the margin used; none during a call."""
     units, micro = books[0, B_UNITS], books[0, B_MICRO_PER_POINT]
     least, most = np.int64(0), _FAR
     if units == 0:
         return least, most
-    worth = 2.0 * (float(balance) - float(books[0, B_COST]))  # doubled equity if the price were 0
-    share = books[0, B_MARGIN_PPM] * 0.5e-6
+    if account[A_CALLED] != 0:
+        return most, least
+    worth = 2.0 * (float(account[A_BALANCE]) - float(books[0, B_COST]))  # doubled equity if the price were 0
+    share = books[0, B_MARGIN_PPM] * 1e-6 * max(1.0, account[A_CLOSEOUT_PPM] * 1e-6)
     slack = 1.0e-6 * (abs(worth) + 1.0e9)  # far more than rounding of either kind
     if units > 0:
         slope = float(units) * micro * (1.0 - share)

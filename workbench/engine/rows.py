@@ -1,0 +1,137 @@
+"""Orders and quotes checked, and orders written as the rows that the compiled core takes."""
+
+import numpy as np
+
+from workbench.domain.accounts import AccountMode, AccountRules
+from workbench.domain.calendar import day_close_ns, session_of
+from workbench.domain.orders import Order, OrderKind, PositionFill, TimeInForce, TriggerSide
+from workbench.domain.quotes import Quote
+from workbench.engine import layout
+from workbench.engine.layout import Ints
+from workbench.errors import BadInputError
+
+__all__ = ["check_order", "check_quote", "order_row"]
+
+_KINDS = {
+    OrderKind.MARKET: layout.KIND_MARKET,
+    OrderKind.LIMIT: layout.KIND_LIMIT,
+    OrderKind.STOP: layout.KIND_STOP,
+    OrderKind.MARKET_IF_TOUCHED: layout.KIND_TOUCHED,
+}
+_FORCES = {TimeInForce.FOK: layout.WAITS_FOK, TimeInForce.IOC: layout.WAITS_IOC}
+_FILLS = {
+    PositionFill.DEFAULT: layout.FILL_DEFAULT,
+    PositionFill.REDUCE_ONLY: layout.FILL_REDUCE_ONLY,
+    PositionFill.OPEN_ONLY: layout.FILL_OPEN_ONLY,
+    PositionFill.REDUCE_FIRST: layout.FILL_REDUCE_FIRST,
+}
+_TRIGGERS = {
+    TriggerSide.DEFAULT: layout.TRIGGER_DEFAULT,
+    TriggerSide.INVERSE: layout.TRIGGER_INVERSE,
+    TriggerSide.BID: layout.TRIGGER_BID,
+    TriggerSide.ASK: layout.TRIGGER_ASK,
+    TriggerSide.MID: layout.TRIGGER_MID,
+}
+_DISTANCES = ("stop_distance", "target_distance", "trailing_distance", "stop_price", "target_price")
+
+
+def check_order(order: Order, *, rules: AccountRules) -> None:
+    """Refuse an order that makes no sense whatever the market does.
+
+    Raises
+    ------
+    BadInputError
+        Units, levels, distances or times that can not be, or do not belong together.
+    """
+    wrong = _wrong(order, rules)
+    if wrong:
+        raise BadInputError(f"order {order.client_order_id}: {wrong}")
+
+
+def _wrong(order: Order, rules: AccountRules) -> str:
+    if order.units == 0 or abs(order.units) > layout.MAX_UNITS:
+        return f"expected 1 to {layout.MAX_UNITS:,} units to buy or sell, found {order.units:,}"
+    amounts = {name: getattr(order, name) for name in (*_DISTANCES, "price_bound")}
+    if not all(0 <= amount <= layout.MAX_POINTS for amount in amounts.values()):
+        found = " and ".join(f"{name} {amount}" for name, amount in amounts.items() if amount)
+        return f"expected stop and target distances and levels of 0 or more points, found {found}"
+    at_market = order.kind == OrderKind.MARKET
+    if at_market != (order.price == 0) or not 0 <= order.price <= layout.MAX_POINTS:
+        wanted = "no level" if at_market else f"a level of 1 to {layout.MAX_POINTS:,} points"
+        return f"expected {wanted} of a {order.kind} order, found {order.price}"
+    if (order.time_in_force == TimeInForce.GTD) != (order.expires_ns > 0):
+        found = f"{order.expires_ns} with {order.time_in_force}"
+        return f"expected expires_ns with GTD and only there, found {found}"
+    if order.reduce_only and order.position_fill == PositionFill.OPEN_ONLY:
+        return "expected reduce_only or OPEN_ONLY, found both"
+    if order.closes is not None and rules.mode == AccountMode.NETTING:
+        return (
+            f"expected closes only where trades are kept apart, found {order.closes!r} in a netting account"
+        )
+    return ""
+
+
+def order_row(order: Order, *, key: int, k: int, closes: int, now_ns: int) -> Ints:
+    """An order of instrument `k` as `core_place` takes it; a good-for-day one ends with the present session.
+
+    Raises
+    ------
+    BadInputError
+        A good-for-day order before the first quote.
+    """
+    expires = order.expires_ns
+    if order.time_in_force == TimeInForce.GFD:
+        if now_ns < 0:
+            raise BadInputError(
+                f"order {order.client_order_id}: expected a quote before a good-for-day order, found none; "
+                "without it the day is not known"
+            )
+        expires = day_close_ns(session_of(now_ns))
+    row = np.zeros(layout.PENDING_SIZE, np.int64)
+    row[layout.P_ORDER] = key
+    row[layout.P_BOOK] = k
+    row[layout.P_UNITS] = order.units
+    row[layout.P_KIND] = _KINDS[order.kind]
+    row[layout.P_PRICE] = order.price
+    row[layout.P_BOUND] = order.price_bound
+    row[layout.P_FORCE] = _FORCES.get(order.time_in_force, layout.WAITS_GTC)
+    row[layout.P_EXPIRES] = expires
+    reduces = order.reduce_only
+    row[layout.P_POSITION_FILL] = layout.FILL_REDUCE_ONLY if reduces else _FILLS[order.position_fill]
+    row[layout.P_TRIGGER] = _TRIGGERS[order.trigger]
+    row[layout.P_STOP_DISTANCE] = order.stop_distance
+    row[layout.P_TARGET_DISTANCE] = order.target_distance
+    row[layout.P_TRAIL_DISTANCE] = order.trailing_distance
+    row[layout.P_STOP_PRICE] = order.stop_price
+    row[layout.P_TARGET_PRICE] = order.target_price
+    row[layout.P_CLOSES] = closes
+    return row
+
+
+def check_quote(quote: Quote) -> None:
+    """Refuse a quote with a price or sizes that can not be.
+
+    Raises
+    ------
+    BadInputError
+        A price below one point, too many levels, levels out of order, or a best level that is not the quote.
+    """
+    if not (1 <= quote.bid <= layout.MAX_POINTS and 1 <= quote.ask <= layout.MAX_POINTS):
+        raise BadInputError(
+            f"{quote.instrument}: expected prices of 1 point or more and at most {layout.MAX_POINTS:,}, "
+            f"found {quote.bid}/{quote.ask}"
+        )
+    for best, sign, levels in ((quote.bid, -1, quote.bids), (quote.ask, 1, quote.asks)):
+        if not levels:
+            continue
+        prices = [sign * price for price, _ in levels]
+        if (
+            len(levels) > layout.LEVELS
+            or levels[0][0] != best
+            or prices != sorted(set(prices))
+            or not all(1 <= price <= layout.MAX_POINTS and units >= 1 for price, units in levels)
+        ):
+            raise BadInputError(
+                f"{quote.instrument}: expected up to {layout.LEVELS} levels from {best} on, the best first, "
+                f"each with a unit or more, found {levels}"
+            )
