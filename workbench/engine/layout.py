@@ -43,6 +43,7 @@ __all__ = [
     "B_COMMISSION_MINIMUM",
     "B_COMMISSION_PPM",
     "B_COST",
+    "B_FINANCED",
     "B_FINANCING",
     "B_LADDER",
     "B_LEGS",
@@ -261,8 +262,9 @@ TRADE_SIZE = 12
     B_COMMISSION_LOT,  # the same a lot
     B_FINANCING,
     B_MARKUP_PPM,
+    B_FINANCED,  # booked at rollovers so far, micro-units of the account's currency
     B_LADDER,  # LEVELS pairs of price and units of the bid, then of the ask
-) = range(10, 34)
+) = range(10, 35)
 BOOK_SIZE = B_LADDER + 4 * LEVELS
 
 FINANCING_ANNUAL, FINANCING_ANNUAL_360, FINANCING_POINTS, FINANCING_CURRENCY = range(4)

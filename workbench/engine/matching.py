@@ -302,6 +302,11 @@ class MatchingEngine:
             margin_calls=account[core.A_CALLS],
         )
 
+    def financing(self) -> dict[InstrumentId, int]:
+        """What rollovers have booked so far for each instrument, micro-units of the account's currency."""
+        booked = self._books[:, core.B_FINANCED].tolist()
+        return dict(zip(self._index, booked, strict=True))
+
     def snapshot(self) -> bytes:
         """The whole state, for `restore` of an engine made with the same arguments."""
         account = self._account.copy()

@@ -25,6 +25,7 @@ from workbench.engine.layout import (
     B_COMMISSION_MINIMUM,
     B_COMMISSION_PPM,
     B_COST,
+    B_FINANCED,
     B_FINANCING,
     B_LEG_1,
     B_LEG_2,
@@ -335,6 +336,7 @@ def _finance(account: Ints, books: Ints, k: int, units: int, days: int) -> None:
         amount = -amount
     account[A_FINANCING] += amount
     account[A_BALANCE] += amount
+    books[k, B_FINANCED] += amount
 
 
 @borrowing
