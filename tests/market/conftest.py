@@ -9,13 +9,14 @@ import pytest
 from tests.market.bars_for_tests import minutes
 from workbench.domain.cost_book import CostBook, retail_costs
 from workbench.domain.instruments import InstrumentId
-from workbench.market import MarketStore, resample
+from workbench.market import BarBuilder, MarketStore, resample
 
 
 @pytest.fixture(scope="session", autouse=True)
 def compiled_once() -> None:
     """Compile what makes bars before a test is timed."""
     resample(minutes(2), "M2")
+    BarBuilder(minutes(1).instrument, "M1").quote(0, 1, 2)
 
 
 @pytest.fixture(scope="session")

@@ -1,12 +1,15 @@
 """The store's datasets as tables of DuckDB, for reading with SQL.
 
 ``eur_usd_m1`` is the newest EUR/USD M1 dataset (or bars kept beside ticks), ``eur_usd_tick`` the newest
-ticks, and ``"eur_usd_m1@1a2b3c4d"`` the version whose fingerprint begins like this. Prices are whole points.
+ticks, and ``"eur_usd_m1@1a2b3c4d"`` the version whose fingerprint begins like this. Prices are whole points,
+times are UTC and without a zone (DuckDB's functions of zoned times need an extension that is not shipped).
 Only tables that a query names are read; nothing can be written.
 """
 
 import re
 from typing import TYPE_CHECKING
+
+import pyarrow as pa
 
 from workbench.errors import BadInputError
 from workbench.market.datasets import TICK
@@ -41,7 +44,7 @@ def ask(store: "MarketStore", query: str) -> "duckdb.DuckDBPyRelation":
     """
     import duckdb
 
-    connection = duckdb.connect(":memory:", config={"TimeZone": "UTC"})
+    connection = duckdb.connect(":memory:")
     try:
         statements = connection.extract_statements(query)
         if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
@@ -60,7 +63,7 @@ def ask(store: "MarketStore", query: str) -> "duckdb.DuckDBPyRelation":
                 if timeframe == TICK
                 else store.bars(instrument, timeframe, fingerprint=fingerprint)
             )
-            connection.register(name, to_arrow(data))
+            connection.register(name, _without_zone(to_arrow(data)))
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")
         return connection.sql(query)
@@ -68,3 +71,11 @@ def ask(store: "MarketStore", query: str) -> "duckdb.DuckDBPyRelation":
         raise BadInputError(
             f"{error}; tables are {', '.join(sorted(table_names(store))) or 'none yet'}"
         ) from None
+
+
+def _without_zone(table: pa.Table) -> pa.Table:
+    fields = [
+        pa.field(field.name, pa.timestamp("ns") if pa.types.is_timestamp(field.type) else field.type)
+        for field in table.schema
+    ]
+    return table.cast(pa.schema(fields))
