@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import carray, types
+from numba import carray as _carray  # type: ignore[attr-defined]  # numba lists no names
+from numba import extending, types
 from numba.core import cgutils
-from numba.extending import intrinsic
 
 from workbench.indicators.compiled import borrowing, compiled
 
@@ -22,39 +22,46 @@ Floats = npt.NDArray[np.float64]
 Kernel = Callable[..., None]
 MAX_INPUTS = 5
 
-_ROW = types.float64[::1]
-_ROWS = types.float64[:, ::1]
+_types: Any = types
+_cgutils: Any = cgutils
+
+_ROW = _types.float64[::1]
+_ROWS = _types.float64[:, ::1]
 
 
 @cache
 def address_of(kernel: Any, inputs: int) -> int:
     """Where the machine code of `kernel(state, parameters, *inputs, out)` lies, compiled if need be."""
     signature = (_ROW, _ROW, *(_ROW,) * inputs, _ROWS)
-    kernel.compile(types.void(*signature))
+    kernel.compile(_types.void(*signature))
     found = kernel.overloads[signature]
     return int(found.library.get_pointer_to_function(found.fndesc.llvm_func_name))
 
 
-@intrinsic
+def _intrinsic(function: Callable[..., Any]) -> Any:
+    return extending.intrinsic(function)
+
+
+@_intrinsic
 def call_kernel(typing: Any, address: Any, state: Any, parameters: Any, inputs: Any, out: Any) -> Any:
     """Call the kernel at `address` with the arrays of the tuple `inputs`."""
     arguments = (state, parameters, *inputs.types, out)
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         where, state_, parameters_, inputs_, out_ = values
-        rows = cgutils.unpack_tuple(builder, inputs_, len(inputs.types))
-        form = context.call_conv.get_function_type(types.none, arguments)
+        rows = _cgutils.unpack_tuple(builder, inputs_, len(inputs.types))
+        form = context.call_conv.get_function_type(_types.none, arguments)
         function = builder.inttoptr(where, form.as_pointer())
         context.call_conv.call_function(
             builder, function, types.none, arguments, [state_, parameters_, *rows, out_]
         )
         return context.get_dummy_value()
 
-    return types.void(address, state, parameters, inputs, out), generate
+    return _types.void(address, state, parameters, inputs, out), generate
 
 
 def _cast_to(kind: Any) -> Any:
-    target = types.CPointer(kind)
+    target = _types.CPointer(kind)
 
     def pointer(typing: Any, address: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
@@ -62,10 +69,10 @@ def _cast_to(kind: Any) -> Any:
 
         return target(address), generate
 
-    return intrinsic(pointer)
+    return _intrinsic(pointer)
 
 
-_pointer, _whole_pointer = _cast_to(types.float64), _cast_to(types.int64)
+_pointer, _whole_pointer = _cast_to(_types.float64), _cast_to(_types.int64)
 
 
 @borrowing
@@ -101,17 +108,17 @@ def step(inputs: int) -> Callable[..., float]:
 @compiled
 def _parts(base: int) -> Any:
     """Address, state, parameters and outputs."""
-    sizes = carray(_whole_pointer(base), (_HEAD,))
-    outputs = carray(_pointer(base + 8 * _OUTPUTS_AT), (sizes[3], 1))
+    sizes = _carray(_whole_pointer(base), (_HEAD,))
+    outputs = _carray(_pointer(base + 8 * _OUTPUTS_AT), (sizes[3], 1))
     start = base + 8 * (_OUTPUTS_AT + sizes[3])
-    parameters = carray(_pointer(start), (sizes[1],))
-    state = carray(_pointer(start + 8 * sizes[1]), (sizes[2],))
+    parameters = _carray(_pointer(start), (sizes[1],))
+    state = _carray(_pointer(start + 8 * sizes[1]), (sizes[2],))
     return sizes[0], state, parameters, outputs
 
 
 @compiled
 def _input(base: int, place: int, value: float) -> Any:
-    row = carray(_pointer(base + 8 * (_INPUTS_AT + place)), (1,))
+    row = _carray(_pointer(base + 8 * (_INPUTS_AT + place)), (1,))
     row[0] = value
     return row
 
@@ -120,14 +127,14 @@ def _input(base: int, place: int, value: float) -> Any:
 def _step_1(base: int, a: float) -> float:
     address, state, parameters, out = _parts(base)
     call_kernel(address, state, parameters, (_input(base, 0, a),), out)
-    return out[0, 0]  # type: ignore[no-any-return]  # a float64
+    return float(out[0, 0])
 
 
 @compiled
 def _step_2(base: int, a: float, b: float) -> float:
     address, state, parameters, out = _parts(base)
     call_kernel(address, state, parameters, (_input(base, 0, a), _input(base, 1, b)), out)
-    return out[0, 0]  # type: ignore[no-any-return]  # a float64
+    return float(out[0, 0])
 
 
 @compiled
@@ -135,7 +142,7 @@ def _step_3(base: int, a: float, b: float, c: float) -> float:
     address, state, parameters, out = _parts(base)
     inputs = (_input(base, 0, a), _input(base, 1, b), _input(base, 2, c))
     call_kernel(address, state, parameters, inputs, out)
-    return out[0, 0]  # type: ignore[no-any-return]  # a float64
+    return float(out[0, 0])
 
 
 @compiled
@@ -143,7 +150,7 @@ def _step_4(base: int, a: float, b: float, c: float, d: float) -> float:
     address, state, parameters, out = _parts(base)
     inputs = (_input(base, 0, a), _input(base, 1, b), _input(base, 2, c), _input(base, 3, d))
     call_kernel(address, state, parameters, inputs, out)
-    return out[0, 0]  # type: ignore[no-any-return]  # a float64
+    return float(out[0, 0])
 
 
 @compiled
@@ -153,7 +160,7 @@ def _step_5(base: int, a: float, b: float, c: float, d: float, e: float) -> floa
         _input(base, 0, a), _input(base, 1, b), _input(base, 2, c), _input(base, 3, d), _input(base, 4, e),
     )  # fmt: skip
     call_kernel(address, state, parameters, inputs, out)
-    return out[0, 0]  # type: ignore[no-any-return]  # a float64
+    return float(out[0, 0])
 
 
 _STEPS: tuple[Callable[..., float], ...] = (_step_1, _step_2, _step_3, _step_4, _step_5)

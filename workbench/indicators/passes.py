@@ -10,11 +10,12 @@ same operations in the same order, so one value at a time gives the same bits as
 """
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba.extending import intrinsic
+from numba import extending
 
 from workbench.indicators.compiled import borrowing, borrowing_inline
 
@@ -24,9 +25,11 @@ __all__ = [
     "deviation_size",
     "extreme_pass",
     "extreme_size",
+    "extreme_size_inside",
     "fused",
     "mean_pass",
     "mean_size",
+    "share_holes",
     "smooth_next",
     "smooth_pass",
     "weighted_pass",
@@ -39,7 +42,11 @@ _MOST = 1.7976931348623157e308  # the greatest finite number
 _WORTH_IT = 64  # values from which on a faster way is worth its beginning
 
 
-@intrinsic
+def _intrinsic(function: Callable[..., Any]) -> Any:
+    return extending.intrinsic(function)
+
+
+@_intrinsic
 def fused(typing: Any, a: Any, b: Any, c: Any) -> Any:
     """a * b + c, rounded once: half the latency of the two, and the same bits on every machine."""
 
@@ -204,7 +211,7 @@ def deviation_size(n: int) -> int:
 def deviation_pass(state: Floats, n: int, x: Floats, mean: Floats, out: Floats) -> None:
     """Mean of the last n, and their population standard deviation.
 
-    The sums of the deviation are of differences from the first value, so they stay exact for prices in points.
+    The sums of the deviation are of differences from the first value: exact for prices in points.
     """
     count, position, origin = int(state[0]), int(state[1]), state[2]
     plain, total, squares = state[3], state[4], state[5]
@@ -267,30 +274,28 @@ def deviation_pass(state: Floats, n: int, x: Floats, mean: Floats, out: Floats) 
         out[k] = math.sqrt(0.0 if spread <= 0.0 else spread) * inverse
 
 
-@borrowing_inline
-def _wide(n: int) -> int:
-    return max(4 * n, 2 * BLOCK)
-
-
 def extreme_size(n: int) -> int:
     """Values of state of `extreme_pass`."""
-    return 3 + 2 * n + 2 * (n + _wide(n))
+    return 3 + 2 * n + 2 * (n + max(4 * n, 2 * BLOCK))
+
+
+extreme_size_inside = borrowing_inline(extreme_size)  # the same for kernels
 
 
 @borrowing
 def extreme_pass(state: Floats, n: int, sign: float, x: Floats, out: Floats) -> None:
     """Greatest of the last n values of ``sign * x``, times sign.
 
-    Many values at once: the greatest of 4, 16, 64, … are formed of one another, the last four overlap; the cost
-    does not depend on the data. One by one: values come in blocks of n, a window is the end of one
-    block and the beginning of the next; the greatest of the one is looked up (`ends`, worked out when a block
-    is full), that of the other is carried along (van Herk 1992). State: count, position in the block,
-    greatest of the block so far, n values, n ends, scratch.
+    Many values at once: the greatest of 4, 16, 64, … are formed of one another and the last four
+    overlap; the cost does not depend on the data. One by one: values come in blocks of n, a window is the
+    end of one block and the beginning of the next; the greatest of the one is looked up (`ends`, worked out
+    when a block is full), that of the other is carried along (van Herk 1992). State: count, position in the
+    block, greatest of the block so far, n values, n ends, scratch.
     """
     m = x.shape[0]
     start = 0
     if n > 1 and m >= _WORTH_IT and 4 * m >= n:
-        wide = _wide(n)
+        wide = max(4 * n, 2 * BLOCK)
         behind = False
         while start < m:
             stop = min(m, start + wide)
@@ -363,6 +368,14 @@ def _work_out_ends(state: Floats, n: int) -> None:
     for k in range(n - 1, -1, -1):
         end = values[k] if values[k] > end else end
         ends[k] = end
+
+
+@borrowing
+def share_holes(a: Floats, b: Floats, c: Floats, to_a: Floats, to_b: Floats, to_c: Floats) -> None:
+    """Copies in which a hole in one is a hole in all, for passes over one of them each."""
+    for i in range(a.shape[0]):
+        hole = (a[i] + b[i] + c[i]) * 0.0
+        to_a[i], to_b[i], to_c[i] = a[i] + hole, b[i] + hole, c[i] + hole
 
 
 @borrowing

@@ -1,0 +1,73 @@
+"""Double and triple exponential moving averages, and TRIX."""
+
+import numpy as np
+
+from workbench.indicators.compiled import borrowing
+from workbench.indicators.declaring import Floats, Indicator, n_bars
+from workbench.indicators.passes import smooth_next
+
+__all__ = ["dema", "tema", "trix"]
+
+_DOUBLE, _TRIPLE, _TRIX = 2.0, 3.0, 4.0
+
+
+@borrowing
+def _chain_kernel(state: Floats, parameters: Floats, x: Floats, out: Floats) -> None:
+    """Exponential means of exponential means: first, second and third; what is made of them by kind."""
+    n, kind = int(parameters[0]), parameters[1]
+    weight = 2.0 / (n + 1)
+    result = out[0]
+    count_1, value_1 = int(state[0]), state[1]
+    count_2, value_2 = int(state[2]), state[3]
+    count_3, value_3 = int(state[4]), state[5]
+    before = state[6]
+    for i in range(x.shape[0]):
+        count_1, value_1 = smooth_next(count_1, value_1, n, weight, x[i])
+        count_2, value_2 = smooth_next(count_2, value_2, n, weight, value_1 if count_1 >= n else np.nan)
+        if kind == _DOUBLE:
+            result[i] = 2.0 * value_1 - value_2 if count_2 >= n else np.nan
+            continue
+        known = count_3 >= n
+        count_3, value_3 = smooth_next(count_3, value_3, n, weight, value_2 if count_2 >= n else np.nan)
+        if kind == _TRIPLE:
+            result[i] = 3.0 * value_1 - 3.0 * value_2 + value_3 if count_3 >= n else np.nan
+        else:
+            result[i] = (value_3 / before - 1.0) * 100.0 if known and count_3 >= n else np.nan
+            before = value_3
+    state[0], state[1], state[2], state[3] = count_1, value_1, count_2, value_2
+    state[4], state[5], state[6] = count_3, value_3, before
+
+
+dema = Indicator(
+    "dema",
+    _chain_kernel,
+    parameters=[n_bars()],
+    state=7,
+    warm_up=lambda n: 2 * (n - 1),
+    constants=[_DOUBLE],
+    doc="""Double exponential mean: 2 ema(x) - ema(ema(x)).
+
+    Mulloy (1994), Technical Analysis of Stocks & Commodities 12(1); TA-Lib's DEMA.
+    """,
+)
+tema = Indicator(
+    "tema",
+    _chain_kernel,
+    parameters=[n_bars()],
+    state=7,
+    warm_up=lambda n: 3 * (n - 1),
+    constants=[_TRIPLE],
+    doc="""Triple exponential mean: 3 ema(x) - 3 ema(ema(x)) + ema(ema(ema(x))).
+
+    Mulloy (1994), Technical Analysis of Stocks & Commodities 12(1); TA-Lib's TEMA.
+    """,
+)
+trix = Indicator(
+    "trix",
+    _chain_kernel,
+    parameters=[n_bars(default=30)],
+    state=7,
+    warm_up=lambda n: 3 * (n - 1) + 1,
+    constants=[_TRIX],
+    doc="""Change of the ema of the ema of the ema over one bar, in percent: Hutson (1983); TA-Lib's TRIX.""",
+)
