@@ -61,6 +61,7 @@ from workbench.strategy.panel import (
     evaluate_panel,
 )
 from workbench.strategy.parameters import Param
+from workbench.strategy.picture import to_svg
 from workbench.strategy.rendering import to_text
 from workbench.strategy.rule_settings import RuleSettings
 from workbench.strategy.rules import Rules
@@ -174,6 +175,7 @@ __all__ = [
     "spec",
     "sqrt",
     "strategy_from_spec",
+    "to_svg",
     "to_text",
     "value_when",
     "warm_up_bars",

@@ -97,9 +97,13 @@ def _render_new(expr: Expr, seen: dict[str, tuple[str, int]]) -> tuple[str, int]
     if op == "lag":
         inner = _enclosed(parts[0], above=_ATOM - 1)
         return f"{inner}.lag({data['n']})", _ATOM
+    if op == "causal":
+        given = [f"{name}={_number(value)}" for name, value in data["settings"].items()]
+        return f"{data['function']}({', '.join([*(text for text, _ in parts), *given])})", _ATOM
     if op == "predict":
         return f"predict({data['model'][:12]}, [{', '.join(text for text, _ in parts)}])", _ATOM
     inside = [text for text, _ in parts]
+    inside += [_number(value) for name, value in expr.data if (name, value) != ("back", 0)]
     return f"{_CALLS.get(op, op)}({', '.join(inside)})", _ATOM
 
 
@@ -130,6 +134,10 @@ def _call(of: Indicator, expr: Expr, seen: dict[str, tuple[str, int]]) -> str:
     inside += [f"{name}={_render(arg, seen)[0]}" for name, arg in named if name == VOLUME]
     output = f".{data['output']}" if len(of.outputs) > 1 else ""
     return f"{of.name}({', '.join(inside)}){output}"
+
+
+def _number(value: float) -> str:
+    return f"{value:g}" if float(f"{value:g}") == value else repr(value)
 
 
 def _enclosed(part: tuple[str, int], *, above: int) -> str:

@@ -142,6 +142,11 @@ class Rules:
     def __repr__(self) -> str:
         return f"Rules({', '.join(f'{name}={item!r}' for name, item in self.settings())})"
 
+    def _repr_html_(self) -> str:
+        from workbench.strategy.picture import to_svg
+
+        return to_svg(self)
+
     @property
     def simple(self) -> bool:
         """Whether `decide` covers them: market entries, stops and targets by distance, nothing else."""

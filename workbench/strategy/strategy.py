@@ -3,21 +3,22 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from html import escape
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from workbench.errors import BadInputError
-from workbench.strategy.causal import source_of
+from workbench.strategy.causal import CausalFunction, source_of
 from workbench.strategy.expressions import BarExpr, Model, bar
 from workbench.strategy.parameters import Param, check_declared, check_name
 from workbench.strategy.rules import Rules
-from workbench.strategy.rules_json import rules_from_json, rules_to_json
+from workbench.strategy.rules_json import rules_format, rules_from_json, rules_to_json
 
 if TYPE_CHECKING:
     from workbench.strategy.views import AccountView, MarketView
 
 __all__ = ["RulesStrategy", "Strategy", "spec", "strategy_from_spec"]
 
-SPEC_FORMAT = 1
+SPEC_FORMATS = (1, 2)
 
 
 class Strategy:
@@ -58,6 +59,12 @@ class Strategy:
 
     def __repr__(self) -> str:
         return f"{self.name}({', '.join(f'{name}={value!r}' for name, value in self.params.items())})"
+
+    def _repr_html_(self) -> str:
+        from workbench.strategy.picture import to_svg
+
+        head = f"<p><b>{escape(repr(self))}</b></p>"
+        return head + to_svg(self.traced(), title=self.name) if self.form == "rules" else head
 
     @property
     def name(self) -> str:
@@ -155,7 +162,7 @@ def spec(strategy: Strategy) -> dict[str, Any]:
         The source of an on_bar strategy can not be found.
     """
     value: dict[str, Any] = {
-        "format": SPEC_FORMAT,
+        "format": rules_format(strategy.traced()) if strategy.form == "rules" else 1,
         "class": strategy.name,
         "params": strategy.params,
         "form": strategy.form,
@@ -167,7 +174,12 @@ def spec(strategy: Strategy) -> dict[str, Any]:
     return {**value, "digest": _digest(value)}
 
 
-def strategy_from_spec(value: Mapping[str, Any], *, models: Mapping[str, Model] | None = None) -> Strategy:
+def strategy_from_spec(
+    value: Mapping[str, Any],
+    *,
+    models: Mapping[str, Model] | None = None,
+    functions: Mapping[str, CausalFunction] | None = None,
+) -> Strategy:
     """The rules strategy that a spec describes.
 
     Raises
@@ -175,15 +187,15 @@ def strategy_from_spec(value: Mapping[str, Any], *, models: Mapping[str, Model] 
     BadInputError
         Not a spec of rules, of another format, or changed since its digest was made.
     """
-    if value.get("format") != SPEC_FORMAT or "rules" not in value:
+    if value.get("format") not in SPEC_FORMATS or "rules" not in value:
         raise BadInputError(
-            f"expected a strategy spec of format {SPEC_FORMAT} with rules, "
+            f"expected a strategy spec of format {' or '.join(map(str, SPEC_FORMATS))} with rules, "
             f"found format {value.get('format')!r} with {', '.join(sorted(map(str, value))) or 'nothing'}"
         )
     content = {name: item for name, item in value.items() if name != "digest"}
     if "digest" in value and value["digest"] != _digest(content):
         raise BadInputError(f"strategy spec {value.get('class')!r} does not match its digest; it was changed")
-    rules = rules_from_json(value["rules"], models=models)
+    rules = rules_from_json(value["rules"], models=models, functions=functions)
     return RulesStrategy(str(value.get("class")), rules, params=value.get("params", {}))
 
 
