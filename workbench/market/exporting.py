@@ -60,7 +60,7 @@ def export(pieces: Iterable[Bars | Ticks], out: Path) -> Path:
 def rows_as_csv(piece: Bars | Ticks) -> Iterator[bytes]:
     """The rows as CSV without a header, a block at a time."""
     for block in _blocks([piece]):
-        yield _csv(block, header=False)
+        yield _csv(block)
 
 
 def _blocks(pieces: Iterable[Bars | Ticks]) -> Iterator[Bars | Ticks]:
@@ -95,16 +95,18 @@ def _write_csv(blocks: Iterator[Bars | Ticks], file: IO[bytes], out: Path) -> in
             packed = gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0)
             sink = cast("IO[bytes]", stack.enter_context(packed))
         for block in blocks:
-            sink.write(_csv(block, header=not rows))
+            if not rows:
+                sink.write((",".join(_columns(block)) + "\n").encode())
+            sink.write(_csv(block))
             rows += len(block)
     return rows
 
 
-def _csv(block: Bars | Ticks, *, header: bool) -> bytes:
+def _csv(block: Bars | Ticks) -> bytes:
     digits = block.instrument.digits
     table = pa.table({name: _text(name, column, digits) for name, column in _columns(block).items()})
     sink = pa.BufferOutputStream()
-    options = pa.csv.WriteOptions(include_header=header, quoting_style="none")
+    options = pa.csv.WriteOptions(include_header=False, quoting_style="none")
     pa.csv.write_csv(table, sink, options)
     return bytes(sink.getvalue())
 
