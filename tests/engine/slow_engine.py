@@ -1,236 +1,699 @@
-"""The engine again, written from its rules in exact fractions and plain objects, to compare with."""
+"""The engine again, from its rules alone: exact fractions, plain objects, no care for speed.
 
+It takes what `MatchingEngine` takes and keeps what came of it in plain tuples, to compare with. Nothing here
+was taken from `workbench.engine`: where the two differ, the rules in its documentation decide.
+"""
+
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from fractions import Fraction
-from zoneinfo import ZoneInfo
 
+from tests.engine.slow_money import (
+    MILLION,
+    Exchange,
+    Market,
+    commission,
+    day_ends,
+    days_charged,
+    financing,
+    half_even,
+)
+from workbench.domain.accounts import AccountMode, AccountRules, CloseOut, HedgedMargin
+from workbench.domain.calendar import day_close_ns, day_open_ns, session_of
 from workbench.domain.cost_book import CostBook
 from workbench.domain.instruments import Instrument
-from workbench.domain.orders import Order
+from workbench.domain.orders import Order, OrderKind, PositionFill, TimeInForce, TriggerSide
 from workbench.domain.quotes import Bar, Quote
 
-NEW_YORK = ZoneInfo("America/New_York")
-PPM = Fraction(1, 1_000_000)
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+IMMEDIATE = (TimeInForce.FOK, TimeInForce.IOC)
 
-
-def _half_even(value: Fraction) -> int:
-    return round(value)  # Python rounds a Fraction half to even
+NOTHING_TO_CLOSE = "nothing to close"
+MARGIN = "insufficient margin"
+EXPIRED = "expired"
+BOUND = "price bound passed"
+LIQUIDITY = "not enough liquidity"
+REST = "rest of an immediate order"
+WOULD_REDUCE = "would reduce"
+FIFO_VIOLATION = "FIFO violation"
+NO_TRADE = "no such trade"
 
 
 @dataclass
-class Lot:
-    """What is held of one instrument, with its exact average, and the stops that go with it."""
+class Holding:
+    """The position of an instrument, or in a hedging account one trade."""
 
-    instrument: Instrument
+    market: Market
+    trade: str  # the order that opened it
+    order: str  # the order that opened or added to it last
     units: int = 0
-    cost: int = 0  # micro-units
-    stop: tuple[int, str] | None = None
+    cost: int = 0  # micro-units of the quote currency
+    stop: tuple[int, str] | None = None  # level, and the order that brought it
     target: tuple[int, str] | None = None
-    last_order: str = ""
-    bid: int = 0
-    ask: int = 0
+    trail: tuple[int, str] | None = None  # distance
+    best: int = 0  # price of the closing side since the trailing stop was set
 
     @property
-    def micro(self) -> int:
-        return 10**6 // 10**self.instrument.digits
+    def side(self) -> int:
+        return 1 if self.units > 0 else -1
+
+    def profit(self, price: Fraction | int) -> Fraction:
+        return Fraction(self.units * price * self.market.micro - self.cost)
 
     @property
-    def mid(self) -> Fraction:
-        return Fraction(self.bid + self.ask, 2)
+    def closing(self) -> int:
+        return self.market.price(-self.side)
 
-    def open_profit(self, price: Fraction) -> Fraction:
-        return self.units * price * self.micro - self.cost
+    def passed(self, level: int, price: int) -> bool:
+        """Whether a stop at `level` is reached by a price of the closing side."""
+        return (price - level) * self.side <= 0
+
+    def gained(self, level: int, price: int) -> bool:
+        """Whether a target at `level` is reached."""
+        return (price - level) * self.side >= 0
+
+    @property
+    def trail_level(self) -> int:
+        assert self.trail is not None
+        return self.best - self.side * self.trail[0]
+
+    def nearest_stop(self) -> tuple[int, str, str] | None:
+        """Level, order and reason of the stop loss or trailing stop, whichever is nearer to the price."""
+        found = []
+        if self.stop:
+            found.append((*self.stop, "STOP_LOSS"))
+        if self.trail:
+            found.append((self.trail_level, self.trail[1], "TRAILING_STOP"))
+        return max(found, key=lambda item: item[0] * self.side, default=None)  # the first of equal ones
+
+    def ratchet(self, price: int) -> None:
+        if self.trail and (price - self.best) * self.side > 0:
+            self.best = price
+
+
+@dataclass
+class Waiting:
+    """An order that waits, and what of it was done."""
+
+    order: Order
+    left: int  # signed units
+    earliest: int | None
+    acts_as: OrderKind
+    expires: int | None = None
+    decided: bool = True  # of a market-if-touched order: whether it is a limit or a stop
+    due: int = 0
+    paid: int = 0
+
+    @property
+    def side(self) -> int:
+        return 1 if self.order.units > 0 else -1
 
 
 @dataclass
 class SlowEngine:
-    """Takes what `MatchingEngine` takes; keeps fills as plain tuples."""
+    """Takes quotes, bars and orders as `MatchingEngine` does."""
 
-    instruments: list[Instrument]
-    cost_book: CostBook
+    instruments: Sequence[Instrument]
+    books: Sequence[CostBook]
+    currency: str
     balance: int
+    rules: AccountRules = field(default_factory=AccountRules)
     financing: int = 0
     commission: int = 0
     ambiguous: int = 0
-    waiting: list[Order] = field(default_factory=list)
+    margin_calls: int = 0
+    called: bool = False
+    time_ns: int | None = None
+    waiting: list[Waiting] = field(default_factory=list)
+    holdings: list[Holding] = field(default_factory=list)
     canceled: list[tuple[str, str]] = field(default_factory=list)
     fills: list[tuple[object, ...]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.lots = {item.id: Lot(item) for item in self.instruments}
-        self.next_rollover: datetime | None = None
+        ordered = sorted(self.instruments, key=lambda item: item.id)
+        first = self.books[0]
+        self.markets = {item.id: Market(item, first.of(item.id)) for item in ordered}
+        self.exchange = Exchange(self.markets, self.currency)
 
-    # --- time -------------------------------------------------------------------------------------
-
-    def _rollovers(self, until_ns: int, *, inclusive: bool) -> None:
-        if self.next_rollover is None:
-            # 17:00 New York strictly before the first moment is past; the one at it finds nothing held
-            local = (EPOCH + timedelta(microseconds=until_ns // 1000)).astimezone(NEW_YORK)
-            day = datetime(local.year, local.month, local.day, 17, tzinfo=NEW_YORK)
-            self.next_rollover = day
-        while True:
-            instant = (self.next_rollover.astimezone(UTC) - EPOCH) // timedelta(microseconds=1) * 1000
-            if instant > until_ns or (instant == until_ns and not inclusive):
-                return
-            weekday = self.next_rollover.weekday()
-            days = {0: 1, 1: 1, 2: 3, 3: 1, 4: 1}.get(weekday, 0)
-            for lot in self.lots.values():
-                if lot.units and days:
-                    costs = self.cost_book.of(lot.instrument.id)
-                    rate = costs.financing_long_ppm if lot.units > 0 else costs.financing_short_ppm
-                    worth = abs(lot.units) * lot.mid * lot.micro
-                    amount = _half_even(worth * rate * PPM * days / 365)
-                    self.financing += amount
-                    self.balance += amount
-            naive = self.next_rollover.replace(tzinfo=None) + timedelta(days=1)
-            self.next_rollover = naive.replace(tzinfo=NEW_YORK)
-
-    # --- money ------------------------------------------------------------------------------------
-
-    def equity(self) -> int:
-        closing = (
-            lot.open_profit(Fraction(lot.bid if lot.units > 0 else lot.ask)) for lot in self.lots.values()
-        )
-        return int(self.balance + sum(closing))
-
-    def margin(self, instead: dict[str, int] | None = None) -> int:
-        units = {name: lot.units for name, lot in self.lots.items()} | (instead or {})
-        return sum(
-            _half_even(abs(units[name]) * lot.mid * lot.micro * self.cost_book.of(name).margin_rate_ppm * PPM)
-            for name, lot in self.lots.items()
-        )
-
-    def _fill(self, lot: Lot, order: str, time_ns: int, units: int, price: int, reason: str) -> None:
-        before, after = lot.units, lot.units + units
-        realized = 0
-        if before * units >= 0:
-            lot.cost += units * price * lot.micro
-        else:
-            closed = min(abs(units), abs(before))
-            part = _half_even(Fraction(lot.cost * closed, abs(before)))
-            sign = 1 if before > 0 else -1
-            realized = sign * closed * price * lot.micro - part
-            lot.cost -= part
-            if abs(units) > abs(before):
-                lot.cost = after * price * lot.micro
-        lot.units = after
-        rate = self.cost_book.of(lot.instrument.id).commission_ppm * PPM
-        commission = _half_even(abs(units) * price * lot.micro * rate)
-        self.commission += commission
-        self.balance += realized - commission
-        if after == 0:
-            lot.stop = lot.target = None
-        self.fills.append(
-            (
-                order,
-                lot.instrument.id,
-                time_ns,
-                units,
-                price,
-                reason,
-                commission,
-                realized,
-                after,
-                self.balance,
-            )
-        )
-
-    def _slipped(self, lot: Lot, price: int, units: int) -> int:
-        slippage = self.cost_book.of(lot.instrument.id).slippage_points
-        return price + slippage if units > 0 else max(1, price - slippage)
-
-    def _at_market(self, lot: Lot, units: int) -> int:
-        return self._slipped(lot, lot.ask if units > 0 else lot.bid, units)
-
-    # --- events -----------------------------------------------------------------------------------
+    # --- what one asks of it ------------------------------------------------------------------------
 
     def submit(self, order: Order) -> None:
-        self.waiting.append(order)
+        latency = self.rules.latency_ns
+        earliest = None if self.time_ns is None else self.time_ns + latency
+        item = Waiting(order, order.units, earliest, order.kind, self._expiry(order))
+        if order.kind is OrderKind.MARKET_IF_TOUCHED:
+            item.decided = False
+            self._decide_touched(item)
+        self.waiting.append(item)
 
-    def on_quote(self, quote: Quote) -> None:
-        self._rollovers(quote.time_ns, inclusive=True)
-        lot = self.lots[quote.instrument]
-        lot.bid, lot.ask = quote.bid, quote.ask
-        self._exit_at(lot, quote.time_ns, lot.bid if lot.units > 0 else lot.ask)
-        for order in [item for item in self.waiting if item.instrument == quote.instrument]:
-            self.waiting.remove(order)
-            self._market(lot, order, quote.time_ns)
-        self._close_out(quote.time_ns)
-
-    def on_bar(self, bar: Bar) -> None:
-        self._rollovers(bar.close_ns, inclusive=False)
-        lot = self.lots[bar.instrument]
-        if lot.units > 0:
-            self._exit_within(lot, bar.close_ns, bar.bid_open, bar.bid_low, bar.bid_high)
-        elif lot.units < 0:
-            self._exit_within(lot, bar.close_ns, bar.ask_open, bar.ask_low, bar.ask_high)
-        lot.bid, lot.ask = bar.bid_close, bar.ask_close
-        self._close_out(bar.close_ns)
-
-    def _passed(self, lot: Lot, price: int) -> str | None:
-        """Which level the closing-side price has reached: the stop first."""
-        long = lot.units > 0
-        if lot.stop and (price <= lot.stop[0] if long else price >= lot.stop[0]):
-            return "STOP_LOSS"
-        if lot.target and (price >= lot.target[0] if long else price <= lot.target[0]):
-            return "TAKE_PROFIT"
+    def _expiry(self, order: Order) -> int | None:
+        if order.time_in_force is TimeInForce.GTD:
+            return order.expires_ns
+        if order.time_in_force is TimeInForce.GFD:
+            return day_close_ns(session_of(self.time_ns or 0))
         return None
 
-    def _exit_at(self, lot: Lot, time_ns: int, price: int) -> bool:
-        reason = self._passed(lot, price) if lot.units else None
-        if reason == "STOP_LOSS":
-            order = lot.stop[1]
-            self._fill(lot, order, time_ns, -lot.units, self._slipped(lot, price, -lot.units), reason)
-        elif reason == "TAKE_PROFIT":
-            self._fill(lot, lot.target[1], time_ns, -lot.units, price, reason)
-        return reason is not None
+    def cancel(self, name: str) -> bool:
+        found = [item for item in self.waiting if item.order.client_order_id == name]
+        for item in found:
+            self.waiting.remove(item)
+        return bool(found)
 
-    def _exit_within(self, lot: Lot, time_ns: int, first: int, low: int, high: int) -> None:
-        if self._exit_at(lot, time_ns, first):
-            return
-        reasons = {self._passed(lot, low), self._passed(lot, high)}
-        if "STOP_LOSS" in reasons:
-            if "TAKE_PROFIT" in reasons:
-                self.ambiguous += 1
-            level, order = lot.stop
-            self._fill(lot, order, time_ns, -lot.units, self._slipped(lot, level, -lot.units), "STOP_LOSS")
-        elif "TAKE_PROFIT" in reasons:
-            level, order = lot.target
-            self._fill(lot, order, time_ns, -lot.units, level, "TAKE_PROFIT")
+    def change_exits(
+        self,
+        instrument: str,
+        *,
+        trade: str | None,
+        stop: int | None,
+        target: int | None,
+        trailing: int | None,
+    ) -> bool:
+        for held in self._held(instrument):
+            if trade is None or held.trade == trade:
+                if stop is not None:
+                    held.stop = (stop, held.order) if stop else None
+                if target is not None:
+                    held.target = (target, held.order) if target else None
+                if trailing is not None:
+                    held.trail = (trailing, held.order) if trailing else None
+                    held.best = held.closing
+                return True
+        return False
 
-    def _market(self, lot: Lot, order: Order, time_ns: int) -> None:
-        units = order.units
-        against = lot.units * units < 0
-        if order.reduce_only:
-            if not against:
-                self.canceled.append((order.client_order_id, "nothing to close"))
+    def on_quote(self, quote: Quote) -> None:
+        self._pass_time(quote.time_ns, inclusive=True)
+        self._expire(quote.time_ns)
+        self.time_ns = quote.time_ns
+        market = self.markets[quote.instrument]
+        market.bid, market.ask = quote.bid, quote.ask
+        market.ladders = {
+            -1: [list(level) for level in quote.bids] if quote.bids else None,
+            1: [list(level) for level in quote.asks] if quote.asks else None,
+        }
+        for item in self._waiting_for(quote.instrument):
+            self._decide_touched(item)
+        for held in self._held(quote.instrument):
+            self._exit_at_quote(held)
+        for held in self._held(quote.instrument):
+            held.ratchet(held.closing)
+        for item in self._waiting_for(quote.instrument):
+            if item.earliest is None or item.earliest <= quote.time_ns:
+                self._try_at_quote(item, market)
+        self._check_margin()
+
+    def on_bar(self, bar: Bar) -> None:
+        self._pass_time(bar.close_ns, inclusive=False)
+        self._expire(bar.close_ns - 1)
+        self.time_ns = bar.close_ns
+        market = self.markets[bar.instrument]
+        for held in self._held(bar.instrument):
+            self._exit_in_range(held, bar)
+        for item in self._waiting_for(bar.instrument):
+            if item.earliest is None or item.earliest <= bar.open_ns:
+                self._try_in_range(item, market, bar)
+        market.bid, market.ask = bar.bid_close, bar.ask_close
+        market.ladders = {}
+        self._check_margin()
+
+    # --- figures ------------------------------------------------------------------------------------
+
+    def units(self, instrument: str) -> int:
+        return sum(held.units for held in self._held(instrument))
+
+    def unrealized(self, held: Holding) -> int:
+        return self.exchange.gain_or_loss(held.market, held.profit(held.closing))
+
+    def equity(self) -> int:
+        return self.balance + sum(self.unrealized(held) for held in self.holdings)
+
+    def twice_equity_at_mid(self) -> int:
+        return 2 * self.balance + sum(
+            half_even(2 * held.profit(held.market.mid) * self.exchange.at_mid(held.market.instrument.quote))
+            for held in self.holdings
+        )
+
+    def margin(self, instead: dict[str, tuple[int, int]] | None = None) -> int:
+        """Margin used; `instead` has longs and shorts that differ from what is held."""
+        total = 0
+        for name, market in self.markets.items():
+            longs, shorts = (instead or {}).get(name) or self._sides(name)
+            if self.rules.mode != AccountMode.HEDGING or self.rules.hedged_margin == HedgedMargin.NET_SUM:
+                counted = abs(longs - shorts)
+            elif self.rules.hedged_margin == HedgedMargin.MAXIMAL_SIDE:
+                counted = max(longs, shorts)
+            else:
+                counted = longs + shorts
+            if counted:
+                value = counted * MILLION * self.exchange.base_at_mid(market)
+                total += half_even(value * market.costs.margin_rate_ppm / MILLION)
+        return total
+
+    def _sides(self, name: str) -> tuple[int, int]:
+        held = self._held(name)
+        longs = sum(item.units for item in held if item.units > 0)
+        return longs, -sum(item.units for item in held if item.units < 0)
+
+    def _held(self, name: str) -> list[Holding]:
+        return [held for held in self.holdings if held.market.instrument.id == name]
+
+    def _waiting_for(self, name: str) -> list[Waiting]:
+        return [item for item in self.waiting if item.order.instrument == name]
+
+    # --- time ---------------------------------------------------------------------------------------
+
+    def _pass_time(self, until_ns: int, *, inclusive: bool) -> None:
+        # before the first event nothing is held; costs of its own moment count from it on
+        after = until_ns - 1 if self.time_ns is None else self.time_ns
+        if self.time_ns is not None and not self._passed_inclusive:
+            after -= 1  # a bar's end leaves the day's end at that very instant to what comes next
+        for instant, day in day_ends(after, until_ns, inclusive=inclusive):
+            for held in self.holdings:
+                amount = financing(self.exchange, held.market, held.units, days_charged(held.market, day))
+                self.financing += amount
+                self.balance += amount
+            self._change_costs(instant)
+        if self.time_ns is None:
+            self._change_costs(until_ns)
+        self._passed_inclusive = inclusive
+
+    _passed_inclusive = True
+
+    def _change_costs(self, instant: int) -> None:
+        started = [item for item in self.books if day_open_ns(item.valid_from) <= instant]
+        book = started[-1] if started else self.books[0]
+        for name, market in self.markets.items():
+            market.costs = book.of(name)
+
+    def _expire(self, now_ns: int) -> None:
+        for item in list(self.waiting):
+            if item.expires is not None and item.expires <= now_ns:
+                self._drop(item, EXPIRED)
+
+    def _drop(self, item: Waiting, reason: str) -> None:
+        self.waiting.remove(item)
+        self.canceled.append((item.order.client_order_id, reason))
+
+    # --- exits of what is held ----------------------------------------------------------------------
+
+    def _exit_at_quote(self, held: Holding) -> None:
+        price = held.closing
+        if held.stop and held.passed(held.stop[0], price):
+            self._leave(held, held.stop[1], "STOP_LOSS")
+        elif held.trail and held.passed(held.trail_level, price):
+            self._leave(held, held.trail[1], "TRAILING_STOP")
+        elif held.target and held.gained(held.target[0], price):
+            self._leave(held, held.target[1], "TAKE_PROFIT", limit=held.target[0])
+
+    def _leave(self, held: Holding, order: str, reason: str, *, limit: int | None = None) -> bool:
+        """Close a holding at the market, as far as the sizes go; with a limit without slippage."""
+        side, filled = -held.side, False
+        paying = Waiting(_nothing(held), 0, None, OrderKind.MARKET)
+        for price, units in list(self._levels(held.market, side, abs(held.units), limit=limit)):
+            paid = price if limit is not None else held.market.slipped(price, side)
+            self._take(held.market, side, price, units)
+            self._close(held, side * units, paid, order, reason, paying)
+            filled = True
+        return filled
+
+    def _levels(
+        self, market: Market, side: int, wanted: int, *, limit: int | None = None
+    ) -> Iterator[tuple[int, int]]:
+        """Prices and units to be had, from the best on."""
+        ladder = market.ladders.get(side)
+        for price, there in [[market.price(side), wanted]] if ladder is None else ladder:
+            units = min(wanted, there)
+            if not units:
+                continue
+            if limit is not None and (price - limit) * side > 0:
                 return
-            units = max(-abs(lot.units), min(abs(lot.units), units))
-        only_reduces = against and abs(units) <= abs(lot.units)
-        price = self._at_market(lot, units)
-        if not only_reduces and self.margin({lot.instrument.id: lot.units + units}) > self.equity():
-            self.canceled.append((order.client_order_id, "insufficient margin"))
-            return
-        self._fill(lot, order.client_order_id, time_ns, units, price, "MARKET")
-        if only_reduces:
-            return
-        lot.last_order = order.client_order_id
-        if against:
-            lot.stop = lot.target = None
-        side = 1 if lot.units > 0 else -1
-        if order.stop_distance:
-            level = price - side * order.stop_distance
-            lot.stop = (level, order.client_order_id) if level > 0 else None
-        if order.target_distance:
-            level = price + side * order.target_distance
-            lot.target = (level, order.client_order_id) if level > 0 else None
+            wanted -= units
+            yield price, units
 
-    def _close_out(self, time_ns: int) -> None:
-        equity = self.balance + sum(lot.open_profit(lot.mid) for lot in self.lots.values())
-        if any(lot.units for lot in self.lots.values()) and 2 * equity <= self.margin():
-            for lot in self.lots.values():
-                if lot.units:
-                    price = self._at_market(lot, -lot.units)
-                    self._fill(lot, lot.last_order, time_ns, -lot.units, price, "MARGIN_CLOSEOUT")
+    def _take(self, market: Market, side: int, price: int, units: int) -> None:
+        ladder = market.ladders.get(side)
+        if ladder is not None:
+            level = next(level for level in ladder if level[0] == price and level[1] >= units)
+            level[1] -= units
+
+    def _exit_in_range(self, held: Holding, bar: Bar) -> None:
+        opened, low, high, closed = _closing_prices(held.side, bar)
+        market, side = held.market, -held.side
+        worst, best = (low, high) if held.side > 0 else (high, low)
+        near = held.nearest_stop()
+        if held.stop and held.passed(held.stop[0], opened):
+            self._leave_at(held, held.stop[1], market.slipped(opened, side), "STOP_LOSS")
+        elif held.trail and held.passed(held.trail_level, opened):
+            self._leave_at(held, held.trail[1], market.slipped(opened, side), "TRAILING_STOP")
+        elif held.target and held.gained(held.target[0], opened):
+            self._leave_at(held, held.target[1], opened, "TAKE_PROFIT")
+        elif near and held.passed(near[0], worst):
+            if held.target and held.gained(held.target[0], best):
+                self.ambiguous += 1
+            self._leave_at(held, near[1], market.slipped(near[0], side), near[2])
+        elif held.target and held.gained(held.target[0], best):
+            self._leave_at(held, held.target[1], held.target[0], "TAKE_PROFIT")
+        elif held.trail:
+            held.ratchet(best)
+            if held.passed(held.trail_level, closed):
+                price = market.slipped(held.trail_level, side)
+                self._leave_at(held, held.trail[1], price, "TRAILING_STOP")
+
+    def _leave_at(self, held: Holding, order: str, price: int, reason: str) -> None:
+        paying = Waiting(_nothing(held), 0, None, OrderKind.MARKET)
+        self._close(held, -held.units, price, order, reason, paying)
+
+    # --- orders at a quote --------------------------------------------------------------------------
+
+    def _decide_touched(self, item: Waiting) -> None:
+        market = self.markets[item.order.instrument]
+        if item.decided or not market.bid:
+            return
+        twice = _twice_trigger(item, market.bid, market.ask)
+        is_limit = (twice - 2 * item.order.price) * item.side >= 0
+        item.acts_as = OrderKind.LIMIT if is_limit else OrderKind.STOP
+        item.decided = True
+
+    def _try_at_quote(self, item: Waiting, market: Market) -> None:
+        order, side = item.order, item.side
+        beyond = (_twice_trigger(item, market.bid, market.ask) - 2 * order.price) * side
+        if item.acts_as is OrderKind.LIMIT:
+            triggered = beyond <= 0 and (market.price(side) - order.price) * side <= 0
+        else:
+            triggered = item.acts_as is OrderKind.MARKET or beyond >= 0
+        if not triggered:
+            self._end_if_immediate(item)
+            return
+        wanted = self._wanted(item)
+        if wanted is None:
+            return
+        levels, bounded = self._offered(item, market, abs(wanted))
+        found = sum(units for _, units, _ in levels)
+        if found < abs(wanted) and order.time_in_force is TimeInForce.FOK:
+            self._drop(item, BOUND if bounded else LIQUIDITY)
+            return
+        if found and not self._affordable(item, side * found):
+            self._drop(item, MARGIN)
+            return
+        for price, units, paid in levels:
+            self._take(market, side, price, units)
+            self._execute(item, side * units, paid)
+        item.left = wanted - side * found
+        if not item.left:
+            self.waiting.remove(item)
+        elif bounded:
+            self._drop(item, BOUND)
+        else:
+            self._end_if_immediate(item)
+
+    def _end_if_immediate(self, item: Waiting) -> None:
+        if item.order.time_in_force is TimeInForce.FOK:
+            self._drop(item, LIQUIDITY)
+        elif item.order.time_in_force is TimeInForce.IOC:
+            self._drop(item, REST)
+
+    def _offered(self, item: Waiting, market: Market, wanted: int) -> tuple[list[tuple[int, int, int]], bool]:
+        """Level, units and price paid of what the order can take now; whether its bound cut it short."""
+        order, side, found = item.order, item.side, []
+        is_limit = item.acts_as is OrderKind.LIMIT
+        for price, units in self._levels(market, side, wanted, limit=order.price if is_limit else None):
+            paid = price if is_limit else market.slipped(price, side)
+            if not is_limit and order.price_bound and (paid - order.price_bound) * side > 0:
+                return found, True
+            found.append((price, units, paid))
+        return found, False
+
+    def _wanted(self, item: Waiting) -> int | None:
+        """Signed units the order may fill now by what is held; None once it was dropped."""
+        order, side, left = item.order, item.side, abs(item.left)
+        held = self._held(order.instrument)
+        if order.closes:
+            return self._wanted_of_trade(item, held)
+        against = [one for one in held if one.side != side]
+        if order.reduce_only or order.position_fill is PositionFill.REDUCE_ONLY:
+            there = sum(abs(one.units) for one in against)
+            if not there:
+                self._drop(item, NOTHING_TO_CLOSE)
+                return None
+            return side * min(left, there)
+        if (
+            order.position_fill is PositionFill.OPEN_ONLY
+            and against
+            and self.rules.mode != AccountMode.HEDGING
+        ):
+            self._drop(item, WOULD_REDUCE)
+            return None
+        return item.left
+
+    def _wanted_of_trade(self, item: Waiting, held: list[Holding]) -> int | None:
+        found = next((one for one in held if one.trade == item.order.closes), None)
+        if found is None:
+            self._drop(item, NO_TRADE)
+            return None
+        if found.side == item.side:
+            self._drop(item, NOTHING_TO_CLOSE)
+            return None
+        older = held[: held.index(found)]
+        if self.rules.mode == AccountMode.FIFO and older:
+            whole = abs(item.left) >= abs(found.units)
+            if not whole or any(abs(one.units) == abs(found.units) for one in older):
+                self._drop(item, FIFO_VIOLATION)
+                return None
+        return item.side * min(abs(item.left), abs(found.units))
+
+    def _closes_first(self, item: Waiting) -> list[Holding]:
+        """What the order closes before it opens anything, in order."""
+        order = item.order
+        held = self._held(order.instrument)
+        if order.closes:
+            return [one for one in held if one.trade == order.closes]
+        fill = PositionFill.REDUCE_ONLY if order.reduce_only else order.position_fill
+        if fill is PositionFill.DEFAULT:
+            fill = (
+                PositionFill.OPEN_ONLY
+                if self.rules.mode == AccountMode.HEDGING
+                else PositionFill.REDUCE_FIRST
+            )
+        return [] if fill is PositionFill.OPEN_ONLY else [one for one in held if one.side != item.side]
+
+    def _affordable(self, item: Waiting, units: int) -> bool:
+        name = item.order.instrument
+        closing = min(abs(units), sum(abs(one.units) for one in self._closes_first(item)))
+        opening = abs(units) - closing
+        if not opening:
+            return True
+        longs, shorts = self._sides(name)
+        if item.side > 0:
+            longs, shorts = longs + opening, shorts - closing
+        else:
+            longs, shorts = longs - closing, shorts + opening
+        return self.margin({name: (longs, shorts)}) <= self.equity()
+
+    # --- orders in the range of a bar ---------------------------------------------------------------
+
+    def _try_in_range(self, item: Waiting, market: Market, bar: Bar) -> None:
+        order, side = item.order, item.side
+        if item.acts_as is OrderKind.MARKET or order.time_in_force in IMMEDIATE:
+            return
+        is_limit = item.acts_as is OrderKind.LIMIT
+        lowest = _twice_trigger(item, bar.bid_low, bar.ask_low)
+        highest = _twice_trigger(item, bar.bid_high, bar.ask_high)
+        toward = lowest if is_limit == (side > 0) else highest
+        beyond = (toward - 2 * order.price) * side
+        if is_limit:
+            natural = bar.ask_low if side > 0 else bar.bid_high
+            if beyond > 0 or (natural - order.price) * side > 0:
+                return
+            level = price = order.price
+        else:
+            if beyond < 0:
+                return
+            level = order.price + side * _to_natural_side(item, market)
+            price = market.slipped(level, side)
+        wanted = self._wanted(item)
+        if wanted is None:
+            return
+        if not is_limit and order.price_bound and (price - order.price_bound) * side > 0:
+            self._drop(item, BOUND)
+            return
+        if not self._affordable(item, wanted):
+            self._drop(item, MARGIN)
+            return
+        opened = self._execute(item, wanted, price, best=level - side * market.spread)
+        self.waiting.remove(item)
+        if opened is not None:
+            self._exit_after_entry(opened, item, bar)
+
+    def _exit_after_entry(self, held: Holding, item: Waiting, bar: Bar) -> None:
+        """The exits an order brought, against the range it was filled in."""
+        name = item.order.client_order_id
+        _, low, high, closed = _closing_prices(held.side, bar)
+        worst, best = (low, high) if held.side > 0 else (high, low)
+        brought = Holding(held.market, "", "", held.units)
+        brought.stop = held.stop if held.stop and held.stop[1] == name else None
+        brought.trail = held.trail if held.trail and held.trail[1] == name else None
+        brought.best = held.best
+        near = brought.nearest_stop()
+        by_stop = item.acts_as is OrderKind.STOP
+        if near and held.passed(near[0], worst):
+            self.ambiguous += by_stop
+            self._leave_at(held, near[1], held.market.slipped(near[0], -held.side), near[2])
+            return
+        if held.target and held.target[1] == name:
+            level = held.target[0]
+            if held.gained(level, closed) or (by_stop and held.gained(level, best)):
+                self._leave_at(held, name, level, "TAKE_PROFIT")
+                return
+        if brought.trail:
+            held.ratchet(closed)
+
+    # --- booking ------------------------------------------------------------------------------------
+
+    def _execute(self, item: Waiting, units: int, price: int, *, best: int | None = None) -> Holding | None:
+        """Fill units of an order at a price; what it opened or added to, if anything."""
+        order, side, left = item.order, item.side, abs(units)
+        name, reason = order.client_order_id, str(order.kind)
+        closing = self._closes_first(item)
+        if self.rules.mode == AccountMode.NETTING:
+            return self._net(item, units, price, best)
+        for held in closing:
+            if left:
+                part = min(left, abs(held.units))
+                self._close(held, side * part, price, name, reason, item)
+                left -= part
+        if not left or order.closes:
+            return None
+        mine = [one for one in self._held(order.instrument) if one.trade == name]
+        held = mine[0] if mine else Holding(self.markets[order.instrument], name, name)
+        if not mine:
+            self.holdings.append(held)
+        self._open(held, side * left, price, item, best)
+        return held
+
+    def _net(self, item: Waiting, units: int, price: int, best: int | None) -> Holding | None:
+        order = item.order
+        name, market = order.client_order_id, self.markets[order.instrument]
+        held = next(iter(self._held(order.instrument)), None)
+        if held is None:
+            held = Holding(market, name, name)
+            self.holdings.append(held)
+            self.holdings.sort(key=lambda one: one.market.instrument.id)
+        elif held.side != item.side:
+            if abs(units) <= abs(held.units):
+                self._close(held, units, price, name, str(order.kind), item)
+                return None
+            return self._turn(held, units, price, item, best)
+        self._open(held, units, price, item, best)
+        return held
+
+    def _turn(self, held: Holding, units: int, price: int, item: Waiting, best: int | None) -> Holding:
+        """One fill that closes a position and opens the opposite one."""
+        realized = self.exchange.gain_or_loss(held.market, held.profit(price))
+        held.units, held.cost = held.units + units, (held.units + units) * price * held.market.micro
+        held.stop = held.target = held.trail = None
+        self._bring_exits(held, price, item, best)
+        self._book(
+            held.market, units, price, realized, item.order.client_order_id, str(item.order.kind), item
+        )
+        return held
+
+    def _open(self, held: Holding, units: int, price: int, item: Waiting, best: int | None) -> None:
+        held.units += units
+        held.cost += units * price * held.market.micro
+        self._bring_exits(held, price, item, best)
+        self._book(held.market, units, price, 0, item.order.client_order_id, str(item.order.kind), item)
+
+    def _bring_exits(self, held: Holding, price: int, item: Waiting, best: int | None) -> None:
+        order, side = item.order, held.side
+        name = order.client_order_id
+        held.order = name
+        stop = order.stop_price or (order.stop_distance and price - side * order.stop_distance)
+        target = order.target_price or (order.target_distance and price + side * order.target_distance)
+        if order.stop_price or order.stop_distance:
+            held.stop = (stop, name) if stop > 0 else None
+        if order.target_price or order.target_distance:
+            held.target = (target, name) if target > 0 else None
+        if order.trailing_distance:
+            held.trail = (order.trailing_distance, name)
+            held.best = held.closing if best is None else best
+
+    def _close(self, held: Holding, units: int, price: int, order: str, reason: str, paying: Waiting) -> None:
+        part = half_even(Fraction(held.cost * abs(units), abs(held.units)))
+        realized = self.exchange.gain_or_loss(
+            held.market, Fraction(-units * price * held.market.micro - part)
+        )
+        held.units, held.cost = held.units + units, held.cost - part
+        if not held.units:
+            self.holdings.remove(held)
+        self._book(held.market, units, price, realized, order, reason, paying)
+
+    def _book(
+        self, market: Market, units: int, price: int, realized: int, order: str, reason: str, paying: Waiting
+    ) -> None:
+        paying.due += commission(self.exchange, market, units, price)
+        owed = max(market.costs.commission_minimum, paying.due)
+        paid, paying.paid = owed - paying.paid, owed
+        self.commission += paid
+        self.balance += realized - paid
+        name = market.instrument.id
+        self.fills.append(
+            (order, name, self.time_ns, units, price, reason, paid, realized, self.units(name), self.balance)
+        )
+
+    # --- margin -------------------------------------------------------------------------------------
+
+    def _check_margin(self) -> None:
+        if not self.holdings:
+            self.called = False
+            return
+        twice, used = self.twice_equity_at_mid(), self.margin()
+        was, self.called = self.called, twice <= 2 * used
+        self.margin_calls += self.called and not was
+        if twice * MILLION > 2 * used * self.rules.close_out_ppm:
+            return
+        if self.rules.close_out == CloseOut.ALL:
+            order = list(self.markets)
+            for held in sorted(self.holdings, key=lambda one: order.index(one.market.instrument.id)):
+                self._leave(held, held.order, "MARGIN_CLOSEOUT")
+            return
+        while self.holdings:
+            if self.twice_equity_at_mid() * MILLION > 2 * self.margin() * self.rules.close_out_ppm:
+                return
+            order = list(self.markets)
+            worst = min(
+                self.holdings,
+                key=lambda one: (self.unrealized(one), order.index(one.market.instrument.id)),
+            )
+            if not self._leave(worst, worst.order, "MARGIN_CLOSEOUT"):
+                return
+
+
+def _nothing(held: Holding) -> Order:
+    """An exit is an order of its own as far as commission goes."""
+    return Order(client_order_id=held.order, instrument=held.market.instrument.id, units=-held.units)
+
+
+def _closing_prices(side: int, bar: Bar) -> tuple[int, int, int, int]:
+    """Open, low, high and close of the side at which a position is closed."""
+    if side > 0:
+        return bar.bid_open, bar.bid_low, bar.bid_high, bar.bid_close
+    return bar.ask_open, bar.ask_low, bar.ask_high, bar.ask_close
+
+
+def _twice_trigger(item: Waiting, bid: int, ask: int) -> int:
+    """Twice the price that is compared with an order's level."""
+    trigger, buys = item.order.trigger, item.side > 0
+    if trigger is TriggerSide.MID:
+        return bid + ask
+    if trigger is TriggerSide.DEFAULT:
+        return 2 * (ask if buys else bid)
+    if trigger is TriggerSide.INVERSE:
+        return 2 * (bid if buys else ask)
+    return 2 * (bid if trigger is TriggerSide.BID else ask)
+
+
+def _to_natural_side(item: Waiting, market: Market) -> int:
+    """Points between the trigger's side, when it reaches the level, and the side at which the order fills."""
+    trigger, buys = item.order.trigger, item.side > 0
+    if trigger is TriggerSide.MID:
+        return (market.spread + 1) // 2
+    other = TriggerSide.BID if buys else TriggerSide.ASK
+    return market.spread if trigger in (TriggerSide.INVERSE, other) else 0
