@@ -8,8 +8,8 @@ from itertools import pairwise
 import numpy as np
 
 from workbench.domain.accounts import AccountMode, AccountRules, CloseOut, HedgedMargin
-from workbench.domain.calendar import NEW_YORK, day_close_ns, day_open_ns, rollovers, to_datetime
-from workbench.domain.cost_book import CostBook, InstrumentCosts
+from workbench.domain.calendar import NEW_YORK, day_close_ns, day_open_ns, rollover_table, to_datetime
+from workbench.domain.cost_book import CostBook, FinancingMode, InstrumentCosts
 from workbench.domain.instruments import Instrument
 from workbench.engine import layout
 from workbench.engine.errors import (
@@ -24,10 +24,10 @@ from workbench.errors import BadInputError
 __all__ = ["account_books", "account_state", "account_tables", "as_cost_books", "engine_error"]
 
 _FINANCING = {
-    "ANNUAL_365": layout.FINANCING_ANNUAL,
-    "ANNUAL_360": layout.FINANCING_ANNUAL_360,
-    "POINTS": layout.FINANCING_POINTS,
-    "CURRENCY": layout.FINANCING_CURRENCY,
+    FinancingMode.ANNUAL_365: layout.FINANCING_ANNUAL,
+    FinancingMode.ANNUAL_360: layout.FINANCING_ANNUAL_360,
+    FinancingMode.POINTS: layout.FINANCING_POINTS,
+    FinancingMode.CURRENCY: layout.FINANCING_CURRENCY,
 }
 _BETWEEN = "USD"  # what currencies without a pair of their own are exchanged through
 
@@ -145,12 +145,14 @@ def account_tables(
         for k, item in enumerate(instruments)
     ]
     costs = np.array(changes, np.int64).reshape(-1, layout.COST_SIZE)
-    days = dict(zip(*_calendar_days(instruments, after_ns, until_ns), strict=True))
+    roll_ns, roll_days = rollover_table(instruments, after_ns, until_ns)
+    by_weekday = [[book.of(item.id).financing_weekdays for item in instruments] for book in books]
+    own_days = any(found is not None for row in by_weekday for found in row)
+    if not own_days and not len(costs):
+        return roll_ns, roll_days, costs
+    days = dict(zip(roll_ns.tolist(), roll_days, strict=True))
     instants = {*days, *(max(start, after_ns + 1) for start in starts[1:] if start <= until_ns)}
-    by_weekday = [
-        [getattr(book.of(item.id), "financing_weekdays", None) for item in instruments] for book in books
-    ]
-    if any(found is not None for row in by_weekday for found in row):
+    if own_days:
         instants |= set(_day_ends(after_ns, until_ns))
     roll_ns = np.array(sorted(instants), np.int64)
     roll_days = np.zeros((len(roll_ns), len(instruments)), np.int64)
@@ -178,13 +180,6 @@ def engine_error(account: Ints, instruments: Sequence[Instrument]) -> EngineErro
     )
 
 
-def _calendar_days(
-    instruments: Sequence[Instrument], after_ns: int, until_ns: int
-) -> tuple[list[int], list[list[int]]]:
-    found = list(rollovers(after_ns, until_ns))
-    return [instant for instant, _ in found], [[days] * len(instruments) for _, days in found]
-
-
 def _day_ends(after_ns: int, until_ns: int) -> Iterator[int]:
     """Every 17:00 New York in `(after_ns, until_ns]`."""
     day = to_datetime(after_ns).astimezone(NEW_YORK).date()
@@ -208,11 +203,11 @@ def _columns(costs: InstrumentCosts) -> tuple[int, ...]:
         costs.financing_short_ppm,
         costs.margin_rate_ppm,
         costs.slippage_points,
-        getattr(costs, "slippage_spread_ppm", 0),
-        getattr(costs, "commission_minimum", 0),
-        getattr(costs, "commission_per_lot", 0),
-        _FINANCING[str(getattr(costs, "financing_mode", "ANNUAL_365"))],
-        getattr(costs, "conversion_markup_ppm", 0),
+        costs.slippage_spread_ppm,
+        costs.commission_minimum,
+        costs.commission_per_lot,
+        _FINANCING[costs.financing_mode],
+        costs.conversion_markup_ppm,
     )
 
 
