@@ -6,21 +6,22 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from workbench.domain.accounts import AccountMode, AccountRules, CloseOut, HedgedMargin
-from workbench.domain.cost_book import CostBook
+from workbench.domain.accounts import AccountMode
 from workbench.domain.instruments import Instrument, InstrumentId
 from workbench.engine import core
-from workbench.engine.accounts import account_books, account_tables, engine_error
+from workbench.engine.accounts import engine_error
 from workbench.engine.matching import CANCEL_REASONS
 from workbench.market import Bars
+from workbench.research.account_terms import AccountTerms
 from workbench.research.conditions import Conditions, evaluate_conditions
-from workbench.research.events import run_events
+from workbench.research.events import BAR_COLUMNS, run_events, step_addresses
 from workbench.research.given import Given
 from workbench.research.outcome import Outcome
 from workbench.research.path import Path, bar_path, tick_path
 from workbench.research.quick import (
     DONE,
     NEEDS_EXTREMES,
+    Q_KEEPS_FILLS,
     R_AMBIGUOUS,
     R_BOOKINGS,
     R_FILLS,
@@ -29,68 +30,22 @@ from workbench.research.quick import (
     TOTALS,
     trade_plain,
 )
-from workbench.research.words import shifted, unpacked
+from workbench.research.words import shifted
 from workbench.strategy import Rules
-from workbench.strategy.decision import BIT, MEMORY_SIZE, S_SIZE, V_SIZE
+from workbench.strategy.decision import MEMORY_SIZE, S_SIZE, V_SIZE
+from workbench.strategy.panel import evaluate_panel
 from workbench.strategy.program import compile_program
 from workbench.strategy.rule_settings import RuleSettings
-from workbench.strategy.rules import FLAGS, NUMBERS
+from workbench.strategy.rules import FLAGS
 
-__all__ = ["AccountTerms", "PlainRun", "Signals", "run_compiled", "signals_of"]
+__all__ = ["PlainRun", "Room", "Signals", "run_by_events", "run_compiled", "signals_of"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Words = npt.NDArray[np.int64]
 
-_MODES = {
-    AccountMode.NETTING: core.MODE_NETTING,
-    AccountMode.HEDGING: core.MODE_HEDGING,
-    AccountMode.FIFO: core.MODE_FIFO,
-}
-_MARGINS = {
-    HedgedMargin.ABSOLUTE_SUM: core.MARGIN_ABSOLUTE_SUM,
-    HedgedMargin.MAXIMAL_SIDE: core.MARGIN_MAXIMAL_SIDE,
-    HedgedMargin.NET_SUM: core.MARGIN_NET_SUM,
-}
-_CLOSE_OUTS = {
-    CloseOut.ALL: core.CLOSEOUT_ALL,
-    CloseOut.LARGEST_LOSS_FIRST: core.CLOSEOUT_LARGEST_LOSS,
-}
 _NONE = np.empty(0, np.int64)
 _NO_NUMBERS = np.empty(0)
-_KNOWN: dict[tuple[int, tuple[Instrument, ...], int, int], tuple[CostBook, Ints, Ints]] = {}
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class AccountTerms:
-    """The account that a run begins with."""
-
-    currency: str
-    balance: int  # micro-units
-    cost_books: tuple[CostBook, ...]
-    rules: AccountRules
-
-    def state(self, given: Given) -> tuple[Ints, Ints, Ints, Ints, Ints]:
-        """Account, books, rollovers, their days and the changes of costs, for the compiled core."""
-        account = core.new_account(
-            self.balance,
-            mode=_MODES[self.rules.mode],
-            margin_mode=_MARGINS[self.rules.hedged_margin],
-            closeout_policy=_CLOSE_OUTS[self.rules.close_out],
-            closeout_ppm=self.rules.close_out_ppm,
-            latency_ns=self.rules.latency_ns,
-        )
-        books = account_books(
-            given.instruments, cost_book=self.cost_books, currency=self.currency, account=account
-        )
-        start, end = given.span
-        if len(self.cost_books) == 1:
-            roll_ns, roll_days = _rollovers(given.instruments, self.cost_books[0], start - 1, end)
-            return account, books, roll_ns, roll_days, core.new_costs()
-        tables = account_tables(
-            given.instruments, cost_book=self.cost_books, after_ns=start - 1, until_ns=end
-        )
-        return account, books, *tables
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -98,24 +53,19 @@ class Signals:
     """Rules at every traded bar of one instrument."""
 
     words: Mapping[str, Words]  # of the conditions that are declared, by the name of `FLAGS`
-    numbers: Mapping[str, Floats]  # of the numbers that are declared, by the name of `NUMBERS`; one for all bars or one a bar
+    numbers: Mapping[
+        str, Floats
+    ]  # of the numbers that are declared, by the name of `NUMBERS`; one for all bars or one a bar
     count: int
 
-    def bits(self) -> npt.NDArray[np.uint16]:
-        """The conditions of each bar as `decide_bar` takes them."""
-        found = np.zeros(self.count, np.uint16)
-        for bit, name in zip(BIT, FLAGS, strict=True):
-            if name in self.words:
-                found |= unpacked(self.words[name], self.count).astype(np.uint16) * np.uint16(bit)
-        return found
 
-    def columns(self) -> Floats:
-        """The numbers of each bar, in the order of their rows."""
-        rows = [np.broadcast_to(self.numbers[name], self.count) for name in NUMBERS if name in self.numbers]
-        return np.ascontiguousarray(rows) if rows else np.empty((0, self.count))
-
-
-def signals_of(rules: Sequence[Rules], bars: Bars, *, first: int) -> list[Signals]:
+def signals_of(
+    rules: Sequence[Rules],
+    bars: Bars,
+    *,
+    first: int,
+    others: Mapping[InstrumentId, Bars] | None = None,
+) -> list[Signals]:
     """The signals of each of `rules` from bar `first` on; what they have in common is computed once."""
     conditions, numbers = [], []
     constants: dict[str, Floats] = {}
@@ -130,7 +80,7 @@ def signals_of(rules: Sequence[Rules], bars: Bars, *, first: int) -> list[Signal
                 constants[expr.key] = program.constants[program.outputs[0] : program.outputs[0] + 1]
             else:
                 numbers.append(expr)
-    found = evaluate_conditions(conditions, numbers, bars)
+    found = evaluate_conditions(conditions, numbers, bars, others=others)
     return [_signals(item, found, constants, first=first, count=len(bars) - first) for item in rules]
 
 
@@ -157,20 +107,31 @@ def run_compiled(rules: Rules, given: Given, terms: AccountTerms) -> Outcome:
     EngineError
         A conversion pair has no quote yet when it is needed, or an amount is too large to count.
     """
-    if given.is_plain:
-        (name,) = given.decided
-        (signals,) = signals_of([rules], given.decided[name], first=given.first[name])
-        if rules.fast:
-            plain = PlainRun.prepared(given, terms)
-            outcome = plain.trade(rules, signals) if plain is not None else None
+    if rules.fast and given.is_plain:
+        plain = PlainRun.prepared(given, terms)
+        if plain is not None:
+            ((name, bars),) = given.decided.items()
+            (signals,) = signals_of([rules], bars, first=given.first[name], others=given.others)
+            outcome = plain.trade(rules, signals)
             if outcome is not None:
                 return outcome
-        return _through_events({name: (rules, signals)}, given, terms)
-    raise NotImplementedError
+    return run_by_events(rules, given, terms)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Room:
+    """Memory that `trade_plain` writes to."""
+
+    fills: Ints
+    fill_bar: Ints
+    refused: Ints
+    before: Ints
+    amount: Ints
+    equity: Ints
 
 
 class PlainRun:
-    """One instrument in an account of its own currency: the run of `trade_plain`, ready for many strategies."""
+    """One instrument in an account of its own currency, ready to be traded by one strategy after another."""
 
     def __init__(self, path: Path, instrument: Instrument, state: tuple[Ints, ...]) -> None:
         account, books, roll_ns, roll_days, _ = state
@@ -196,6 +157,8 @@ class PlainRun:
             lowest,
             highest,
         )
+        self._figures_only = self._terms.copy()
+        self._figures_only[Q_KEEPS_FILLS] = 0
         self._silence = np.zeros((path.bars + 63) // 64, np.int64)
 
     @classmethod
@@ -228,15 +191,17 @@ class PlainRun:
 
     def trade(self, rules: Rules, signals: Signals) -> Outcome | None:
         """What happens, or None where it takes the engine to tell."""
-        count = self.path.bars
         words = [signals.words.get(name, self._silence) for name in FLAGS[:4]]
         events = int(np.bitwise_count(words[0] | words[1] | words[2] | words[3]).sum())
         fills = np.empty((3 * events + 1, core.FILL_SIZE), np.int64)
         fill_bar = np.empty(len(fills), np.int64)
         refused = np.empty((events + 1, core.CANCELED_SIZE), np.int64)
         before, amount = np.empty(len(self._roll_at), np.int64), np.empty(len(self._roll_at), np.int64)
-        equity = np.empty(count, np.int64)
-        totals = self._run(rules, signals, words, fills, fill_bar, refused, before, amount, equity, self._terms)
+        equity = np.empty(self.path.bars, np.int64)
+        room = Room(
+            fills=fills, fill_bar=fill_bar, refused=refused, before=before, amount=amount, equity=equity
+        )
+        totals = self._run(rules, signals, words, room, self._terms)
         if totals is None:
             return None
         done, dropped, booked = int(totals[R_FILLS]), int(totals[R_REFUSED]), int(totals[R_BOOKINGS])
@@ -252,17 +217,28 @@ class PlainRun:
             ambiguous_bars=int(totals[R_AMBIGUOUS]),
         )
 
+    def room(self, *, by_bar: bool) -> "Room":
+        """Memory for `totals` of one strategy after another, with the equity of each bar or without."""
+        return Room(
+            fills=np.empty((0, core.FILL_SIZE), np.int64),
+            fill_bar=_NONE,
+            refused=np.empty((self.path.bars + 1, core.CANCELED_SIZE), np.int64),
+            before=np.empty(len(self._roll_at), np.int64),
+            amount=np.empty(len(self._roll_at), np.int64),
+            equity=np.empty(self.path.bars if by_bar else 0, np.int64),
+        )
+
+    def totals(self, rules: Rules, signals: Signals, room: "Room") -> Ints | None:
+        """The sums of `workbench.research.quick` alone, or None where it takes the engine to tell."""
+        words = [signals.words.get(name, self._silence) for name in FLAGS[:4]]
+        return self._run(rules, signals, words, room, self._figures_only)
+
     def _run(
         self,
         rules: Rules,
         signals: Signals,
         words: Sequence[Words],
-        fills: Ints,
-        fill_bar: Ints,
-        refused: Ints,
-        before: Ints,
-        amount: Ints,
-        equity: Ints,
+        room: "Room",
         terms: Ints,
     ) -> Ints | None:
         settings = RuleSettings.of(rules, self.instrument)
@@ -285,12 +261,12 @@ class PlainRun:
                 self._roll_inside,
                 self._roll_days,
                 extremes,
-                fills,
-                fill_bar,
-                refused,
-                before,
-                amount,
-                equity,
+                room.fills,
+                room.fill_bar,
+                room.refused,
+                room.before,
+                room.amount,
+                room.equity,
                 totals,
             )
             if answer != NEEDS_EXTREMES:
@@ -298,15 +274,13 @@ class PlainRun:
             extremes = self.path.extremes
 
 
-def _through_events(
-    traded: Mapping[InstrumentId, tuple[Rules, Signals]],
-    given: Given,
-    terms: AccountTerms,
-    rates: Floats = _NO_NUMBERS,
-) -> Outcome:
-    """The run of the event loop."""
+def run_by_events(rules: Rules, given: Given, terms: AccountTerms) -> Outcome:
+    """The run of the event loop, which covers everything."""
+    found = evaluate_panel(rules, given.decided, others=given.others)
     account, books, roll_ns, roll_days, costs = terms.state(given)
     instruments = given.instruments
+    kept: list[Ints] = []  # columns whose addresses are handed over
+
     kept: list[Ints] = []  # columns whose addresses are handed over
 
     def address(column: Ints) -> int:
@@ -314,7 +288,7 @@ def _through_events(
         return int(kept[-1].ctypes.data)
 
     path, bars, money, settings = [], [], [], []
-    columns, flags, count = [], [], 0
+    columns, flags, rates, count = [], [], [], 0
     for item in instruments:
         matched = given.matched[item.id]
         if isinstance(matched, Bars):
@@ -324,28 +298,30 @@ def _through_events(
             parts = [matched.time_ns] * 2 + [matched.bid] * 4 + [matched.ask] * 4
         path.append([*map(address, parts), len(matched), isinstance(matched, Bars)])
         money.append([item.micro_per_point, item.unit_step, item.minimum_units])
-        if item.id not in traded:
-            bars.append([0] * 5)
+        if item.id not in found:
+            bars.append([0] * BAR_COLUMNS)
             continue
-        rules, signals = traded[item.id]
-        own = given.traded[item.id]
+        signals, own, first = found[item.id], given.traded[item.id], given.first[item.id]
         bars.append([*map(address, (own.close_ns, own.bid_close, own.ask_close)), len(own), count])
         count += len(own)
-        flags.append(signals.bits())
-        columns.append(signals.columns())
-        settings.append(RuleSettings.of(rules, item))
+        flags.append(signals.bits[first:])
+        columns.append(signals.numbers[:, first:])
+        known = signals.settings.fixed_units
+        rates.append(np.ones(len(own)) if known else given.home_rates(item, terms.currency))
+        settings.append(signals.settings)
     blank = settings[0]
     by_book = iter(settings)
-    chosen = [next(by_book) if item.id in traded else blank for item in instruments]
+    chosen = [next(by_book) if item.id in found else blank for item in instruments]
     round_ns, equity = np.empty(count, np.int64), np.empty(count, np.int64)
     signals_seen = sum(int(np.count_nonzero(item)) for item in flags)
     rounds, fills, fill_round, canceled, bookings = run_events(
+        step_addresses(),
         np.array(path, np.int64),
         np.array(bars, np.int64),
         np.array(money, np.int64),
-        flags[0] if len(flags) == 1 else np.concatenate(flags),
-        columns[0] if len(columns) == 1 else np.concatenate(columns, axis=1),
-        rates,
+        np.ascontiguousarray(np.concatenate(flags)),
+        np.ascontiguousarray(np.concatenate(columns, axis=1)),
+        np.concatenate(rates) if any(item.quote != terms.currency for item in instruments) else _NO_NUMBERS,
         np.array([item.rows for item in chosen]),
         np.array([item.settings for item in chosen]),
         np.array([item.amounts for item in chosen]),
@@ -361,7 +337,7 @@ def _through_events(
         round_ns,
         equity,
     )
-    del kept
+    kept.clear()
     if account[core.A_ERROR]:
         raise engine_error(account, instruments)
     done = int(account[core.A_FILLS])
@@ -381,19 +357,3 @@ def _through_events(
 
 def _refused(rows: Ints) -> tuple[tuple[int, str], ...]:
     return tuple((key, CANCEL_REASONS[reason]) for key, reason in rows.tolist())
-
-
-def _rollovers(
-    instruments: tuple[Instrument, ...], cost_book: CostBook, after_ns: int, until_ns: int
-) -> tuple[Ints, Ints]:
-    """The rollovers in `(after_ns, until_ns]`, kept: finding them costs as much as a run of a year of bars."""
-    key = (id(cost_book), instruments, after_ns, until_ns)
-    if key not in _KNOWN:
-        roll_ns, roll_days, _ = account_tables(
-            instruments, cost_book=cost_book, after_ns=after_ns, until_ns=until_ns
-        )
-        while len(_KNOWN) >= 16:
-            _KNOWN.pop(next(iter(_KNOWN)), None)
-        _KNOWN[key] = (cost_book, roll_ns, roll_days)  # with the book, so that no other gets its id
-    _, roll_ns, roll_days = _KNOWN[key]
-    return roll_ns, roll_days

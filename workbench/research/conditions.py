@@ -5,19 +5,22 @@ compared and combined of them are words. A condition has two rows of words, wher
 false; where it is neither, it is unknown.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from workbench.domain.instruments import InstrumentId
 from workbench.indicators.compiled import borrowing, compiled
 from workbench.research.words import WORD, compared_equal, compared_greater, compared_less, packed
 from workbench.strategy.clock import CLOCK_ROWS, clock_kernel, new_york_offsets
 from workbench.strategy.expressions import TRUTH, Expr
+from workbench.strategy.panel import evaluate_outputs
+from workbench.strategy.plan import make_plan
 from workbench.strategy.program import PRICES, READS_CLOCK, compile_program, run_nodes
-from workbench.strategy.signals import BarColumns, evaluate_expression
+from workbench.strategy.running import BarColumns
 
 __all__ = ["Conditions", "evaluate_conditions"]
 
@@ -49,18 +52,24 @@ class Conditions:
     numbers: dict[str, Floats]
 
 
-def evaluate_conditions(conditions: Sequence[Expr], numbers: Sequence[Expr], bars: BarColumns) -> Conditions:
+def evaluate_conditions(
+    conditions: Sequence[Expr],
+    numbers: Sequence[Expr],
+    bars: BarColumns,
+    *,
+    others: Mapping[InstrumentId, BarColumns] | None = None,
+) -> Conditions:
     """Each different one of `conditions` and `numbers` at every bar, with the bits of `evaluate`."""
     truths = {item.key: item for item in conditions}
     wanted = {item.key: item for item in numbers}
     count = len(bars.open_ns)
+    everything = [*truths.values(), *wanted.values()]
+    if not make_plan(everything).trivial:
+        return _by_columns(truths, wanted, bars, others)
     plan = _Plan(list(truths.values()))
     program = compile_program([*wanted.values(), *plan.leaves], instrument=bars.instrument)
-    if program.predictions:
-        return Conditions(
-            words={key: packed(evaluate_expression(item, bars) == 1.0) for key, item in truths.items()},
-            numbers={key: evaluate_expression(item, bars) for key, item in wanted.items()},
-        )
+    if program.asked:
+        return _by_columns(truths, wanted, bars, others)
     leaves = np.array(program.outputs[len(wanted) :], np.int64)
     steps, rows = plan.packed()
     for step in steps:
@@ -90,6 +99,22 @@ def evaluate_conditions(conditions: Sequence[Expr], numbers: Sequence[Expr], bar
     )
     return Conditions(
         words=dict(zip(truths, found, strict=True)), numbers=dict(zip(wanted, results, strict=True))
+    )
+
+
+def _by_columns(
+    truths: Mapping[str, Expr],
+    numbers: Mapping[str, Expr],
+    bars: BarColumns,
+    others: Mapping[InstrumentId, BarColumns] | None,
+) -> Conditions:
+    """The same by whole columns: for what goes by other clocks, or asks Python."""
+    outputs = [*truths.values(), *numbers.values()]
+    name = bars.instrument.id
+    flags, values = evaluate_outputs(outputs, {name: bars}, conditions=len(truths), others=others)[name]
+    return Conditions(
+        words={key: packed(np.ascontiguousarray(row)) for key, row in zip(truths, flags, strict=True)},
+        numbers=dict(zip(numbers, values, strict=True)),
     )
 
 

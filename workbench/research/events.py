@@ -10,15 +10,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic
 
 from workbench.engine.core import (
     A_ERROR,
     A_FILLS,
     A_FINANCING,
-    A_ROLLED,
+    B_FINANCED,
     FILL_DEFAULT,
     FILL_REDUCE_ONLY,
     P_BOOK,
@@ -39,12 +37,12 @@ from workbench.engine.core import (
     core_position,
     core_quote,
     core_range,
-    core_rollovers,
     ensure_room,
     pending_room,
     trades_room,
 )
 from workbench.indicators.compiled import borrowing, compiled
+from workbench.research.calls import COLUMN, TABLE, WHOLE, address_of, call, call_for_whole, whole_at
 from workbench.strategy.decision import (
     CANCEL_ROWS,
     M_LONG,
@@ -66,7 +64,7 @@ from workbench.strategy.decision import (
     decide_bar,
 )
 
-__all__ = ["BAR_COLUMNS", "MONEY", "PATH_COLUMNS", "run_events"]
+__all__ = ["BAR_COLUMNS", "MONEY", "PATH_COLUMNS", "run_events", "step_addresses"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -75,28 +73,19 @@ Floats = npt.NDArray[np.float64]
 # open, high, low, close), how many elements it has and whether they have a range
 PATH_COLUMNS = 12
 _ELEMENTS, _RANGES = 10, 11
-# where the columns of the bars decided on lie (close, closing bid, closing ask), how many, the first signal's row
+# where the columns of the bars decided on lie (close, closing bid and ask), how many, the first signal's row
 BAR_COLUMNS = 5
 _BARS, _FIRST = 3, 4
 # micro-units of a point, step and minimum of units
 MONEY = 3
+_QUOTE, _RANGE, _EQUITY, _PLACE, _CANCEL, _DECIDE = range(6)
 _ORDERS_PER_EVENT = 1_024  # as in `workbench.research.outcome`
 _FAR = np.int64(1) << 62
 
 
-@intrinsic
-def _whole_at(_typing: Any, address: Any, index: Any) -> Any:
-    """The `index`-th int64 from an address on: columns of any number of instruments need one compilation."""
-
-    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        pointer = builder.inttoptr(arguments[0], ir.IntType(64).as_pointer())
-        return builder.load(builder.gep(pointer, [arguments[1]]))
-
-    return types.int64(types.int64, types.int64), generate
-
-
 @compiled
 def run_events(
+    steps: Ints,
     path: Ints,
     bars: Ints,
     money: Ints,
@@ -118,13 +107,15 @@ def run_events(
     round_ns: Ints,
     equity: Ints,
 ) -> Any:
-    """Trade; returns rounds done, fills, their rounds, cancellations and financing (before fill, amount, book).
+    """Trade; returns rounds, fills, their rounds, cancellations, financing (before fill, amount, book).
 
     Parameters
     ----------
+    steps
+        What `step_addresses` gives.
     path, bars, money
-        ``PATH_COLUMNS``, ``BAR_COLUMNS`` and ``MONEY`` whole numbers of each instrument, in the engine's order.
-        An instrument without bars is only there for its quotes.
+        ``PATH_COLUMNS``, ``BAR_COLUMNS`` and ``MONEY`` whole numbers of each instrument, in the engine's
+        order. An instrument without bars is only there for its quotes.
     bits, numbers, rates
         Signals of the bars of all instruments one after the other, as `decide_bar` takes them; rates may be
         empty for 1.
@@ -145,17 +136,16 @@ def run_events(
     orders = np.zeros((ORDER_ROWS + 1, ORDER_SIZE), np.int64)
     cancels = np.zeros(CANCEL_ROWS + 1, np.int64)
     order = np.zeros(PENDING_SIZE, np.int64)
-    no_days = np.zeros((roll_ns.shape[0], n), np.int64)
-    one_day = np.zeros((1, n), np.int64)
-    no_costs = costs[:0]
+    financed = np.zeros(n, np.int64)
+    paid = account[A_FINANCING]
     at = np.zeros(n, np.int64)  # element of the path to come, or in progress
     inside = np.zeros(n, np.bool_)  # its first quote was taken, its range was not
     bar = np.zeros(n, np.int64)  # bar to be decided on next
     due = np.zeros(n, np.int64)  # when the next element opens or the one in progress closes
     ends = np.zeros(n, np.int64)  # when the next bar closes
     for k in range(n):
-        due[k] = _whole_at(path[k, 0], 0) if path[k, _ELEMENTS] > 0 else _FAR
-        ends[k] = _whole_at(bars[k, 0], 0) if bars[k, _BARS] > 0 else _FAR
+        due[k] = whole_at(path[k, 0], 0) if path[k, _ELEMENTS] > 0 else _FAR
+        ends[k] = whole_at(bars[k, 0], 0) if bars[k, _BARS] > 0 else _FAR
     rounds = 0
     while True:
         now, round_now = _FAR, _FAR
@@ -169,81 +159,70 @@ def run_events(
             for k in range(n):
                 while due[k] == now and inside[k] == (part == 0):
                     before = account[A_FILLS]
-                    until = now - 1 if part == 0 else now
-                    rolled = account[A_ROLLED]
-                    while rolled < roll_ns.shape[0] and roll_ns[rolled] <= until:
-                        for book in range(n):  # one by one, to know whose it is
-                            if roll_days[rolled, book] != 0:
-                                paid = account[A_FINANCING]
-                                one_day[:, :] = 0
-                                one_day[0, book] = roll_days[rolled, book]
-                                account[A_ROLLED] = 0
-                                core_rollovers(
-                                    account,
-                                    books,
-                                    trades,
-                                    until,
-                                    roll_ns[rolled : rolled + 1],
-                                    one_day,
-                                    no_costs,
-                                )
-                                if account[A_FINANCING] != paid:
-                                    if booked == bookings.shape[0]:
-                                        larger = np.zeros((2 * booked, 3), np.int64)
-                                        larger[:booked] = bookings
-                                        bookings = larger
-                                    bookings[booked, 0] = before
-                                    bookings[booked, 1] = account[A_FINANCING] - paid
-                                    bookings[booked, 2] = book
-                                    booked += 1
-                        account[A_ROLLED] = rolled
-                        core_rollovers(account, books, trades, roll_ns[rolled], roll_ns, no_days, costs)
-                        rolled = account[A_ROLLED]
                     fills = ensure_room(account, pending, books, fills)
                     trades = trades_room(account, pending, trades)
                     canceled = pending_room(account, canceled)
                     i = at[k]
                     if part == 0:
-                        core_range(
-                            account,
-                            books,
-                            k,
-                            _whole_at(path[k, 0], i),
-                            now,
-                            _whole_at(path[k, 2], i),
-                            _whole_at(path[k, 3], i),
-                            _whole_at(path[k, 4], i),
-                            _whole_at(path[k, 5], i),
-                            _whole_at(path[k, 6], i),
-                            _whole_at(path[k, 7], i),
-                            _whole_at(path[k, 8], i),
-                            _whole_at(path[k, 9], i),
-                            pending,
-                            trades,
-                            fills,
-                            canceled,
-                            roll_ns,
-                            roll_days,
-                            costs,
+                        call(
+                            steps[_RANGE],
+                            (
+                                account,
+                                books,
+                                k,
+                                whole_at(path[k, 0], i),
+                                now,
+                                whole_at(path[k, 2], i),
+                                whole_at(path[k, 3], i),
+                                whole_at(path[k, 4], i),
+                                whole_at(path[k, 5], i),
+                                whole_at(path[k, 6], i),
+                                whole_at(path[k, 7], i),
+                                whole_at(path[k, 8], i),
+                                whole_at(path[k, 9], i),
+                                pending,
+                                trades,
+                                fills,
+                                canceled,
+                                roll_ns,
+                                roll_days,
+                                costs,
+                            ),
                         )
                     else:
-                        core_quote(
-                            account,
-                            books,
-                            k,
-                            now,
-                            _whole_at(path[k, 2], i),
-                            _whole_at(path[k, 6], i),
-                            pending,
-                            trades,
-                            fills,
-                            canceled,
-                            roll_ns,
-                            roll_days,
-                            costs,
+                        call(
+                            steps[_QUOTE],
+                            (
+                                account,
+                                books,
+                                k,
+                                now,
+                                whole_at(path[k, 2], i),
+                                whole_at(path[k, 6], i),
+                                pending,
+                                trades,
+                                fills,
+                                canceled,
+                                roll_ns,
+                                roll_days,
+                                costs,
+                            ),
                         )
                     if account[A_ERROR] != 0:
                         return rounds, fills, fill_round, canceled, bookings[:booked]
+                    if account[A_FINANCING] != paid:
+                        paid = account[A_FINANCING]
+                        if booked + n > bookings.shape[0]:
+                            larger = np.zeros((2 * (booked + n), 3), np.int64)
+                            larger[:booked] = bookings[:booked]
+                            bookings = larger
+                        for book in range(n):
+                            if books[book, B_FINANCED] != financed[book]:
+                                bookings[booked, 0] = before
+                                bookings[booked, 1] = books[book, B_FINANCED] - financed[book]
+                                bookings[booked, 2] = book
+                                financed[book] = books[book, B_FINANCED]
+                                booked += 1
                     if fill_round.shape[0] < fills.shape[0]:
                         grown = np.zeros(fills.shape[0], np.int64)
                         grown[: fill_round.shape[0]] = fill_round
@@ -252,13 +231,13 @@ def run_events(
                         fill_round[row] = rounds
                     if part == 1 and path[k, _RANGES] != 0:
                         inside[k] = True
-                        due[k] = _whole_at(path[k, 1], i)
+                        due[k] = whole_at(path[k, 1], i)
                     else:
                         inside[k] = False
                         at[k] = i + 1
-                        due[k] = _whole_at(path[k, 0], i + 1) if i + 1 < path[k, _ELEMENTS] else _FAR
+                        due[k] = whole_at(path[k, 0], i + 1) if i + 1 < path[k, _ELEMENTS] else _FAR
             if part == 0 and round_now == now:
-                value = core_equity(account, books, trades)
+                value = call_for_whole(steps[_EQUITY], (account, books, trades))
                 if account[A_ERROR] != 0:
                     return rounds, fills, fill_round, canceled, bookings[:booked]
                 round_ns[rounds] = now
@@ -270,36 +249,40 @@ def run_events(
                     i = bar[k]
                     row = bars[k, _FIRST] + i
                     if bits[row] != 0 or not _sleeps(memory[k], settings[k]):
-                        count, dropped = decide_bar(
-                            np.int64(bits[row]),
-                            numbers,
-                            row,
-                            rows[k],
-                            settings[k],
-                            amounts[k],
-                            _whole_at(bars[k, 1], i),
-                            _whole_at(bars[k, 2], i),
-                            core_position(account, books, trades, k),
-                            value,
-                            money[k, 0],
-                            rates[row] if rates.shape[0] > 0 else 1.0,
-                            money[k, 1],
-                            money[k, 2],
-                            memory[k],
-                            first_key,
-                            orders,
-                            cancels,
+                        answer = call_for_whole(
+                            steps[_DECIDE],
+                            (
+                                np.int64(bits[row]),
+                                numbers,
+                                row,
+                                rows[k],
+                                settings[k],
+                                amounts[k],
+                                whole_at(bars[k, 1], i),
+                                whole_at(bars[k, 2], i),
+                                core_position(account, books, k),
+                                value,
+                                money[k, 0],
+                                rates[row] if rates.shape[0] > 0 else 1.0,
+                                money[k, 1],
+                                money[k, 2],
+                                memory[k],
+                                first_key,
+                                orders,
+                                cancels,
+                            ),
                         )
+                        count, dropped = answer // 256, answer % 256
                         for place in range(dropped):
-                            core_cancel(account, pending, cancels[place])
+                            call_for_whole(steps[_CANCEL], (account, pending, cancels[place]))
                         for place in range(count):
                             pending = pending_room(account, pending)
                             canceled = pending_room(account, canceled)
                             _order_row(orders[place], first_key + place, k, order)
-                            core_place(account, books, pending, order)
+                            call(steps[_PLACE], (account, books, pending, order))
                         first_key += count
                     bar[k] = i + 1
-                    ends[k] = _whole_at(bars[k, 0], i + 1) if i + 1 < bars[k, _BARS] else _FAR
+                    ends[k] = whole_at(bars[k, 0], i + 1) if i + 1 < bars[k, _BARS] else _FAR
                 rounds += 1
     return rounds, fills, fill_round, canceled, bookings[:booked]
 
@@ -331,3 +314,54 @@ def _order_row(decided: Ints, key: int, k: int, order: Ints) -> None:
     order[P_TRAIL_DISTANCE] = decided[O_TRAILING_DISTANCE]
     order[P_STOP_PRICE] = decided[O_STOP_PRICE]
     order[P_TARGET_PRICE] = decided[O_TARGET_PRICE]
+
+
+@borrowing
+def _decide_step(
+    bits: int,
+    numbers: Floats,
+    at: int,
+    rows: Ints,
+    settings: Ints,
+    amounts: Floats,
+    bid: int,
+    ask: int,
+    position: int,
+    equity: int,
+    micro_per_point: int,
+    rate: float,
+    unit_step: int,
+    minimum_units: int,
+    memory: Ints,
+    first_key: int,
+    orders: Ints,
+    cancels: Ints,
+) -> int:
+    """`decide_bar`, both counts in one number."""
+    count, dropped = decide_bar(
+        bits, numbers, at, rows, settings, amounts, bid, ask, position, equity, micro_per_point, rate,
+        unit_step, minimum_units, memory, first_key, orders, cancels,
+    )  # fmt: skip
+    return count * 256 + dropped
+
+
+def step_addresses() -> Ints:
+    """Where the engine's steps and the decision lie, for `run_events`."""
+    state = (COLUMN, TABLE)
+    rest = (TABLE, TABLE, TABLE, TABLE, COLUMN, TABLE, TABLE)  # pending ... costs
+    floats, table = types.float64[::1], types.float64[:, ::1]
+    return np.array(
+        [
+            address_of(core_quote, *state, *(4 * (WHOLE,)), *rest),
+            address_of(core_range, *state, *(11 * (WHOLE,)), *rest),
+            address_of(core_equity, *state, TABLE),
+            address_of(core_place, *state, TABLE, COLUMN),
+            address_of(core_cancel, COLUMN, TABLE, WHOLE),
+            address_of(
+                _decide_step,
+                *(WHOLE, table, WHOLE, COLUMN, COLUMN, floats, WHOLE, WHOLE, WHOLE, WHOLE, WHOLE),
+                *(types.float64, WHOLE, WHOLE, COLUMN, WHOLE, TABLE, COLUMN),
+            ),
+        ],
+        np.int64,
+    )

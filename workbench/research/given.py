@@ -13,9 +13,11 @@ from workbench.errors import BadInputError
 from workbench.market import Bars
 from workbench.market.resampling import bars_from_ticks
 from workbench.market.ticks import Ticks
+from workbench.strategy.conversion import conversion_legs
 
 __all__ = ["Given", "Series", "Several", "first_traded", "given"]
 
+Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Series = Bars | Ticks
 Several = Series | Mapping[str, Series] | Iterable[Series]
@@ -23,7 +25,7 @@ Several = Series | Mapping[str, Series] | Iterable[Series]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Given:
-    """Prices of one run, by instrument; instruments in the order of their ids, whatever order they came in."""
+    """Prices of one run, by instrument; instruments in the order of their ids."""
 
     decided: Mapping[InstrumentId, Bars]  # of the instruments that are traded, warm-up included
     first: Mapping[InstrumentId, int]  # of these bars the first that is traded
@@ -39,6 +41,36 @@ class Given:
     def traded(self) -> Mapping[InstrumentId, Bars]:
         """The bars decided on, without the warm-up."""
         return {name: bars.at(self.first[name], len(bars)) for name, bars in self.decided.items()}
+
+    @cached_property
+    def others(self) -> Mapping[InstrumentId, Bars]:
+        """Bars of the instruments that are not traded, to be looked at by rules."""
+        return {
+            name: item
+            for name, item in self.whole.items()
+            if name not in self.decided and isinstance(item, Bars)
+        }
+
+    def home_rates(self, item: Instrument, currency: str) -> Floats:
+        """What a unit of a traded instrument's quote currency is worth in the account's at each bar's close.
+
+        By the last closed bars of the pairs between them, NaN before the first: for sizes, see
+        `workbench.strategy.conversion`.
+        """
+        own = self.traded[item.id]
+        rates = np.ones(len(own))
+        for leg in conversion_legs(item.quote, currency, self.instruments):
+            pair = self.decided.get(leg.instrument) or self.others.get(leg.instrument)
+            if pair is None:
+                raise BadInputError(
+                    f"{leg.instrument}: expected bars, to convert sizes at their closes, found ticks; "
+                    "give bars of it in also="
+                )
+            known = np.searchsorted(pair.close_ns, own.close_ns, side="right") - 1
+            mid = (pair.bid_close[known].astype(np.float64) + pair.ask_close[known]) * 0.5 * leg.scale
+            factor = 1.0 / mid if leg.divides else mid
+            rates = rates * np.where(known >= 0, factor, np.nan)
+        return rates
 
     @property
     def is_plain(self) -> bool:
@@ -78,7 +110,11 @@ def given(
         Nothing, an instrument twice, ticks without the timeframe of the bars to decide on, finer prices of
         an instrument that is not traded, or nothing left to trade.
     """
-    main, fine, others = _by_instrument("data", data), _by_instrument("finer", finer), _by_instrument("also", also)
+    main, fine, others = (
+        _by_instrument("data", data),
+        _by_instrument("finer", finer),
+        _by_instrument("also", also),
+    )
     if not main:
         raise BadInputError("data: expected bars or ticks of an instrument, found none")
     strange = [name for name in (*fine, *others) if (name in main) == (name in others)]
@@ -138,8 +174,8 @@ def _by_instrument(what: str, data: Several | None) -> dict[InstrumentId, Series
             raise BadInputError(f"{what}: expected Bars or Ticks, found {type(item).__name__}")
         if item.instrument.id in found:
             raise BadInputError(
-                f"{what}: expected each instrument once, found {item.instrument.id} twice; give shorter bars or "
-                "ticks to match on as finer=, and read longer bars with bar.timeframe(...)"
+                f"{what}: expected each instrument once, found {item.instrument.id} twice; give "
+                "shorter bars or ticks to match on as finer=, and read longer bars with bar.timeframe(...)"
             )
         found[item.instrument.id] = item
     return found
@@ -150,8 +186,8 @@ def _bars_of(item: Series, timeframe: Timeframe | str | None) -> Bars:
     if isinstance(item, Bars):
         if timeframe is not None and str(Timeframe(timeframe)) != str(item.timeframe):
             raise BadInputError(
-                f"{item.instrument.id}: timeframe= says which bars to make of ticks, found {item.timeframe} bars "
-                f"and {timeframe}; resample them first"
+                f"{item.instrument.id}: timeframe= says which bars to make of ticks, found "
+                f"{item.timeframe} bars and {timeframe}; resample them first"
             )
         return item
     if timeframe is None:

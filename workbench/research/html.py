@@ -108,7 +108,8 @@ def heading(result: "BacktestResult") -> str:
         f"<h3>{escape(result.name)}</h3><p>{escape(parameters)}</p>"
         f'<p class="wb-quiet">{escape(str(data["instrument"]))} {escape(str(data["timeframe"]))}, '
         f"{data['bars']:,} bars, {escape(str(data['first']))} to {escape(str(data['last']))}. "
-        f"{escape(str(data['sides_meaning']))} Costs: {escape(str(data['cost_book']))}.</p>"
+        f"{escape(str(data['sides_meaning']))} {escape(str(data['matched_meaning']))} "
+        f"Costs: {escape(str(data['cost_book']))}.</p>"
     )
 
 
@@ -121,8 +122,12 @@ def warnings_of(result: "BacktestResult") -> str:
         notes.append(f"Only {figures['trades']} trades: every figure here is mostly luck.")
     if closed := int(figures["margin_closeouts"]):
         notes.append(f"Margin ran out and {_count(closed, 'position')} closed by force.")
+    if called := int(figures["margin_calls"]):
+        notes.append(
+            f"The margin used came to be the whole equity {called} time{'s' if called != 1 else ''}."
+        )
     if refused := int(figures["refused_orders"]):
-        reasons = ", ".join(sorted({reason for _, reason in result.outcome.refused}))
+        reasons = ", ".join(sorted({reason for _, reason in result.outcome.refused} - {"expired"}))
         notes.append(f"{_count(refused, 'order')} refused: {reasons}.")
     if doubtful := int(figures["ambiguous_bars"]):
         notes.append(

@@ -1,6 +1,7 @@
 """What a run left behind, as arrays: the same whether the compiled loop or the replay made it."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,13 +11,16 @@ from workbench.domain.instruments import Instrument
 from workbench.domain.orders import Fill
 from workbench.engine.core import (
     F_BALANCE,
+    F_BOOK,
     F_COMMISSION,
+    F_LEFT,
     F_ORDER,
     F_POSITION,
     F_PRICE,
     F_REALIZED,
     F_REASON,
     F_TIME,
+    F_TRADE,
     F_UNITS,
 )
 from workbench.engine.matching import FILL_REASONS
@@ -60,6 +64,8 @@ class Outcome:
         digest = hashlib.sha256(f"outcome 1|{len(self.fills)}|{len(self.equity)}|".encode())
         for column in _DIGESTED:
             digest.update(np.ascontiguousarray(self.fills[:, column], dtype="<i8").data)
+        if self.fills[:, F_BOOK].any():
+            digest.update(np.ascontiguousarray(self.fills[:, F_BOOK], dtype="<i8").data)
         digest.update(np.ascontiguousarray(self.equity, dtype="<i8").data)
         return digest.hexdigest()
 
@@ -74,12 +80,12 @@ def order_key(event_seq: int, number: int) -> int:
     return event_seq * ORDERS_PER_EVENT + number
 
 
-def fill_records(rows: Ints, instrument: Instrument) -> list[Fill]:
+def fill_records(rows: Ints, instruments: Sequence[Instrument]) -> list[Fill]:
     """Fills as values, with the client order ids that a deployment called `BACKTEST` would give."""
     return [
         Fill(
             client_order_id=client_order_id(BACKTEST, *divmod(row[F_ORDER], ORDERS_PER_EVENT)),
-            instrument=instrument.id,
+            instrument=instruments[row[F_BOOK]].id,
             time_ns=row[F_TIME],
             units=row[F_UNITS],
             price=row[F_PRICE],
@@ -88,6 +94,10 @@ def fill_records(rows: Ints, instrument: Instrument) -> list[Fill]:
             realized=row[F_REALIZED],
             position=row[F_POSITION],
             balance=row[F_BALANCE],
+            remaining=row[F_LEFT],
+            trade=client_order_id(BACKTEST, *divmod(row[F_TRADE], ORDERS_PER_EVENT))
+            if row[F_TRADE]
+            else None,
         )
         for row in rows.tolist()
     ]

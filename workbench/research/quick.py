@@ -398,8 +398,8 @@ def trade_plain(
                         best = bid if units > 0 else ask
                         if keeps:
                             _write(
-                                fills, row, open_key, moment, units, price, REASON_MARKET, commission, 0, units,
-                                balance, ask - bid,
+                                fills, row, open_key, moment, units, price, REASON_MARKET, commission, 0,
+                                units, balance, ask - bid,
                             )  # fmt: skip
                             fill_bar[row] = bar
                         row += 1
@@ -643,7 +643,7 @@ def _write(
 
 @compiled
 def path_extremes(path: Any) -> Any:
-    """Of each `BLOCK` elements: lowest bid, highest ask, highest bid, lowest ask, opens and closes included."""
+    """Of each `BLOCK` elements: lowest bid, highest ask, highest bid, lowest ask."""
     bid_open, bid_high, bid_low, bid_close = path[2], path[3], path[4], path[5]
     ask_open, ask_high, ask_low, ask_close = path[6], path[7], path[8], path[9]
     n = bid_open.shape[0]

@@ -1,5 +1,6 @@
 """The result of a backtest: what happened, what it cost, and the figures with their definitions."""
 
+import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,12 +11,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from workbench.domain.calendar import to_datetime
+from workbench.domain.accounts import AccountMode, AccountRules
+from workbench.domain.calendar import day_open_ns, to_datetime
 from workbench.domain.cost_book import CostBook
-from workbench.domain.instruments import Instrument
+from workbench.domain.instruments import Instrument, InstrumentId
 from workbench.domain.money import MICRO
 from workbench.domain.orders import Fill
 from workbench.engine.core import (
+    F_BOOK,
     F_COMMISSION,
     F_POSITION,
     F_PRICE,
@@ -23,13 +26,16 @@ from workbench.engine.core import (
     F_REASON,
     F_SPREAD,
     F_TIME,
+    F_TRADE,
     F_UNITS,
+    REASON_LIMIT,
     REASON_MARGIN_CLOSEOUT,
     REASON_TAKE_PROFIT,
 )
-from workbench.engine.matching import FILL_REASONS
+from workbench.engine.matching import EXPIRED, FILL_REASONS
 from workbench.market import Bars
 from workbench.research.excursions import excursions
+from workbench.research.given import Given
 from workbench.research.ledger import Trial
 from workbench.research.outcome import Outcome, fill_records
 from workbench.research.statistics import (
@@ -48,6 +54,16 @@ if TYPE_CHECKING:
 __all__ = ["BacktestResult", "Metrics"]
 
 Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+_WITHOUT_SLIPPAGE = (REASON_TAKE_PROFIT, REASON_LIMIT)
+_MATCHED = {
+    "ticks": "Orders were matched on every recorded quote: within a bar the order of events is the market's.",
+    "finer bars": "Orders were matched on shorter bars than those decided on; what happened within one of "
+    "them is taken at its worst.",
+    "bars": "Orders were matched on the bars decided on: where a bar reached both stop and target, the stop "
+    "is taken to come first.",
+}
+_NETTED = AccountRules()
 Metrics = dict[str, float | int | str]
 
 
@@ -64,6 +80,9 @@ class BacktestResult:
     starting_balance: int  # micro-units
     outcome: Outcome
     path: str  # "compiled" or "replay"
+    account: AccountRules = _NETTED
+    cost_books: tuple[CostBook, ...] = ()  # where there are several dated ones
+    given: Given | None = None  # all prices, where there is more than `bars`
 
     @property
     def name(self) -> str:
@@ -75,9 +94,24 @@ class BacktestResult:
         """What was traded."""
         return self.bars.instrument
 
+    @cached_property
+    def instruments(self) -> tuple[Instrument, ...]:
+        """All that was quoted, in the engine's order."""
+        return (self.instrument,) if self.given is None else self.given.instruments
+
+    @cached_property
+    def traded(self) -> Mapping[InstrumentId, Bars]:
+        """The bars that were decided on, by instrument."""
+        return {self.instrument.id: self.bars} if self.given is None else self.given.traded
+
+    @property
+    def round_ns(self) -> Ints:
+        """When decisions were made: the closes of the bars, of all instruments together."""
+        return self.bars.close_ns if self.outcome.round_ns is None else self.outcome.round_ns
+
     @property
     def equity(self) -> Ints:
-        """Micro-units of the account currency at each bar's close."""
+        """Micro-units of the account currency at each of `round_ns`: of one instrument, each bar's close."""
         return self.outcome.equity
 
     @property
@@ -85,10 +119,18 @@ class BacktestResult:
         """Bars that reached both stop and target; the stop was taken to come first."""
         return self.outcome.ambiguous_bars
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
-        """Of the dataset the bars come from."""
-        return self.bars.fingerprint
+        """Of the dataset the bars come from; of several, hashed together."""
+        if self.given is None or (len(self.given.matched) == 1 and self._matched_on_bars(self.instrument.id)):
+            return self.bars.fingerprint
+        digest = hashlib.sha256()
+        for name in self.given.matched:
+            for item in (self.given.decided.get(name), self.given.whole[name]):
+                if item is not None:
+                    own = item.fingerprint if isinstance(item, Bars) else item.content_digest()
+                    digest.update(f"{name}|{own}\n".encode())
+        return digest.hexdigest()
 
     @cached_property
     def digest(self) -> str:
@@ -98,12 +140,12 @@ class BacktestResult:
     @cached_property
     def fills(self) -> list[Fill]:
         """Every execution, in order."""
-        return fill_records(self.outcome.fills, self.instrument)
+        return fill_records(self.outcome.fills, self.instruments)
 
     @cached_property
     def daily(self) -> DailyEquity:
         """Equity at the ends of FX days, and the returns between them."""
-        return daily_equity(self.bars.close_ns, self.equity, start=self.starting_balance)
+        return daily_equity(self.round_ns, self.equity, start=self.starting_balance)
 
     @cached_property
     def round_trips(self) -> RoundTrips:
@@ -116,22 +158,60 @@ class BacktestResult:
             realized=_column(rows, F_REALIZED),
             financing_before_fill=self.outcome.financing_before_fill,
             financing=self.outcome.financing_amount,
+            **self._several_holdings,
         )
+
+    @cached_property
+    def _several_holdings(self) -> dict[str, Ints | None]:
+        """What tells the holdings of fills apart, where there are several."""
+        if len(self.instruments) == 1 and self.account.mode is AccountMode.NETTING:
+            return {}
+        rows = self.outcome.fills
+        return {
+            "book": _column(rows, F_BOOK),
+            "trade": _column(rows, F_TRADE),
+            "financing_book": self.outcome.financing_book,
+        }
 
     @cached_property
     def cost_micro(self) -> dict[str, int]:
         """Spread, slippage and commission paid (0 or more) and financing paid (negative when received)."""
         rows = self.outcome.fills
-        micro = self.instrument.micro_per_point
-        units = np.abs(rows[:, F_UNITS])
-        slipped = units[rows[:, F_REASON] != REASON_TAKE_PROFIT]
-        slippage = self.cost_book.of(self.instrument.id).slippage_points
+        spread = slippage = 0
+        for k, item in enumerate(self.instruments):
+            own = rows[rows[:, F_BOOK] == k] if len(self.instruments) > 1 else rows
+            if not len(own):
+                continue
+            units = np.abs(own[:, F_UNITS])
+            paid = units * own[:, F_SPREAD] * item.micro_per_point
+            slipped = np.where(np.isin(own[:, F_REASON], _WITHOUT_SLIPPAGE), 0, units)
+            slips = slipped * self._slippage_points(item, own) * item.micro_per_point
+            rates = self._home_rates(item, own[:, F_TIME])
+            spread += int(np.sum(paid)) // 2 if rates is None else int(np.rint(np.sum(paid * rates) / 2))
+            slippage += int(np.sum(slips)) if rates is None else int(np.rint(np.sum(slips * rates)))
         return {
-            "spread": int(np.sum(units * rows[:, F_SPREAD] * micro)) // 2,  # micro per point is even
-            "slippage": int(np.sum(slipped)) * slippage * micro,
+            "spread": spread,  # micro per point is even
+            "slippage": slippage,
             "commission": int(np.sum(rows[:, F_COMMISSION])),
             "financing": -int(np.sum(self.outcome.financing_amount)),
         }
+
+    def _slippage_points(self, item: Instrument, rows: Ints) -> Ints:
+        """Points of slippage by the costs in force at each fill."""
+        books = self.cost_books or (self.cost_book,)
+        starts = np.array([day_open_ns(book.valid_from) for book in books], np.int64)
+        which = np.maximum(np.searchsorted(starts, rows[:, F_TIME], side="right") - 1, 0)
+        points = np.array([book.of(item.id).slippage_points for book in books], np.int64)[which]
+        shares = np.array([book.of(item.id).slippage_spread_ppm for book in books], np.int64)[which]
+        return points - (-np.maximum(rows[:, F_SPREAD], 0) * shares // 1_000_000)
+
+    def _home_rates(self, item: Instrument, time_ns: Ints) -> Floats | None:
+        """What the quote currency was worth in the account's, by the last closed bars; None if it is."""
+        if item.quote == self.currency or self.given is None or item.id not in self.traded:
+            return None
+        own = self.traded[item.id]
+        rates = self.given.home_rates(item, self.currency)
+        return rates[np.clip(np.searchsorted(own.close_ns, time_ns, side="right") - 1, 0, len(own) - 1)]
 
     @cached_property
     def costs(self) -> pd.DataFrame:
@@ -167,6 +247,7 @@ class BacktestResult:
         costs = self.cost_micro
         deviation = float(np.std(returns, ddof=1)) if len(returns) > 1 else math.nan
         reasons = self.outcome.fills[:, F_REASON]
+        refused = sum(reason != EXPIRED for _, reason in self.outcome.refused)
         found: Metrics = {
             "net_profit": self.net_profit_micro / MICRO,
             "return": self.net_profit_micro / self.starting_balance,
@@ -189,8 +270,10 @@ class BacktestResult:
             "commission": costs["commission"] / MICRO,
             "financing": -costs["financing"] / MICRO,
             "fills": len(self.outcome.fills),
-            "refused_orders": len(self.outcome.refused),
+            "refused_orders": refused,
             "margin_closeouts": int(np.sum(reasons == REASON_MARGIN_CLOSEOUT)),
+            "margin_calls": self.outcome.margin_calls,
+            "expired_orders": len(self.outcome.refused) - refused,
             "ambiguous_bars": self.ambiguous_bars,
             "bars": len(self.equity),
             "sessions": len(daily.sessions),
@@ -208,12 +291,12 @@ class BacktestResult:
         opened = rows[trips.entry_fill]
         exits = np.where(trips.closed, trips.exit_fill, 0)
         ended = rows[exits] if len(rows) else rows
-        scale = 10.0**-self.instrument.digits
-        worst, best = excursions(self.bars, trips, fill_bar=self.outcome.fill_bar)
-        last = self._closing_price()
-        exit_price = np.where(trips.closed, trips.exit_price, last)
+        book = opened[:, F_BOOK]
+        scale = np.array([10.0**-item.digits for item in self.instruments])[book]
+        worst, best = self._excursions(trips, book)
+        exit_price = np.where(trips.closed, trips.exit_price, self._closing_prices(trips, book))
         net = trips.net.astype(np.float64)
-        net[~trips.closed] += self._unrealized_micro()
+        net[~trips.closed] += self._unrealized(trips, book, exit_price)
         frame = pd.DataFrame(
             {
                 "entry_at": pd.DatetimeIndex(opened[:, F_TIME].view("M8[ns]"), tz="UTC"),
@@ -233,46 +316,113 @@ class BacktestResult:
                 "mfe": best / MICRO,
             }
         )
+        if len(self.traded) > 1:
+            frame.insert(0, "instrument", [self.instruments[k].id for k in book.tolist()])
         frame.index.name = "trade"
         return frame
+
+    def _excursions(self, trips: RoundTrips, book: Ints) -> tuple[Floats, Floats]:
+        """The worst and the best that each trade stood at."""
+        worst, best = np.zeros(len(trips)), np.zeros(len(trips))
+        for k, item in enumerate(self.instruments):
+            if item.id not in self.traded or not (own := book == k).any():
+                continue
+            bars = self.traded[item.id]
+            rounds = np.append(self.round_ns, np.iinfo(np.int64).max)[self.outcome.fill_bar]
+            fill_bar = np.searchsorted(bars.close_ns, rounds, side="left").astype(np.int64)
+            low, high = excursions(bars, trips.chosen(own), fill_bar=fill_bar)
+            rates = self._home_rates(item, self.outcome.fills[trips.entry_fill[own], F_TIME])
+            worst[own] = low if rates is None else low * rates
+            best[own] = high if rates is None else high * rates
+        return worst, best
+
+    def _closing_prices(self, trips: RoundTrips, book: Ints) -> Floats:
+        """What would close each trade at the end, in points; NaN for closed ones."""
+        found = np.full(len(trips), np.nan)
+        for at in np.flatnonzero(~trips.closed).tolist():
+            bars = self.traded[self.instruments[book[at]].id]
+            found[at] = bars.bid_close[-1] if trips.units[at] > 0 else bars.ask_close[-1]
+        return found
+
+    def _unrealized(self, trips: RoundTrips, book: Ints, price: Floats) -> Floats:
+        """Open profit of each open trade; together exactly what is not booked yet."""
+        left = ~trips.closed
+        micro = np.array([item.micro_per_point for item in self.instruments])[book[left]]
+        found = (price[left] - trips.entry_price[left]) * trips.units[left] * micro
+        if len(found):
+            found[-1] += self.net_profit_micro - int(trips.net.sum()) - float(np.sum(found))
+        return found
 
     @property
     def data(self) -> dict[str, str | int]:
         """What it was run on, in words."""
-        bars = self.bars
-        both = bars.sides == "bid+ask"
+        parts = list(self.traded.values())
+        names = ", ".join(item.instrument.id for item in parts)
+        timeframes = ", ".join(dict.fromkeys(str(item.timeframe) for item in parts))
+        sides = ", ".join(dict.fromkeys(item.sides for item in parts))
         return {
-            "instrument": bars.instrument.id,
-            "timeframe": str(bars.timeframe),
-            "bars": len(bars),
+            "instrument": names,
+            "timeframe": timeframes,
+            "bars": sum(len(item) for item in parts),
             "warm_up_bars": self.warm_up_bars,
-            "first": _day(bars.open_ns[0]) if len(bars) else "",
-            "last": _day(bars.close_ns[-1]) if len(bars) else "",
-            "fingerprint": bars.fingerprint,
-            "sides": bars.sides,
-            "sides_meaning": (
-                "Bid and ask are both as recorded, so the spread paid is the market's."
-                if both
-                else f"Only one side was recorded ({bars.sides}), so the spread paid, and stops and fills on "
-                "the modelled side, are the model's and not the market's."
+            "first": _day(min(item.open_ns[0] for item in parts)) if len(self.bars) else "",
+            "last": _day(max(item.close_ns[-1] for item in parts)) if len(self.bars) else "",
+            "fingerprint": self.fingerprint,
+            "sides": sides,
+            "sides_meaning": _sides_meaning(sides),
+            "matched_on": ", ".join(dict.fromkeys(self._matched_on(name) for name in self.traded)),
+            "matched_meaning": self._matched_meaning(),
+            "cost_book": ", ".join(
+                f"{book.broker} of {book.valid_from}" for book in self.cost_books or (self.cost_book,)
             ),
-            "cost_book": f"{self.cost_book.broker} of {self.cost_book.valid_from}",
             "cost_book_version": self.cost_book.version,
         }
 
+    def _matched_on(self, name: InstrumentId) -> str:
+        return str(self.traded[name].timeframe) if self.given is None else self.given.matched_on(name)
+
+    def _matched_on_bars(self, name: InstrumentId) -> bool:
+        return self.given is None or self.given.whole[name] is self.given.decided.get(name)
+
+    def _matched_meaning(self) -> str:
+        """What the prices that orders were matched on mean for the result."""
+        kinds = {
+            "ticks"
+            if self._matched_on(name) == "ticks"
+            else "bars"
+            if self._matched_on_bars(name)
+            else "finer bars"
+            for name in self.traded
+        }
+        return " ".join(_MATCHED[kind] for kind in _MATCHED if kind in kinds)
+
     def to_frame(self) -> pd.DataFrame:
-        """Equity (account currency), position (units) and mid close (price), one row a bar, by its close."""
-        index = pd.DatetimeIndex(self.bars.close_ns.view("M8[ns]"), tz="UTC", name="close_at")
-        mid = (self.bars.bid_close + self.bars.ask_close) / 2 * 10.0**-self.instrument.digits
-        return pd.DataFrame(
-            {"equity": self.equity / MICRO, "position": self.positions, "mid_close": mid}, index=index
-        )
+        """Equity (account currency), position (units) and mid close (price) at each of `round_ns`.
+
+        Of several instruments each has its own columns, as in ``position EUR_USD``.
+        """
+        index = pd.DatetimeIndex(self.round_ns.view("M8[ns]"), tz="UTC", name="close_at")
+        columns: dict[str, Any] = {"equity": self.equity / MICRO}
+        for name, bars in self.traded.items():
+            end = f" {name}" if len(self.traded) > 1 else ""
+            mid = (bars.bid_close + bars.ask_close) / 2 * 10.0**-bars.instrument.digits
+            known = np.searchsorted(bars.close_ns, self.round_ns, side="right") - 1
+            columns[f"position{end}"] = self.positions_of(name)
+            columns[f"mid_close{end}"] = np.where(known >= 0, mid[known], np.nan)
+        return pd.DataFrame(columns, index=index)
 
     @cached_property
     def positions(self) -> Ints:
-        """Units held at each bar's close."""
+        """Units held at each bar's close; of the first instrument, where there are several."""
+        return self.positions_of(self.instrument.id)
+
+    def positions_of(self, name: str) -> Ints:
+        """Units held of an instrument, longs less shorts, at each of `round_ns`."""
         held = np.zeros(len(self.equity), np.int64)
         rows, fill_bar = self.outcome.fills, self.outcome.fill_bar
+        if len(self.instruments) > 1:
+            own = rows[:, F_BOOK] == [item.id for item in self.instruments].index(InstrumentId(name))
+            rows, fill_bar = rows[own], fill_bar[own]
         if len(rows):
             upto = np.searchsorted(fill_bar, np.arange(len(held)), side="right")
             held[upto > 0] = rows[upto[upto > 0] - 1, F_POSITION]
@@ -302,28 +452,29 @@ class BacktestResult:
     def __repr__(self) -> str:
         figures = self.metrics
         return (
-            f"<{self.name} on {self.instrument.id} {self.bars.timeframe}: net {figures['net_profit']:,.2f} "
-            f"{self.currency}, {figures['trades']} trades, {self.digest[:12]}>"
+            f"<{self.name} on {self.data['instrument']} {self.data['timeframe']}: "
+            f"net {figures['net_profit']:,.2f} {self.currency}, {figures['trades']} trades, "
+            f"{self.digest[:12]}>"
         )
 
-    def _closing_price(self) -> float:
-        """What closes the position at the end, in points; NaN when there is none."""
-        held = int(self.outcome.fills[-1, F_POSITION]) if len(self.outcome.fills) else 0
-        if held == 0:
-            return math.nan
-        return float(self.bars.bid_close[-1] if held > 0 else self.bars.ask_close[-1])
-
-    def _unrealized_micro(self) -> int:
-        booked = int(self.round_trips.net.sum())
-        return self.net_profit_micro - booked
-
     def _bars_held(self) -> int:
-        """Bars at whose close a position is held."""
+        """Bars at whose close something is held."""
         rows, fill_bar = self.outcome.fills, self.outcome.fill_bar
         if not len(rows):
             return 0
+        if len(self.instruments) > 1 or self.account.mode is not AccountMode.NETTING:
+            return int(np.count_nonzero(np.any([self.positions_of(name) for name in self.traded], axis=0)))
         until = np.append(fill_bar[1:], len(self.equity))
         return int(np.sum((until - fill_bar)[rows[:, F_POSITION] != 0]))
+
+
+def _sides_meaning(sides: str) -> str:
+    if sides == "bid+ask":
+        return "Bid and ask are both as recorded, so the spread paid is the market's."
+    return (
+        f"Only one side was recorded ({sides}), so the spread paid, and stops and fills on "
+        "the modelled side, are the model's and not the market's."
+    )
 
 
 def _column(rows: Ints, number: int) -> Ints:

@@ -20,8 +20,10 @@ __all__ = [
     "DEFINITIONS",
     "SESSIONS_PER_YEAR",
     "DailyEquity",
+    "DayEnds",
     "Drawdown",
     "daily_equity",
+    "day_ends",
     "max_drawdown",
     "shape_of",
     "sharpe_ratio",
@@ -64,6 +66,8 @@ DEFINITIONS: Mapping[str, str] = MappingProxyType(
         "financing": "Financing received (+) or paid (-) at 17:00 New York.",
         "fills": "Executions.",
         "refused_orders": "Orders the engine dropped, such as for insufficient margin.",
+        "expired_orders": "Waiting orders whose time was up.",
+        "margin_calls": "Times that the margin used came to be the equity at mid or more.",
         "margin_closeouts": "Positions closed by force because margin ran out.",
         "ambiguous_bars": "Bars that reached both stop and target; the stop was taken to come first.",
         "bars": "Bars traded, without those that only warmed up the indicators.",
@@ -101,8 +105,29 @@ def daily_equity(close_ns: Ints, equity: Ints, *, start: int) -> DailyEquity:
     start
         Micro-units before the first bar.
     """
+    return day_ends(close_ns).equity(equity, start=start)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayEnds:
+    """The FX days that have bars, and the last bar known at the end of each."""
+
+    sessions: tuple[date, ...]
+    last: Ints
+
+    def equity(self, equity: Ints, *, start: int) -> DailyEquity:
+        """Equity of these bars at the ends of the days, see `daily_equity`."""
+        at_end = equity[self.last]
+        before = np.concatenate((np.array([start], np.int64), at_end[:-1]))[: len(at_end)]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            returns = np.where(before > 0, (at_end - before) / before, 0.0)  # nothing is earned on nothing
+        return DailyEquity(sessions=self.sessions, equity=at_end, returns=returns)
+
+
+def day_ends(close_ns: Ints) -> DayEnds:
+    """The ends of the FX days of bars that close at `close_ns`, ascending."""
     if close_ns.shape[0] == 0:
-        return DailyEquity(sessions=(), equity=np.empty(0, np.int64), returns=np.empty(0))
+        return DayEnds(sessions=(), last=np.empty(0, np.int64))
     session, last = session_of(int(close_ns[0]) - 1), session_of(int(close_ns[-1]) - 1)
     days: list[date] = []
     while session <= last:
@@ -112,14 +137,9 @@ def daily_equity(close_ns: Ints, equity: Ints, *, start: int) -> DailyEquity:
     ends = np.array([day_close_ns(day) for day in days], np.int64)
     upto = np.searchsorted(close_ns, ends, side="right")  # bars known by the end of each day
     has_bars = np.diff(upto, prepend=0) > 0
-    at_end = equity[upto[has_bars] - 1]
-    before = np.concatenate((np.array([start], np.int64), at_end[:-1]))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        returns = np.where(before > 0, (at_end - before) / before, 0.0)  # nothing is earned on nothing
-    return DailyEquity(
+    return DayEnds(
         sessions=tuple(day for day, some in zip(days, has_bars, strict=True) if some),
-        equity=at_end,
-        returns=returns,
+        last=upto[has_bars] - 1,
     )
 
 

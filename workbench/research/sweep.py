@@ -10,35 +10,47 @@ from functools import cached_property
 
 from tqdm import tqdm
 
+from workbench.domain.accounts import AccountRules
 from workbench.domain.cost_book import CostBook
-from workbench.domain.money import to_micro
+from workbench.domain.timeframes import Timeframe
+from workbench.engine.accounts import as_cost_books
 from workbench.errors import BadInputError
-from workbench.market import Bars
-from workbench.research.backtest import Buffers, first_traded, replay_backtest, trade
+from workbench.research.account_terms import AccountTerms
+from workbench.research.backtest import backtest_of, starting_balance
+from workbench.research.compiled_run import PlainRun, signals_of
+from workbench.research.figures import BY_BAR, Figures, Metrics
+from workbench.research.given import Given, Several, given
 from workbench.research.ledger import Trial, TrialLedger
 from workbench.research.result import BacktestResult
 from workbench.research.sweep_result import SweepResult
 from workbench.strategy import Strategy
-from workbench.strategy.many_signals import evaluate_many
 
 __all__ = ["sweep"]
 
 _CHUNK_BYTES = 128 * 2**20  # of signals a worker holds at a time
-_CHUNK_LIMIT = 64
+_CHUNK_LIMIT = 1_024
 _WORTH_A_THREAD = 20_000_000  # combination-bars below which a second thread costs more than it brings
+
+_STATISTICS = ("bars", "trades")
+_RULES = AccountRules()
 
 Parameters = dict[str, int | float]
 
 
 def sweep(
     strategy_class: type[Strategy],
-    bars: Bars,
+    data: Several,
     grid: Mapping[str, Iterable[int | float]],
     *,
-    cost_book: CostBook,
+    cost_book: CostBook | Sequence[CostBook],
     currency: str = "USD",
     balance: Decimal = Decimal(100_000),
+    finer: Several | None = None,
+    also: Several | None = None,
+    timeframe: Timeframe | str | None = None,
+    account: AccountRules = _RULES,
     trade_from_ns: int | None = None,
+    statistics: str = "bars",
     where: Callable[..., bool] | None = None,
     ledger: TrialLedger | None = None,
     workers: int | None = None,
@@ -50,6 +62,11 @@ def sweep(
     ----------
     grid
         Values by parameter of the strategy; parameters left out keep their default.
+    data, cost_book, currency, balance, finer, also, timeframe, account, trade_from_ns
+        As in `run_backtest`.
+    statistics
+        "bars" for all figures, with drawdown and Sharpe ratio from the equity at every bar; "trades" for
+        those that follow from the trades alone, in less than half the time.
     where
         Called with each combination by keyword, as in ``lambda fast, slow: fast < slow``; combinations it
         refuses are neither run nor counted.
@@ -63,10 +80,18 @@ def sweep(
     BadInputError
         An unknown parameter, a value the parameter does not take, a value given twice, or nothing left.
     """
+    if statistics not in _STATISTICS:
+        raise BadInputError(f"statistics: expected {' or '.join(_STATISTICS)}, found {statistics!r}")
     axes = {name: tuple(values) for name, values in grid.items()}
     strategies = [strategy_class(**item) for item in combinations(axes, where=where)]
-    first = first_traded(bars, trade_from_ns)
-    task = _Task(bars=bars, first=first, cost_book=cost_book, currency=currency, balance=balance)
+    prices = given(data, finer=finer, also=also, timeframe=timeframe, trade_from_ns=trade_from_ns)
+    terms = AccountTerms(
+        currency=currency,
+        balance=starting_balance(balance),
+        cost_books=as_cost_books(cost_book),
+        rules=account,
+    )
+    task = _Task(given=prices, terms=terms, by_bar=statistics == "bars")
     done: list[Trial] = []
     try:
         with tqdm(total=len(strategies), unit="trial", leave=False, disable=not progress, delay=0.5) as bar:
@@ -81,7 +106,7 @@ def sweep(
         grid=axes,
         trials=tuple(done),
         currency=currency,
-        description=bars.at(first, len(bars)).describe(),
+        description="; ".join(item.describe() for item in prices.traded.values()),
     )
 
 
@@ -101,81 +126,87 @@ def combinations(
     yield from kept
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class _Task:
-    bars: Bars
-    first: int
-    cost_book: CostBook
-    currency: str
-    balance: Decimal
+    given: Given
+    terms: AccountTerms
+    by_bar: bool
 
     @cached_property
     def cost_book_version(self) -> str:
         """Hashed once, not for every trial."""
-        return self.cost_book.version
+        return self.terms.cost_books[-1].version
+
+    @cached_property
+    def plain(self) -> PlainRun | None:
+        """The fast path, where it applies."""
+        return PlainRun.prepared(self.given, self.terms)
+
+    @cached_property
+    def figures(self) -> Figures:
+        """Of the plain run."""
+        (bars,) = self.given.traded.values()
+        return Figures(
+            close_ns=bars.close_ns,
+            micro_per_point=bars.instrument.micro_per_point,
+            start=self.terms.balance,
+        )
+
+    @cached_property
+    def dataset(self) -> str:
+        """Of all prices."""
+        first = next(iter(self.given.decided.values()))
+        return first.fingerprint
 
     def compiled(self, strategies: Sequence[Strategy]) -> list[Trial]:
         """Trials of rules strategies that share their indicators."""
-        signals = evaluate_many([item.traced() for item in strategies], self.bars)
-        start = to_micro(self.balance)
-        traded = self.bars.at(self.first, len(self.bars))
-        buffers = Buffers()  # only figures are kept
+        plain = self.plain
+        rules = [item.traced() for item in strategies]
+        if plain is None or not all(item.fast for item in rules):
+            return [self.trial(item, self.result(item).metrics) for item in strategies]
+        ((name, bars),) = self.given.decided.items()
+        signals = signals_of(rules, bars, first=self.given.first[name], others=self.given.others)
+        room = plain.room(by_bar=self.by_bar)
         found: list[Trial] = []
-        for strategy, columns in zip(strategies, signals, strict=True):
-            outcome = trade(
-                columns,
-                self.bars,
-                first=self.first,
-                cost_book=self.cost_book,
-                currency=self.currency,
-                balance=start,
-                buffers=buffers,
-            )
-            result = BacktestResult(
-                spec={"class": strategy.name},
-                parameters=strategy.params,
-                bars=traded,
-                warm_up_bars=self.first,
-                cost_book=self.cost_book,
-                currency=self.currency,
-                starting_balance=start,
-                outcome=outcome,
-                path="compiled",
-            )
-            found.append(
-                Trial(
-                    strategy=strategy.name,
-                    parameters=strategy.params,
-                    dataset=self.bars.fingerprint,
-                    cost_book=self.cost_book_version,
-                    result=result.metrics,
-                )
-            )
+        for strategy, own, columns in zip(strategies, rules, signals, strict=True):
+            totals = plain.totals(own, columns, room)
+            if totals is None:
+                found.append(self.trial(strategy, self.result(strategy).metrics))
+            else:
+                metrics = self.figures.of(totals, room.equity if self.by_bar else None)
+                found.append(self.trial(strategy, metrics))
         return found
 
-    def replayed(self, strategy: Strategy) -> list[Trial]:
-        """The trial of an `on_bar` strategy."""
-        result = replay_backtest(
-            strategy,
-            self.bars,
-            cost_book=self.cost_book,
-            currency=self.currency,
-            balance=self.balance,
-            trade_from_ns=int(self.bars.close_ns[self.first]) - 1,
+    def result(self, strategy: Strategy) -> BacktestResult:
+        """The whole backtest."""
+        return backtest_of(strategy, self.given, self.terms)
+
+    def trial(self, strategy: Strategy, metrics: Metrics) -> Trial:
+        """A line of the ledger."""
+        if not self.by_bar:
+            metrics = {name: value for name, value in metrics.items() if name not in BY_BAR}
+        return Trial(
+            strategy=strategy.name,
+            parameters=strategy.params,
+            dataset=self.dataset,
+            cost_book=self.cost_book_version,
+            result=metrics,
         )
-        return [result.trial()]
 
 
 def _results(strategies: Sequence[Strategy], task: _Task, *, workers: int | None) -> Iterator[list[Trial]]:
     """Trials in the order of `strategies`, a chunk at a time."""
     if strategies[0].form != "rules":
         for strategy in strategies:
-            yield task.replayed(strategy)
+            yield [task.trial(strategy, task.result(strategy).metrics)]
         return
-    work = len(strategies) * len(task.bars)
+    bars = sum(len(item) for item in task.given.decided.values())
+    work = len(strategies) * bars
     threads = workers or (min(2, os.cpu_count() or 1) if work >= _WORTH_A_THREAD else 1)
-    fitting = max(1, _CHUNK_BYTES // (20 * len(task.bars)))
+    fitting = max(1, _CHUNK_BYTES // bars)
     size = max(1, min(_CHUNK_LIMIT, fitting, -(-len(strategies) // threads)))
+    if task.plain is not None:
+        _ = task.figures.days, task.plain.path.extremes  # once, before the threads
     chunks = [strategies[at : at + size] for at in range(0, len(strategies), size)]
     if threads == 1:
         yield from map(task.compiled, chunks)

@@ -4,7 +4,7 @@ A fill that turns a position closes one trade and opens the next; its commission
 account is netted, so units added to a position belong to the trade that is open.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -44,6 +44,10 @@ class RoundTrips:
         """Realized profit after commission and financing."""
         return self.realized - self.commission + self.financing
 
+    def chosen(self, which: npt.NDArray[np.bool_]) -> "RoundTrips":
+        """Some of the trades."""
+        return RoundTrips(**{item.name: getattr(self, item.name)[which] for item in fields(self)})
+
 
 def round_trips(
     *,
@@ -53,6 +57,9 @@ def round_trips(
     realized: Ints,
     financing_before_fill: Ints,
     financing: Ints,
+    book: Ints | None = None,
+    trade: Ints | None = None,
+    financing_book: Ints | None = None,
 ) -> RoundTrips:
     """Pair fills into trades.
 
@@ -62,8 +69,20 @@ def round_trips(
         One entry a fill, in order of time.
     financing_before_fill, financing
         Rollovers in order of time: which fill came next (the number of fills before), and micro-units.
+    book, trade, financing_book
+        Of fills the instrument and the trade they belong to, and of bookings the instrument, where there are
+        several. What is booked for an instrument with several trades is shared by their units.
     """
-    columns = _pair(units, price, commission, realized, financing_before_fill, financing)
+    count = len(units)
+    holding, books = np.zeros(count, np.int64), np.zeros(1, np.int64)
+    if book is not None and trade is not None and count:
+        keys, holding = np.unique(np.stack([book, trade], axis=1), axis=0, return_inverse=True)
+        holding = np.ascontiguousarray(holding.reshape(-1), np.int64)
+        books = np.ascontiguousarray(keys[:, 0], np.int64)
+    of = np.zeros(len(financing), np.int64) if financing_book is None else financing_book
+    if financing_book is None and book is not None and count:
+        of = np.full(len(financing), book[0], np.int64)
+    columns = _pair(units, price, commission, realized, holding, books, financing_before_fill, financing, of)
     return RoundTrips(
         entry_fill=columns[0],
         exit_fill=columns[1],
@@ -82,8 +101,11 @@ def _pair(
     price: Ints,
     commission: Ints,
     realized: Ints,
+    holding: Ints,
+    books: Ints,
     before_fill: Ints,
     financing: Ints,
+    financing_book: Ints,
 ) -> Any:
     n = units.shape[0]
     entry_fill = np.empty(n, np.int64)
@@ -95,14 +117,29 @@ def _pair(
     profit = np.zeros(n, np.int64)
     paid = np.zeros(n, np.int64)
     rolled = np.zeros(n, np.int64)
-    at = -1
-    position = 0
+    last = -1
+    trip = np.zeros(books.shape[0], np.int64)  # of each holding the trade that is open
+    held = np.zeros(books.shape[0], np.int64)
     event = 0
-    for i in range(n):
-        while event < before_fill.shape[0] and before_fill[event] <= i:
-            if position != 0:
-                rolled[at] += financing[event]
+    for i in range(n + 1):
+        while event < before_fill.shape[0] and (i == n or before_fill[event] <= i):
+            total = 0
+            for h in range(books.shape[0]):
+                if books[h] == financing_book[event]:
+                    total += abs(held[h])
+            left = financing[event]
+            for h in range(books.shape[0]):
+                if books[h] == financing_book[event] and held[h] != 0:
+                    size = abs(held[h])
+                    part = left if size == total else np.int64(round(float(left) * size / total))
+                    rolled[trip[h]] += part
+                    left -= part
+                    total -= size
             event += 1
+        if i == n:
+            break
+        h = holding[i]
+        at, position = trip[h], held[h]
         rest, rest_paid = units[i], commission[i]
         if position != 0 and (position > 0) != (rest > 0):
             part = -position if abs(rest) > abs(position) else rest
@@ -118,18 +155,16 @@ def _pair(
             rest_paid -= part_paid
         if rest != 0:
             if position == 0:
-                at += 1
+                last += 1
+                at = last
                 entry_fill[at] = i
                 exit_fill[at] = -1
             opened[at] += rest
             opened_value[at] += float(rest) * price[i]
             paid[at] += rest_paid
             position += rest
-    while event < before_fill.shape[0]:
-        if position != 0:
-            rolled[at] += financing[event]
-        event += 1
-    count = at + 1
+        trip[h], held[h] = at, position
+    count = last + 1
     entry_price = opened_value[:count] / opened[:count]
     exit_price = np.full(count, np.nan)
     for k in range(count):

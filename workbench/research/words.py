@@ -1,4 +1,4 @@
-"""Sixty-four truths in one whole number: comparisons of 64 numbers at once, and the search for the next truth.
+"""Sixty-four truths in one whole number: comparing 64 numbers at once, and finding the next truth.
 
 Bit ``i`` of word ``w`` stands for bar ``64 * w + i``.
 """
@@ -31,7 +31,7 @@ WORD = 64
 
 
 def _comparing(predicate: str) -> Any:
-    """A function of (a, at_a, b, at_b): bit i says whether ``a[at_a + i] PREDICATE b[at_b + i]``; NaN: not."""
+    """A function of (a, at_a, b, at_b): bit i is ``a[at_a + i] PREDICATE b[at_b + i]``."""
 
     @intrinsic  # type: ignore[untyped-decorator]  # numba has no types
     def compare(_typing: Any, a: Any, at_a: Any, b: Any, at_b: Any) -> Any:
