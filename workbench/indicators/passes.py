@@ -21,6 +21,7 @@ from workbench.indicators.compiled import borrowing, borrowing_inline
 
 __all__ = [
     "BLOCK",
+    "all_finite",
     "deviation_pass",
     "deviation_size",
     "extreme_pass",
@@ -368,6 +369,15 @@ def _work_out_ends(state: Floats, n: int) -> None:
     for k in range(n - 1, -1, -1):
         end = values[k] if values[k] > end else end
         ends[k] = end
+
+
+@borrowing
+def all_finite(x: Floats) -> bool:
+    """Whether all are finite."""
+    bad = 0
+    for i in range(x.shape[0]):
+        bad += not abs(x[i]) <= _MOST
+    return bad == 0
 
 
 @borrowing

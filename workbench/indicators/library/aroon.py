@@ -15,10 +15,10 @@ __all__ = ["aroon", "highest_bars", "lowest_bars"]
 def _age_pass(state: Floats, n: int, sign: float, x: Floats, out: Floats) -> None:
     """Bars since the greatest of the last n of ``sign * x``, the latest of equal ones.
 
-    State: count, position, greatest, its age, n values.
+    State: count, position, greatest, its age, n values twice.
     """
     count, position, best, age = int(state[0]), int(state[1]), state[2], int(state[3])
-    ring = state[4 : 4 + n]
+    ring = state[4 : 4 + 2 * n]
     for i in range(x.shape[0]):
         value = sign * x[i]
         if not math.isfinite(value):
@@ -26,16 +26,17 @@ def _age_pass(state: Floats, n: int, sign: float, x: Floats, out: Floats) -> Non
             out[i] = np.nan
             continue
         ring[position] = value
+        ring[position + n] = value  # twice, so that a window is never cut
         age += 1
         if count == 0 or value >= best:
             best, age = value, 0
-        elif age >= n:  # it has left: look through the others, the latest first
-            best, age = value, 0
-            at = position
-            for back in range(1, n):
-                at = at - 1 if at > 0 else n - 1
-                if ring[at] > best:
-                    best, age = ring[at], back
+        elif age >= n:  # it has left: look through the others, the oldest first
+            window = ring[position + 1 : position + n + 1]
+            best, place = window[0], 0
+            for k in range(1, n):
+                if window[k] >= best:
+                    best, place = window[k], k
+            age = n - 1 - place
         position += 1
         if position == n:
             position = 0
@@ -57,7 +58,7 @@ def _aroon_kernel(state: Floats, parameters: Floats, high: Floats, low: Floats, 
     Chande (1995), Technical Analysis of Stocks & Commodities 13(9); TA-Lib's AROON and AROONOSC.
     """
     n = int(parameters[0])
-    size = 4 + n + 1
+    size = 4 + 2 * (n + 1)
     highs, lows, rest = state[2 * size :], state[2 * size + BLOCK :], state[2 * size + 2 * BLOCK :]
     up, down, difference = out[0], out[1], out[2]
     scale = 100.0 / n
@@ -76,7 +77,7 @@ highest_bars = Indicator(
     "highest_bars",
     _age_kernel,
     parameters=[n_bars()],
-    state=lambda n: 4 + n,
+    state=lambda n: 4 + 2 * n,
     warm_up=lambda n: n - 1,
     constants=[1.0],
     doc="Bars since the greatest of the last n values, 0 for this one; the latest of equal ones.",
@@ -85,7 +86,7 @@ lowest_bars = Indicator(
     "lowest_bars",
     _age_kernel,
     parameters=[n_bars()],
-    state=lambda n: 4 + n,
+    state=lambda n: 4 + 2 * n,
     warm_up=lambda n: n - 1,
     constants=[-1.0],
     doc="Bars since the least of the last n values, 0 for this one; the latest of equal ones.",
@@ -96,6 +97,6 @@ aroon = Indicator(
     inputs=["high", "low"],
     parameters=[n_bars(default=14)],
     outputs=["up", "down", "oscillator"],
-    state=lambda n: 2 * (4 + n + 1) + 3 * BLOCK,
+    state=lambda n: 2 * (4 + 2 * (n + 1)) + 3 * BLOCK,
     warm_up=lambda n: n,
 )

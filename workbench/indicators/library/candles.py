@@ -40,7 +40,7 @@ def _candle_kernel(
     rows = state[1 : 1 + 9 * _WIDTH].reshape((9, _WIDTH))
     for start in range(0, close.shape[0], BLOCK):
         m = min(close.shape[0] - start, BLOCK)
-        _enter(rows, opens[start:], high[start:], low[start:], close[start:], m)
+        _enter(rows, opens[start:], high[start:], low[start:], close[start:], m, needed > 5)
         for i in range(m):
             at = _KEPT + i
             good = math.isfinite(rows[_OPEN, at] + rows[_RANGE, at] + rows[_CLOSE, at])
@@ -63,27 +63,45 @@ def _candle_kernel(
 
 
 @borrowing
-def _enter(rows: Any, opens: Floats, high: Floats, low: Floats, close: Floats, m: int) -> None:
+def _enter(rows: Any, opens: Floats, high: Floats, low: Floats, close: Floats, m: int, means: bool) -> None:
     """Bodies, ranges and their means over the 10 (and 5) bars before, for m bars."""
-    o, h, l, c = rows[_OPEN], rows[_HIGH], rows[_LOW], rows[_CLOSE]
-    body, reach, body_mean = rows[_BODY], rows[_RANGE], rows[_BODY_MEAN]
-    reach_mean, reach_5 = rows[_RANGE_MEAN], rows[_RANGE_5]
-    for i in range(m):
-        o[_KEPT + i], h[_KEPT + i], l[_KEPT + i], c[_KEPT + i] = opens[i], high[i], low[i], close[i]
-        body[_KEPT + i] = abs(close[i] - opens[i])
-        reach[_KEPT + i] = high[i] - low[i]
-    for i in range(m):
-        total, wide = 0.0, 0.0
-        for k in range(6, 11):
-            total += body[_KEPT + i - k]
-            wide += reach[_KEPT + i - k]
-        near = 0.0
-        for k in range(1, 6):
-            total += body[_KEPT + i - k]
-            near += reach[_KEPT + i - k]
-        body_mean[_KEPT + i] = total / 10.0
-        reach_mean[_KEPT + i] = (wide + near) / 10.0
-        reach_5[_KEPT + i] = near / 5.0
+    stop = _KEPT + m
+    _copy(opens, rows[_OPEN, _KEPT:stop])
+    _copy(high, rows[_HIGH, _KEPT:stop])
+    _copy(low, rows[_LOW, _KEPT:stop])
+    _copy(close, rows[_CLOSE, _KEPT:stop])
+    _distances(close, opens, rows[_BODY, _KEPT:stop])
+    _distances(high, low, rows[_RANGE, _KEPT:stop])
+    if means:
+        _mean_of_10(rows[_BODY, _KEPT - 10 : stop], rows[_BODY_MEAN, _KEPT:stop])
+        _mean_of_10(rows[_RANGE, _KEPT - 10 : stop], rows[_RANGE_MEAN, _KEPT:stop])
+        _mean_of_5(rows[_RANGE, _KEPT - 5 : stop], rows[_RANGE_5, _KEPT:stop])
+
+
+@borrowing
+def _copy(x: Floats, out: Floats) -> None:
+    for i in range(out.shape[0]):
+        out[i] = x[i]
+
+
+@borrowing
+def _distances(a: Floats, b: Floats, out: Floats) -> None:
+    for i in range(out.shape[0]):
+        out[i] = abs(a[i] - b[i])
+
+
+@borrowing
+def _mean_of_10(x: Floats, out: Floats) -> None:
+    for i in range(out.shape[0]):
+        first = (x[i] + x[i + 1]) + (x[i + 2] + x[i + 3]) + x[i + 4]
+        second = (x[i + 5] + x[i + 6]) + (x[i + 7] + x[i + 8]) + x[i + 9]
+        out[i] = (first + second) / 10.0
+
+
+@borrowing
+def _mean_of_5(x: Floats, out: Floats) -> None:
+    for i in range(out.shape[0]):
+        out[i] = ((x[i] + x[i + 1]) + (x[i + 2] + x[i + 3]) + x[i + 4]) / 5.0
 
 
 @borrowing_inline

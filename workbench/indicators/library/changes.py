@@ -1,11 +1,13 @@
 """Momentum, rate of change and logarithmic return."""
 
 import math
+from typing import Any
 
 import numpy as np
 
 from workbench.indicators.compiled import borrowing
 from workbench.indicators.declaring import Floats, Indicator, n_bars
+from workbench.indicators.passes import BLOCK, all_finite
 
 __all__ = ["log_return", "momentum", "roc"]
 
@@ -18,10 +20,52 @@ def _change_kernel(state: Floats, parameters: Floats, x: Floats, out: Floats) ->
     result = out[0]
     count, position = int(state[0]), int(state[1])
     ring = state[2 : 2 + n]
-    for i in range(x.shape[0]):
+    m = x.shape[0]
+    start, run = 0, 0  # run: where the values without a hole begin
+    while start < m:
+        stop = min(m, start + BLOCK)
+        if count >= n and start - run >= n and all_finite(x[start:stop]):
+            _changes(x[start:stop], x[start - n : stop - n], kind, result[start:stop])
+            for k in range(n):
+                ring[k] = x[stop - n + k]
+            position = 0
+        else:
+            stop = min(stop, start + max(n, 32))
+            count, position, run = _one_by_one(ring, count, position, run, kind, x, start, stop, result)
+        start = stop
+    state[0], state[1] = count, position
+
+
+@borrowing
+def _changes(new: Floats, old: Floats, kind: float, out: Floats) -> None:
+    if kind == _DIFFERENCE:
+        for i in range(out.shape[0]):
+            out[i] = new[i] - old[i]
+    elif kind == _PERCENT:
+        for i in range(out.shape[0]):
+            out[i] = (new[i] / old[i] - 1.0) * 100.0
+    else:
+        for i in range(out.shape[0]):
+            out[i] = math.log(new[i] / old[i])
+
+
+@borrowing
+def _one_by_one(
+    ring: Floats,
+    count: int,
+    position: int,
+    run: int,
+    kind: float,
+    x: Floats,
+    start: int,
+    stop: int,
+    result: Floats,
+) -> Any:
+    n = ring.shape[0]
+    for i in range(start, stop):
         new = x[i]
         if not math.isfinite(new):
-            count, position = 0, 0
+            count, position, run = 0, 0, i + 1
             result[i] = np.nan
             continue
         old = ring[position]
@@ -38,7 +82,7 @@ def _change_kernel(state: Floats, parameters: Floats, x: Floats, out: Floats) ->
             result[i] = (new / old - 1.0) * 100.0
         else:
             result[i] = math.log(new / old)
-    state[0], state[1] = count, position
+    return count, position, run
 
 
 momentum = Indicator(

@@ -4,7 +4,7 @@ import numpy as np
 
 from workbench.indicators.compiled import borrowing
 from workbench.indicators.declaring import Floats, Indicator, n_bars
-from workbench.indicators.passes import smooth_next
+from workbench.indicators.passes import BLOCK, smooth_next
 
 __all__ = ["dema", "tema", "trix"]
 
@@ -20,22 +20,30 @@ def _chain_kernel(state: Floats, parameters: Floats, x: Floats, out: Floats) -> 
     count_1, value_1 = int(state[0]), state[1]
     count_2, value_2 = int(state[2]), state[3]
     count_3, value_3 = int(state[4]), state[5]
-    before = state[6]
     for i in range(x.shape[0]):
         count_1, value_1 = smooth_next(count_1, value_1, n, weight, x[i])
         count_2, value_2 = smooth_next(count_2, value_2, n, weight, value_1 if count_1 >= n else np.nan)
         if kind == _DOUBLE:
             result[i] = 2.0 * value_1 - value_2 if count_2 >= n else np.nan
             continue
-        known = count_3 >= n
         count_3, value_3 = smooth_next(count_3, value_3, n, weight, value_2 if count_2 >= n else np.nan)
-        if kind == _TRIPLE:
-            result[i] = 3.0 * value_1 - 3.0 * value_2 + value_3 if count_3 >= n else np.nan
-        else:
-            result[i] = (value_3 / before - 1.0) * 100.0 if known and count_3 >= n else np.nan
-            before = value_3
+        found = 3.0 * value_1 - 3.0 * value_2 + value_3 if kind == _TRIPLE else value_3
+        result[i] = found if count_3 >= n else np.nan
     state[0], state[1], state[2], state[3] = count_1, value_1, count_2, value_2
-    state[4], state[5], state[6] = count_3, value_3, before
+    state[4], state[5] = count_3, value_3
+
+
+@borrowing
+def _trix_kernel(state: Floats, parameters: Floats, x: Floats, out: Floats) -> None:
+    """Change of the ema of the ema of the ema over one bar, in percent: Hutson (1983); TA-Lib's TRIX."""
+    for start in range(0, x.shape[0], BLOCK):
+        stop = min(x.shape[0], start + BLOCK)
+        result, means = out[0, start:stop], state[7:]  # one mean from before, then those of the block
+        means[0] = state[6]
+        _chain_kernel(state, parameters, x[start:stop], means[1:].reshape((1, BLOCK)))
+        for i in range(stop - start):
+            result[i] = (means[i + 1] / means[i] - 1.0) * 100.0
+        state[6] = means[stop - start]
 
 
 dema = Indicator(
@@ -64,10 +72,9 @@ tema = Indicator(
 )
 trix = Indicator(
     "trix",
-    _chain_kernel,
+    _trix_kernel,
     parameters=[n_bars(default=30)],
-    state=7,
+    state=lambda n: 8 + BLOCK,
     warm_up=lambda n: 3 * (n - 1) + 1,
     constants=[_TRIX],
-    doc="""Change of the ema of the ema of the ema over one bar, in percent: Hutson (1983); TA-Lib's TRIX.""",
 )

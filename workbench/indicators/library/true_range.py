@@ -6,6 +6,7 @@ import numpy as np
 
 from workbench.indicators.compiled import borrowing, borrowing_inline
 from workbench.indicators.declaring import Floats, Indicator
+from workbench.indicators.passes import BLOCK, all_finite
 
 __all__ = ["range_from", "true_range"]
 
@@ -26,7 +27,25 @@ def _true_range_kernel(
 
     NaN at the first bar: Wilder (1978); TA-Lib's TRANGE.
     """
-    result = out[0]
+    for start in range(0, close.shape[0], BLOCK):
+        stop = min(close.shape[0], start + BLOCK)
+        h, l, c, result = high[start:stop], low[start:stop], close[start:stop], out[0, start:stop]
+        if state[0] == 1.0 and all_finite(h) and all_finite(l) and all_finite(c):
+            result[0] = range_from(h[0], l[0], state[1])
+            _ranges(h[1:], l[1:], c[: stop - start - 1], result[1:])
+            state[1] = c[stop - start - 1]
+        else:
+            _one_by_one(state, h, l, c, result)
+
+
+@borrowing
+def _ranges(high: Floats, low: Floats, before: Floats, out: Floats) -> None:
+    for i in range(out.shape[0]):
+        out[i] = range_from(high[i], low[i], before[i])
+
+
+@borrowing
+def _one_by_one(state: Floats, high: Floats, low: Floats, close: Floats, result: Floats) -> None:
     count, previous = int(state[0]), state[1]
     for i in range(close.shape[0]):
         if not math.isfinite(high[i] + low[i] + close[i]):

@@ -6,6 +6,7 @@ import numpy as np
 
 from workbench.indicators.compiled import borrowing
 from workbench.indicators.declaring import Floats, Indicator, n_bars
+from workbench.indicators.passes import BLOCK
 
 __all__ = ["accumulation", "mfi", "obv", "vwma"]
 
@@ -40,18 +41,29 @@ def _accumulation_kernel(
 
     Chaikin; TA-Lib's AD. A hole begins a new sum.
     """
-    result = out[0]
     total = state[0]
-    for i in range(close.shape[0]):
-        if not math.isfinite(high[i] + low[i] + close[i] + volume[i]):
-            total = 0.0
-            result[i] = np.nan
-            continue
-        width = high[i] - low[i]
-        if width > 0.0:
-            total += ((close[i] - low[i]) - (high[i] - close[i])) / width * volume[i]
-        result[i] = total
+    for start in range(0, close.shape[0], BLOCK):
+        stop = min(close.shape[0], start + BLOCK)
+        result = out[0, start:stop]
+        _flows(high[start:stop], low[start:stop], close[start:stop], volume[start:stop], result)
+        for i in range(stop - start):
+            flow = result[i]
+            if math.isfinite(flow):
+                total += flow
+                result[i] = total
+            else:
+                total = 0.0
+                result[i] = np.nan
     state[0] = total
+
+
+@borrowing
+def _flows(high: Floats, low: Floats, close: Floats, volume: Floats, out: Floats) -> None:
+    for i in range(out.shape[0]):
+        width = high[i] - low[i]
+        flow = ((close[i] - low[i]) - (high[i] - close[i])) / width * volume[i]
+        hole = (high[i] + low[i] + close[i] + volume[i]) * 0.0
+        out[i] = hole + (flow if width > 0.0 else 0.0)
 
 
 @borrowing
