@@ -5,7 +5,8 @@ each weekend tells by how much a file's clock differs from UTC, and weeks on bot
 daylight saving tell whether and when that clock changes. A series in UTC of the same time tells it too:
 hourly changes agree (r above 0.95) at one offset only.
 
-Nothing is guessed: a zone is named when what was seen contradicts every other clock at least twice.
+Nothing is guessed: a zone is named when what was seen contradicts every other clock at least twice. One
+weekend, an opening and a closing, is not enough; a week that follows another series is.
 """
 
 import re
@@ -47,6 +48,8 @@ _OFFSETS = range(-12, 15)  # hours before and after UTC that clocks have
 _LEAST_R = 0.95
 _LEAST_HOURS = 24  # of hourly changes in common, to compare two series
 _LEAST_BREAKS = 5
+_ENOUGH = 3  # observations, of which each weekend has two and a week that follows another series is three
+_RULED_OUT = 2  # contradictions more than the best clock has
 _MUCH = 0.25  # share of contradictions that refuses a zone; holiday weeks do not reach it
 _NAMED = (
     "UTC",
@@ -203,10 +206,9 @@ def observations(survey: Survey, *, trusted: Bars | None = None) -> list[Observa
     found = list(_of_weekends(survey.openings, what="opening"))
     found += _of_weekends(survey.closings, what="closing")
     if trusted is not None and len(trusted):
-        for start, hours, r, count in weekly_offsets(survey, trusted):
+        for start, hours, r, _ in weekly_offsets(survey, trusted):
             if r > _LEAST_R:
-                weight = 2 if count >= 2 * _LEAST_HOURS else 1
-                found.append(Observation(at_ns=start, hours=hours, what="correlation", weight=weight + 1))
+                found.append(Observation(at_ns=start, hours=hours, what="correlation", weight=_ENOUGH))
     return sorted(found, key=lambda item: (item.at_ns, item.what))
 
 
@@ -278,7 +280,9 @@ def detect(
         return None, _thin(findings, "no clock fits" if total else "nothing in it tells")
     best = min(fitting, key=lambda name: (against[name], names.index(name)))
     same = [name for name in names if (offsets[name][1] == offsets[best][1]).all()]
-    rivals = [name for name in names if name not in same and against[name] < against[best] + 2]
+    rivals = [name for name in names if name not in same and against[name] < against[best] + _RULED_OUT]
+    if total < _ENOUGH:
+        return None, _thin(findings, "there is too little of it")
     if rivals:
         shown = ", ".join([*same[:2], *rivals[:3]])
         return None, _thin(findings, f"it may be any of {shown}")

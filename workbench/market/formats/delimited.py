@@ -5,7 +5,6 @@ Without help a header is understood that has one time and either open, high, low
 header or none will do.
 """
 
-import csv
 import re
 from collections.abc import Mapping
 
@@ -25,7 +24,7 @@ from workbench.market.formats.grammar import (
     Steps,
     time_steps,
 )
-from workbench.market.formats.heads import first_lines
+from workbench.market.formats.heads import first_lines, split_line
 
 __all__ = ["EXPECTED", "PARTS", "ROLES", "WIDE", "by_columns", "kind_of", "recognise", "refuse_roles"]
 
@@ -76,7 +75,7 @@ def recognise(head: bytes, name: str) -> tuple[Layout, ...]:
     if not lines:
         return ()
     separator = _separator(lines[0])
-    titles = [item.strip() for item in _split(lines[0], separator)]
+    titles = [item.strip() for item in split_line(lines[0], separator)]
     headings = [re.sub(r"[^a-z]", "", item.lower()) for item in titles]
     times = [index for index, heading in enumerate(headings) if heading in _TIMES]
     prices = [item for item in headings if item in _WIDE or item in PARTS or item in ("bid", "ask")]
@@ -106,7 +105,7 @@ def recognise(head: bytes, name: str) -> tuple[Layout, ...]:
             f"{name}: expected all of open, high, low, close for one side or for both, or bid and ask, found "
             f"{lines[0][:120]!r}"
         )
-    stamp = _split(lines[1], separator)[times[0]] if len(lines) > 1 else ""
+    stamp = split_line(lines[1], separator)[times[0]] if len(lines) > 1 else ""
     targets = {**_WIDE, **{item: item for item in PARTS}, **_TICK}
     fields = tuple(
         _time_field(stamp.strip(), name)
@@ -147,12 +146,12 @@ def by_columns(
     if not lines:
         lines = [""]
     separator = _separator(lines[0])
-    titles = [item.strip() for item in _split(lines[0], separator)]
+    titles = [item.strip() for item in split_line(lines[0], separator)]
     named = any(isinstance(item, str) for item in columns.values())
     indexes = {role: _index(column, titles, name) for role, column in columns.items()}
     header = named or not re.match(r"[\d\"]", titles[indexes["time"]])
     sample = lines[1 if header and len(lines) > 1 else 0]
-    found = _split(sample, separator)
+    found = split_line(sample, separator)
     fields = [Field.skip() for _ in titles]
     for role, index in indexes.items():
         if role in ("time", "date"):
@@ -283,7 +282,3 @@ def _stated_time(role: str, stamp: str, time_format: str | None, apart: bool, na
 
 def _separator(line: str) -> str:
     return max(",;\t|", key=line.count)
-
-
-def _split(line: str, separator: str) -> list[str]:
-    return next(csv.reader([line], delimiter=separator, skipinitialspace=True), [""])

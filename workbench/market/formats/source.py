@@ -437,7 +437,8 @@ def _refuse_disorder(open_ns: Ints, raw: RawBatch, first_row: int) -> None:
 def _timeframe(open_ns: Ints, name: str) -> Timeframe:
     if len(open_ns) < 2:
         raise BadInputError(f"{name}: one bar does not tell how long it is; give timeframe=, as in 'H1'")
-    usual = Counter(np.diff(open_ns).tolist()).most_common(1)[0][0]
+    steps = Counter(np.diff(open_ns).tolist())
+    usual = min(steps, key=lambda step: (-steps[step], step))
     fitting = [item for item in Timeframe if item.nanoseconds == usual]
     for candidate in fitting:
         if on_grid(open_ns, candidate).all():

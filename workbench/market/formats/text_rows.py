@@ -1,6 +1,5 @@
 """Reading the lines of a text layout, in batches, with an error that shows the line."""
 
-import csv
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from workbench.domain.instruments import Instrument
 from workbench.market.errors import EmptyFileError, MalformedLineError, UnknownFormatError
 from workbench.market.formats.chunks import HEAD_BYTES, ByteStream
 from workbench.market.formats.grammar import TIME, Field, Layout
+from workbench.market.formats.heads import split_line
 from workbench.market.formats.raw import BATCH_ROWS, Notes, RawBatch
 
 __all__ = ["MOST_POINTS", "head_of", "peek", "read_text"]
@@ -280,7 +280,7 @@ class _Reader:
     def _what(self, code: int, field: int, content: bytes) -> str:
         parser, separator = self._parser, self._layout.separator
         text = _text(content)
-        fields = next(csv.reader([text.replace("\0", "\\0")], delimiter=separator), [])
+        fields = split_line(text, separator)
         expected = len(self._layout.fields)
         shown = fields[field].strip() if field < len(fields) else ""
         if code == parser.LINE_END:
