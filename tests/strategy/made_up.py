@@ -32,6 +32,21 @@ class Linear:
 MODEL = Linear((0.5, -1.5), ("one", "two"))
 
 
+@ws.causal(window=4)
+def spread_out(values, scale=1.0):
+    """A function of the user's that numba compiles."""
+    return scale * (values.max() - values.min()) + values[0] / 3.0
+
+
+@ws.causal(window=3)
+def middle_of(values, others):
+    """One that it does not."""
+    return sorted([*values.tolist(), *others.tolist()], key=lambda item: item)[2]
+
+
+FUNCTIONS = {item.digest: item for item in (spread_out, middle_of)}
+
+
 def made_up_bars(count: int, *, seed: int, record: Instrument = EUR_USD, start: int = START) -> list[Bar]:
     """A small random walk, so that comparisons tie and cross often."""
     rng = random.Random(seed)
@@ -64,8 +79,14 @@ def columns(bars: list[Bar], record: Instrument = EUR_USD) -> ws.BarArrays:
 
 bar = ws.bar
 sides = st.sampled_from([bar.bid, bar.ask, bar.mid])
+longer_sides = st.sampled_from([bar.timeframe("H4").bid, bar.timeframe("H4").mid, bar.timeframe("D1").ask])
 lookbacks = st.integers(1, 12)
 leaves = st.one_of(
+    st.builds(getattr, longer_sides, st.sampled_from(["open", "high", "low", "close"])),
+    st.builds(ws.atr, longer_sides, st.integers(1, 3)),
+    st.sampled_from(
+        [bar.minute, bar.hour_in("tokyo"), bar.weekday_in("Asia/Kolkata"), bar.timeframe("D").hour]
+    ),
     st.builds(getattr, sides, st.sampled_from(["open", "high", "low", "close"])),
     st.sampled_from([bar.hour, bar.weekday, ws.price("1.1"), ws.price("1.10003"), ws.pips(2.5)]),
     st.one_of(st.integers(-5, 5), st.floats(-1e6, 1e6)).map(lambda value: ws.maximum(value, value).args[0]),
@@ -84,6 +105,19 @@ def _numbers(children: st.SearchStrategy) -> st.SearchStrategy:
         pairs.map(lambda two: ws.minimum(*two)),
         pairs.map(lambda two: ws.maximum(*two)),
         pairs.map(lambda two: ws.predict(MODEL, list(two))),
+        pairs.map(lambda two: ws.where(two[0] > two[1], two[0], -two[1])),
+        pairs.map(lambda two: ws.value_when(two[0] > two[1], two[0])),
+        pairs.map(lambda two: ws.value_when(two[0] <= two[1], two[1], 2)),
+        pairs.map(lambda two: ws.bars_since(ws.crosses_above(*two))),
+        pairs.map(lambda two: (two[0] < two[1]).rolling(5).sum()),
+        pairs.map(lambda two: middle_of(*two)),
+        children.map(lambda one: spread_out(one, scale=0.5)),
+        children.map(lambda one: ws.log(abs(one) + 1)),
+        children.map(lambda one: ws.sqrt(abs(one))),
+        children.map(ws.sign),
+        st.builds(ws.rolling_sum, children, lookbacks),
+        st.builds(ws.rolling_rank, children, st.integers(2, 12)),
+        st.builds(ws.rolling_quantile, children, lookbacks, st.sampled_from([0.0, 0.25, 0.9, 1.0])),
         children.map(lambda one: -one),
         children.map(abs),
         st.builds(lambda one, n: one.lag(n), children, lookbacks),
@@ -117,7 +151,12 @@ comparisons = st.builds(
     numbers,
 )
 conditions = st.recursive(
-    comparisons,
+    st.one_of(
+        comparisons,
+        comparisons,
+        st.sampled_from([ws.in_session("london"), ws.in_session("sydney"), bar.timeframe("H4").just_closed]),
+        numbers.map(ws.is_known),
+    ),
     lambda children: st.one_of(
         st.builds(lambda a, b: a & b, children, children),
         st.builds(lambda a, b: a | b, children, children),

@@ -153,7 +153,8 @@ PLAIN = {
 
 def plain(expr: ws.Expr) -> bool:
     known = {*PLAIN, "price", "hour", "weekday", "lag", "and", "or", "crosses_above", "crosses_below"}
-    return expr.op in known and all(plain(item) for item in expr.args)
+    own = expr.clock in (None, ("", ""))
+    return own and expr.op in known and all(plain(item) for item in expr.args)
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.strategy.made_up import MODEL, conditions, numbers, rules
+from tests.strategy.made_up import FUNCTIONS, MODEL, conditions, numbers, rules
 from workbench import strategy as ws
 from workbench.errors import BadInputError
 
@@ -189,9 +189,11 @@ NAMES = {
     name: getattr(ws, name)
     for name in (
         *("bar", "sma", "wma", "ema", "rsi", "stdev", "highest", "lowest", "atr", "true_range", "minimum"),
-        *("maximum", "crosses_above", "crosses_below", "price", "pips"),
+        *("maximum", "crosses_above", "crosses_below", "price", "pips", "in_session", "is_known", "log"),
+        *("sqrt", "sign", "where", "value_when", "bars_since", "count_true", "rolling_sum", "rolling_rank"),
+        *("rolling_quantile",),
     )
-}
+} | {item.__name__: item for item in FUNCTIONS.values()}
 
 
 def calculates_constants(expr: ws.Expr) -> bool:
@@ -231,7 +233,7 @@ def test_the_text_of_rules_reads_like_their_code():
 @given(expr=st.one_of(numbers, conditions))
 def test_an_expression_read_back_from_json_is_the_same(expr):
     text = json.dumps(ws.expression_to_json(expr), allow_nan=False)
-    again = ws.expression_from_json(json.loads(text), models={MODEL.digest: MODEL})
+    again = ws.expression_from_json(json.loads(text), models={MODEL.digest: MODEL}, functions=FUNCTIONS)
     assert again.key == expr.key
     assert again.kind == expr.kind
 
@@ -240,7 +242,7 @@ def test_an_expression_read_back_from_json_is_the_same(expr):
 @given(given_rules=rules())
 def test_rules_read_back_from_json_are_the_same(given_rules):
     value = json.loads(json.dumps(ws.rules_to_json(given_rules)))
-    again = ws.rules_from_json(value, models={MODEL.digest: MODEL})
+    again = ws.rules_from_json(value, models={MODEL.digest: MODEL}, functions=FUNCTIONS)
     assert ws.rules_to_json(again) == ws.rules_to_json(given_rules)
 
 
@@ -276,7 +278,7 @@ PRICE = {"op": "price", "side": "mid", "field": "close"}
 )
 def test_json_that_is_no_expression_is_refused(value, message):
     with pytest.raises(BadInputError, match=message):
-        ws.expression_from_json(value, models={MODEL.digest: MODEL})
+        ws.expression_from_json(value, models={MODEL.digest: MODEL}, functions=FUNCTIONS)
 
 
 @pytest.mark.parametrize(
@@ -303,7 +305,7 @@ def test_rules_nested_without_end_are_refused():
     for _ in range(500):
         value = {"op": "neg", "of": [value]}
     with pytest.raises(BadInputError, match="nested at most 200 deep"):
-        ws.expression_from_json(value, models={MODEL.digest: MODEL})
+        ws.expression_from_json(value, models={MODEL.digest: MODEL}, functions=FUNCTIONS)
 
 
 def test_an_expression_shared_by_doubling_stays_small_to_compute():
@@ -362,7 +364,7 @@ def test_a_model_in_the_rules_is_part_of_the_digest_and_is_needed_to_read_them()
     assert MODEL.digest in json.dumps(value)
     with pytest.raises(BadInputError, match="is not at hand"):
         ws.strategy_from_spec(value)
-    assert ws.spec(ws.strategy_from_spec(value, models={MODEL.digest: MODEL})) == value
+    assert ws.spec(ws.strategy_from_spec(value, models={MODEL.digest: MODEL}, functions=FUNCTIONS)) == value
 
 
 def test_price_levels_keep_their_decimals():
