@@ -30,7 +30,10 @@ from workbench.market.ticks import Ticks
 
 EUR_USD = instrument("EUR_USD")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-FAST = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SCALE = int(os.environ.get("WORKBENCH_FUZZ", "1"))  # 100 for an hour of it
+FAST = settings(
+    max_examples=40 * SCALE, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 Row = tuple[int, int, int]  # nanoseconds, bid, ask
 

@@ -206,14 +206,14 @@ def observations(survey: Survey, *, trusted: Bars | None = None) -> list[Observa
     found = list(_of_weekends(survey.openings, what="opening"))
     found += _of_weekends(survey.closings, what="closing")
     if trusted is not None and len(trusted):
-        for start, hours, r, _ in weekly_offsets(survey, trusted):
+        for middle, hours, r, _ in weekly_offsets(survey, trusted):
             if r > _LEAST_R:
-                found.append(Observation(at_ns=start, hours=hours, what="correlation", weight=_ENOUGH))
+                found.append(Observation(at_ns=middle, hours=hours, what="correlation", weight=_ENOUGH))
     return sorted(found, key=lambda item: (item.at_ns, item.what))
 
 
 def weekly_offsets(survey: Survey, trusted: Bars) -> Iterator[tuple[int, int, float, int]]:
-    """For each week: its start by the file's clock, the best offset in hours, its r, the hours compared.
+    """For each week: its middle by the file's clock, the best offset in hours, its r, the hours compared.
 
     Hourly changes of the file are held against those of `trusted` (UTC, an hour or shorter) at every
     offset from -12 to +14 hours.
@@ -248,7 +248,7 @@ def weekly_offsets(survey: Survey, trusted: Bars) -> Iterator[tuple[int, int, fl
             if r > best[1]:
                 best = (hours, r, count)
         if best[1] > -2:
-            yield week * _HOUR, best[0], best[1], best[2]
+            yield week * _HOUR + _WEEK // 2, best[0], best[1], best[2]
 
 
 def detect(
