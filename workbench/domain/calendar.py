@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from workbench.domain.broker_hours import BROKERS, hours_of
-from workbench.domain.hours import Closure, Hours, Kind, Pause
+from workbench.domain.hours import Closure, Hours, Kind, Pause, closed_ns, spans
 from workbench.domain.instants import (
     NEW_YORK,
     day_close_ns,
@@ -29,6 +29,7 @@ __all__ = [
     "Kind",
     "Pause",
     "are_open",
+    "closed_ns",
     "day_close_ns",
     "day_open_ns",
     "expected_bars",
@@ -41,6 +42,7 @@ __all__ = [
     "rollover_table",
     "rollovers",
     "session_of",
+    "spans",
     "to_datetime",
     "to_ns",
     "value_date",

@@ -78,14 +78,14 @@ def spans(
     return _spans(hours, first_year, last_year, kinds, certain)
 
 
-def closed_ns(time_ns: Ints, hours: Hours) -> Ints:
-    """How many ns since some fixed instant the hours were closed, up to each time.
+def closed_ns(time_ns: Ints, hours: Hours, *, certain: bool = True) -> Ints:
+    """How many ns since some fixed instant the hours were closed, up to each time; `certain` as in `spans`.
 
     The difference between two answers of one call is how long it was closed between the two times.
     """
     if not len(time_ns):
         return np.empty(0, dtype=np.int64)
-    closed = spans(hours, *years_of(time_ns))
+    closed = spans(hours, *years_of(time_ns), certain=certain)
     before = np.concatenate([[0], np.cumsum(closed[:, 1] - closed[:, 0])])
     index = np.searchsorted(closed[:, 0], time_ns, side="right")
     inside = np.minimum(time_ns, closed[index - 1, 1]) - closed[index - 1, 0]  # a year begins closed

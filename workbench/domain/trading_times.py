@@ -11,7 +11,7 @@ from workbench.domain.instruments import Instrument
 from workbench.domain.timeframes import Timeframe
 from workbench.errors import BadInputError
 
-__all__ = ["Flags", "are_open", "expected_bars", "is_open", "next_close", "next_open"]
+__all__ = ["Flags", "are_open", "bar_grid", "expected_bars", "is_open", "next_close", "next_open"]
 
 Flags = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
 
@@ -53,7 +53,7 @@ def expected_bars(
     hours: Hours | None = None,
 ) -> Ints:
     """Opens of the bars in `[start_ns, end_ns)` during which the instrument is open for any time at all."""
-    opens = _grid(timeframe, start_ns, end_ns)
+    opens = bar_grid(timeframe, start_ns, end_ns)
     if not len(opens):
         return opens
     borders = np.append(opens, _next_border(timeframe, int(opens[-1])))
@@ -68,7 +68,7 @@ def _around(time_ns: int, hours: Hours) -> tuple[Ints, int]:
     return closed, int(np.searchsorted(closed[:, 0], time_ns, side="right")) - 1
 
 
-def _grid(timeframe: Timeframe, start_ns: int, end_ns: int) -> Ints:
+def bar_grid(timeframe: Timeframe, start_ns: int, end_ns: int) -> Ints:
     """Opens of all bars of the timeframe in `[start_ns, end_ns)`, closed hours or not."""
     if not timeframe.is_by_session:
         step = timeframe.nanoseconds
@@ -96,4 +96,4 @@ def _begins(timeframe: Timeframe, session: date) -> bool:
 def _next_border(timeframe: Timeframe, open_ns: int) -> int:
     if not timeframe.is_by_session:
         return open_ns + timeframe.nanoseconds
-    return int(_grid(timeframe, open_ns + 1, open_ns + 40 * _DAY_NS)[0])
+    return int(bar_grid(timeframe, open_ns + 1, open_ns + 40 * _DAY_NS)[0])

@@ -1,0 +1,137 @@
+"""What the checks of one series found: for a person as text and HTML, for a machine as JSON."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from html import escape
+from typing import Any
+
+from workbench.market.check_picture import calendar_picture
+
+__all__ = ["CheckReport", "Coverage", "Finding"]
+
+_SIGNS = {"ok": "✓", "note": "·", "warning": "!", "error": "✗"}
+_COLOURS = {"ok": "#2e8b57", "note": "#7f7f7f", "warning": "#c77700", "error": "#d03a3a"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What one check found."""
+
+    name: str
+    severity: str  # "ok"; "note": for you to know; "warning": look at it; "error": do not use it
+    count: int
+    detail: str
+    examples: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coverage:
+    """How much of one FX day is there: minutes with a quote, or bars, against those in open hours."""
+
+    session: str  # ISO date
+    present: int
+    expected: int  # 0: closed all day
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckReport:
+    """The findings of every check on one series, in a fixed order."""
+
+    subject: str
+    rows: int
+    findings: tuple[Finding, ...]
+    coverage: tuple[Coverage, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing was found that forbids the use."""
+        return all(item.severity != "error" for item in self.findings)
+
+    @property
+    def verdict(self) -> str:
+        """One line: is it any good?"""
+        count = {name: sum(item.severity == name for item in self.findings) for name in _SIGNS}
+        if count["error"]:
+            return f"not fit for use: {count['error']} errors, {count['warning']} warnings"
+        if count["warning"]:
+            return f"usable, but look at {count['warning']} warnings"
+        return "nothing wrong found" if self.findings else "not checked"
+
+    def finding(self, name: str) -> Finding:
+        """The finding of the check called `name`.
+
+        Raises
+        ------
+        KeyError
+            There is no such check.
+        """
+        for item in self.findings:
+            if item.name == name:
+                return item
+        raise KeyError(name)
+
+    def to_json(self) -> dict[str, Any]:
+        """A plain value that `from_json` reads back."""
+        return {
+            "subject": self.subject,
+            "rows": self.rows,
+            "findings": [{**asdict(item), "examples": list(item.examples)} for item in self.findings],
+            "coverage": [[item.session, item.present, item.expected] for item in self.coverage],
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "CheckReport":
+        """The report that `to_json` wrote; older ones had no coverage."""
+        findings = tuple(
+            Finding(**{**item, "examples": tuple(item["examples"])}) for item in value["findings"]
+        )
+        coverage = tuple(
+            Coverage(session=session, present=present, expected=expected)
+            for session, present, expected in value.get("coverage", ())
+        )
+        return cls(subject=value["subject"], rows=value["rows"], findings=findings, coverage=coverage)
+
+    @property
+    def text(self) -> str:
+        """For a terminal: a line a check, examples below."""
+        lines = [self.subject, f"  {self.verdict}"]
+        for item in self.findings:
+            lines.append(f"  {item.severity:<8}{item.name:<18}{item.count:>10,}  {item.detail}")
+            lines += [f"{'':<38}{example}" for example in item.examples]
+        return "\n".join(lines)
+
+    def __str__(self) -> str:
+        return self.text
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr style='border-top:1px solid rgba(128,128,128,.35)'>"
+            f"<td style='color:{_COLOURS[item.severity]};text-align:left;white-space:nowrap;"
+            f"vertical-align:top'>{_SIGNS[item.severity]} {item.severity}</td>"
+            f"<td style='text-align:left;vertical-align:top;white-space:nowrap'>{escape(item.name)}</td>"
+            f"<td style='text-align:right;vertical-align:top'>{item.count:,}</td>"
+            f"<td style='text-align:left'>{escape(item.detail)}"
+            + "".join(f"<br><small><code>{escape(example)}</code></small>" for example in item.examples)
+            + "</td></tr>"
+            for item in self.findings
+        )
+        heads = "".join(
+            f"<th style='text-align:{side}'>{name}</th>"
+            for name, side in (("", "left"), ("check", "left"), ("found", "right"), ("what", "left"))
+        )
+        picture = calendar_picture([(item.session, item.present, item.expected) for item in self.coverage])
+        return (
+            f"<div><p><b>{escape(self.subject)}</b><br>{escape(self.verdict)}</p>{picture}"
+            f"<table style='border-collapse:collapse;background:transparent'><tr>{heads}</tr>{rows}</table>"
+            "</div>"
+        )
+
+    def to_html(self) -> str:
+        """A page of its own, for a browser, light or dark as it is set."""
+        return (
+            "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
+            f"<title>{escape(self.subject)}</title><style>:root{{color-scheme:light dark}}"
+            "body{font:14px system-ui,sans-serif;margin:2rem;max-width:75rem}"
+            "td,th{padding:.25rem .8rem .25rem 0}</style></head>"
+            f"<body>{self._repr_html_()}</body></html>"
+        )
