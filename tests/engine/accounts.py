@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
+from workbench.domain.accounts import AccountRules
 from workbench.domain.calendar import to_ns
 from workbench.domain.cost_book import CostBook, InstrumentCosts
 from workbench.domain.instruments import Instrument, instrument
@@ -22,7 +23,7 @@ def at(text: str) -> int:
 NOON = at("2026-03-02 12:00")  # a Monday
 
 
-def free_of_cost(**changes: int) -> InstrumentCosts:
+def free_of_cost(**changes: object) -> InstrumentCosts:
     """Costs of nothing but a margin of 2 %, with changes."""
     values = {
         "commission_ppm": 0,
@@ -38,9 +39,16 @@ class Desk:
     """A matching engine that is talked to in prices and whole currency units."""
 
     def __init__(
-        self, *names: str, balance: str = "100000", costs: InstrumentCosts | None = None, currency: str = ""
+        self,
+        *names: str | Instrument,
+        balance: str = "100000",
+        costs: InstrumentCosts | None = None,
+        currency: str = "",
+        **rules: object,
     ) -> None:
-        self.records: list[Instrument] = [instrument(name) for name in names or ("EUR_USD",)]
+        self.records: list[Instrument] = [
+            instrument(item) if isinstance(item, str) else item for item in names or ("EUR_USD",)
+        ]
         self.costs = costs or free_of_cost()
         book = CostBook(
             broker="made up",
@@ -52,6 +60,7 @@ class Desk:
             cost_book=book,
             currency=currency or self.records[0].quote,
             balance=to_micro(Decimal(balance)),
+            rules=AccountRules(**rules),
         )
         self.time_ns = NOON
         self._placed = 0
@@ -73,6 +82,22 @@ class Desk:
             )
         )
         return name
+
+    def place(self, units: int, *, k: int = 0, **fields: object) -> ClientOrderId:
+        """Submit any order; fields are those of `Order`, prices in points."""
+        self._placed += 1
+        name = ClientOrderId(f"order-{self._placed}")
+        self.engine.submit(Order(client_order_id=name, instrument=self.records[k].id, units=units, **fields))
+        return name
+
+    def points(self, bid: int, ask: int | None = None, *, k: int = 0, **fields: object) -> list[Fill]:
+        """The next quote, a minute later, in points."""
+        self.time_ns += MINUTE
+        ask = bid if ask is None else ask
+        record = self.records[k]
+        return self.engine.on_quote(
+            Quote(instrument=record.id, time_ns=self.time_ns, bid=bid, ask=ask, **fields)
+        )
 
     def quote(
         self, bid: str, ask: str | None = None, *, k: int = 0, time_ns: int | None = None

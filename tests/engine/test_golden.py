@@ -1,12 +1,17 @@
 """Published amounts, reproduced by the engine."""
 
+from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 
 import pytest
 
 from tests.engine.accounts import NOON, Desk, at, free_of_cost
+from workbench.domain.cost_book import CostBook
+from workbench.domain.instruments import instrument
 from workbench.domain.money import to_decimal
 from workbench.domain.orders import FillReason
+from workbench.engine import account_books, core
 
 
 @pytest.mark.parametrize(
@@ -154,3 +159,160 @@ def test_time_is_that_of_the_last_event():
     desk = Desk()
     desk.quote("1.10000", time_ns=NOON)
     assert desk.engine.time_ns == NOON
+
+
+def test_gains_and_losses_are_converted_at_the_rates_of_oandas_account():
+    # real account: EUR/USD 1.12157/1.12170 and EUR/JPY 115.329/115.346 (oandapyV20 responses)
+    for name, bid, ask, gain, loss in (
+        ("EUR_USD", "1.12157", "1.12170", "0.89150397", "0.89160730"),
+        ("EUR_JPY", "115.329", "115.346", "0.00866957", "0.00867085"),
+    ):
+        for sign, factor in ((1, gain), (-1, loss)):
+            record = instrument(name)
+            account, trades = core.new_account(0), core.new_rows(core.TRADE_SIZE)
+            book = CostBook(broker="x", valid_from=date(2026, 1, 1), costs={record.id: free_of_cost()})
+            books = account_books([record], cost_book=book, currency="EUR", account=account)
+            books[0, [core.B_BID, core.B_ASK]] = record.to_points(bid), record.to_points(ask)
+            found = core.in_account_currency(account, books, 0, sign * 10**17)
+            assert round(Decimal(found) / 10**17, 8) == sign * Decimal(factor)
+            assert core.core_equity(account, books, trades) == 0
+
+
+def test_a_closed_trade_of_an_account_in_euro_is_oandas():
+    # long 100 EUR/USD at 1.09448, closed at 1.09289: -0.1455 EUR (oandapyV20 responses)
+    desk = Desk(currency="EUR")
+    desk.order(100)
+    desk.quote("1.09448")
+    desk.order(-100)
+    (fill,) = desk.quote("1.09289")
+    assert round(to_decimal(fill.realized), 4) == Decimal("-0.1455")
+
+
+def test_a_profit_in_francs_is_converted_as_published():
+    # upforex.com: sell 3 lots USD/CHF 0.8982 -> 0.8924: 1,740 CHF = 1,949.80 USD
+    desk = Desk("USD_CHF", currency="USD")
+    desk.order(-300_000)
+    desk.quote("0.89820")
+    desk.order(300_000)
+    (fill,) = desk.quote("0.89240")
+    assert round(to_decimal(fill.realized), 2) == Decimal("1949.80")
+
+
+def test_a_pip_in_other_currencies_is_worth_what_brokers_publish():
+    # FxPro: 1 lot EUR/USD at 1.35554 in EUR: 7.37713; Forexmart: in GBP at USD/GBP 0.6548: 6.548
+    desk = Desk(currency="EUR")
+    desk.order(100_000)
+    desk.quote("1.35544")
+    desk.order(-100_000)
+    (fill,) = desk.quote("1.35554")
+    assert round(to_decimal(fill.realized), 5) == Decimal("7.37713")
+    usd_gbp = replace(instrument("EUR_GBP"), id="USD_GBP", base="USD")
+    desk = Desk("EUR_USD", usd_gbp, currency="GBP")
+    desk.quote("0.65480", k=1)
+    desk.order(100_000)
+    desk.quote("1.35544")
+    desk.order(-100_000)
+    (fill,) = desk.quote("1.35554")
+    assert to_decimal(fill.realized) == Decimal("6.548")
+
+
+@pytest.mark.parametrize(
+    ("balance", "entry", "bid", "ask", "nav", "mid_nav", "part", "available"),
+    [  # two real account snapshots (oandapyV20 responses); percent are parts here
+        ("48695.6580", "9914.9", "9949.0", "9950.6", "49377.6580", "49393.6580", 0.10072, "39427.8580"),
+        ("35454.4740", "10581.5", "10581.5", "10581.5", "35454.4740", "35454.4740", 0.14923, "24872.9740"),
+    ],
+)
+def test_close_out_figures_are_those_of_oandas_accounts(
+    balance, entry, bid, ask, nav, mid_nav, part, available
+):
+    index = replace(instrument("EUR_USD"), id="XAU_EUR", base="XAU", quote="EUR", digits=1, pip_exponent=0)
+    desk = Desk(index, balance=balance, costs=free_of_cost(margin_rate_ppm=50_000))
+    desk.order(20)
+    desk.quote(entry)
+    desk.quote(bid, ask)
+    account = desk.engine.account()
+    assert to_decimal(account.equity) == Decimal(nav)
+    assert to_decimal(account.mid_equity) == Decimal(mid_nav)
+    assert round(account.close_out_part, 5) == part
+    # OANDA's own `marginAvailable` takes the margin at 9,948.9: here it is taken at mid
+    assert to_decimal(account.margin_available) == Decimal(available)
+
+
+def test_margin_is_what_forexmart_publishes_in_pounds():
+    # 100,000 EUR/USD at 200:1 in GBP with EUR/GBP 0.7369: 368.45 GBP
+    desk = Desk(*("EUR_USD", "EUR_GBP", "GBP_USD"), currency="GBP", costs=free_of_cost(margin_rate_ppm=5_000))
+    desk.quote("0.73690", k=1)
+    desk.quote("1.50000", k=2)
+    desk.order(100_000)
+    desk.quote("1.10535")
+    assert to_decimal(desk.engine.account().margin_used) == Decimal("368.45")
+
+
+def test_a_margin_of_2_percent_is_a_leverage_of_50():
+    desk = Desk(balance="2000", costs=free_of_cost(margin_rate_ppm=20_000))
+    desk.order(100_000)
+    assert [item.units for item in desk.quote("1.00000")] == [100_000]
+
+
+def test_a_large_order_takes_the_buckets_in_order():
+    # asks 1M at 115.346, 2M at 115.347, 5M at 115.348: 4M cost 115.347 on average
+    desk = Desk("EUR_JPY", balance="100000000")
+    desk.order(4_000_000)
+    asks = ((115_346, 1_000_000), (115_347, 2_000_000), (115_348, 5_000_000))
+    fills = desk.points(115_329, 115_346, asks=asks)
+    assert [(item.units, item.price) for item in fills] == [
+        (1_000_000, 115_346),
+        (2_000_000, 115_347),
+        (1_000_000, 115_348),
+    ]
+    assert desk.engine.account().positions[0].average_price == 115_347
+
+
+@pytest.mark.parametrize(("units", "swap"), [(-100_000, "2.17"), (100_000, "-5.45")])
+def test_swap_in_points_is_what_brokers_publish(units, swap):
+    # helpcenter.ultimarkets.com: 1 lot EUR/USD, short 2.17 points, long -5.45 a night, in USD
+    desk = Desk(
+        costs=free_of_cost(
+            financing_mode="POINTS", financing_long_ppm=-5_450_000, financing_short_ppm=2_170_000
+        )
+    )
+    desk.order(units)
+    desk.quote("1.10000")
+    desk.quote("1.10000", time_ns=at("2026-03-03 03:00"))
+    assert to_decimal(desk.engine.account().financing) == Decimal(swap)
+
+
+def test_swap_in_points_is_converted_as_published():
+    # buzzfx.com: 5 lots EUR/USD, EUR account, 0.15 points at 1.0895: 0.6884
+    desk = Desk(currency="EUR", costs=free_of_cost(financing_mode="POINTS", financing_long_ppm=150_000))
+    desk.order(500_000)
+    desk.quote("1.08950")
+    desk.quote("1.08950", time_ns=at("2026-03-03 03:00"))
+    assert round(to_decimal(desk.engine.account().financing), 4) == Decimal("0.6884")
+
+
+@pytest.mark.parametrize(("units", "paid"), [(100_000, 2), (500_000, 10)])
+def test_commission_is_interactive_brokers_with_its_minimum(units, paid):
+    # interactivebrokers.com.au: 0.20 basis points, at least 2 USD an order
+    desk = Desk(costs=free_of_cost(commission_ppm=20, commission_minimum=2_000_000))
+    desk.order(units)
+    (fill,) = desk.quote("1.00000")
+    assert to_decimal(fill.commission) == paid
+
+
+@pytest.mark.parametrize(
+    ("name", "day", "days"),
+    [
+        ("USD_CAD", "2026-03-04", 1),  # settles after one day: the weekend is charged on Thursday
+        ("USD_CAD", "2026-03-05", 3),
+        ("EUR_USD", "2025-05-21", 4),  # Wednesday before Memorial Day
+    ],
+)
+def test_financing_knows_settlement_and_holidays(name, day, days):
+    desk = Desk(name, costs=free_of_cost(financing_long_ppm=-36_500))
+    desk.time_ns = at(f"{day} 12:00")
+    desk.order(100_000)
+    desk.quote("1.00000")
+    desk.quote("1.00000", time_ns=at(f"{day} 23:00"))
+    assert to_decimal(desk.engine.account().financing) == -10 * days

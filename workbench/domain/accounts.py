@@ -93,6 +93,19 @@ class AccountSnapshot:
     positions: tuple[Position, ...]
     trades: tuple[Trade, ...] = ()  # the oldest first; none where positions are netted
     margin_calls: int = 0  # how often the equity at mid fell to the margin or below
+    mid_equity: int = 0  # with prices at mid, which margin calls and close-outs look at
+
+    @property
+    def margin_available(self) -> int:
+        """What is left for new positions."""
+        return max(0, self.equity - self.margin_used)
+
+    @property
+    def close_out_part(self) -> float:
+        """Half the margin as a part of the equity at mid: brokers that close out at one half do so at 1."""
+        return (
+            0.5 * self.margin_used / self.mid_equity if self.mid_equity > 0 else float(self.margin_used > 0)
+        )
 
     def units(self, instrument: InstrumentId) -> int:
         """Signed units held of `instrument`."""

@@ -89,7 +89,7 @@ class MatchingEngine:
         # no fill stays in it between two events, so its room depends on what waits and is held alone
         self._fills = core.new_rows(core.FILL_SIZE, capacity=64 + 4 * len(self._instruments))
         self._canceled = core.new_rows(core.CANCELED_SIZE)
-        self._summary = np.zeros(3, np.int64)
+        self._summary = np.zeros(4, np.int64)
         self._time_ns = _NO_TIME
         self._roll_ns, self._roll_days = (
             np.empty(0, np.int64),
@@ -283,7 +283,7 @@ class MatchingEngine:
         core.core_summary(self._account, self._books, self._trades, self._summary)
         self._check()
         account = self._account.tolist()
-        equity, margin_used, held = self._summary.tolist()
+        equity, margin_used, held, mid_doubled = self._summary.tolist()
         positions: tuple[Position, ...] = ()
         if held:
             rows = enumerate(self._books.tolist())
@@ -300,6 +300,7 @@ class MatchingEngine:
             positions=positions,
             trades=tuple(self._trade(row) for row in self._trades[: account[core.A_TRADES]].tolist()),
             margin_calls=account[core.A_CALLS],
+            mid_equity=int(core.divide_half_even(mid_doubled, 2)),
         )
 
     def financing(self) -> dict[InstrumentId, int]:

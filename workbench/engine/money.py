@@ -255,7 +255,7 @@ def core_margin_used(account: Ints, books: Ints) -> Int:
 
 @borrowing
 def core_summary(account: Ints, books: Ints, trades: Ints, summary: Ints) -> None:
-    """Write equity, margin used and the number of instruments held to `summary`."""
+    """Write equity, margin used, the number of instruments held and twice the equity at mid to `summary`."""
     stays_apart()
     held = 0
     for k in range(books.shape[0]):
@@ -264,6 +264,7 @@ def core_summary(account: Ints, books: Ints, trades: Ints, summary: Ints) -> Non
     summary[0] = core_equity(account, books, trades)
     summary[1] = core_margin_used(account, books) if held > 0 else 0
     summary[2] = held
+    summary[3] = doubled_mid_equity(account, books, trades)
 
 
 @borrowing
@@ -278,10 +279,10 @@ def charge_commission(account: Ints, books: Ints, k: int, units: int, price: int
         commission = converted(account, books, k, value, ppm, PPM, AS_LOSS)
     if lot != 0:
         commission += divide_half_even(units * lot, books[k, B_LOT_UNITS])
-    if books[k, B_COMMISSION_MINIMUM] != 0:
-        account[A_ORDER_DUE] += commission
-        commission = max(account[A_ORDER_DUE], books[k, B_COMMISSION_MINIMUM]) - account[A_ORDER_PAID]
-        account[A_ORDER_PAID] += commission
+    due, paid = account[A_ORDER_DUE] + commission, account[A_ORDER_PAID]
+    commission = max(0, max(due, books[k, B_COMMISSION_MINIMUM]) - paid)
+    account[A_ORDER_DUE] = due
+    account[A_ORDER_PAID] = paid + commission
     account[A_COMMISSION] += commission
     return commission
 

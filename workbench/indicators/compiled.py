@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any, TypeVar, cast
 
 from numba import njit, types
+from numba.core.caching import IndexDataCacheFile
 from numba.core.dispatcher import Dispatcher
 from numba.extending import intrinsic
 
@@ -87,10 +88,39 @@ def _enable_cache(dispatcher: Any, function: Callable[..., Any]) -> None:
         dispatcher.enable_caching()
     except RuntimeError:  # no folder can be written, or no source file: compiled anew by every process
         return
-    stamps = tuple(sorted({_stamp(item) for item in _called(function)} | set(_constants(function))))
-    if stamps:
-        cache_file = dispatcher._cache._cache_file
-        cache_file._source_stamp = (cache_file._source_stamp, stamps)
+    dispatcher._cache._cache_file = _StampedFile(dispatcher._cache._cache_file, function)
+
+
+class _StampedFile(IndexDataCacheFile):
+    """The index of a function's compiled versions, void once anything that was compiled in has changed."""
+
+    def __init__(self, plain: Any, function: Callable[..., Any]) -> None:
+        found = dict(vars(plain))
+        self.own_stamp = found.pop("_source_stamp")
+        vars(self).update(found)
+        self._function = function
+        self._stamps: tuple[Any, ...] | None = None
+
+    @property
+    def _source_stamp(self) -> tuple[Any, ...]:
+        # asked at the first call, when the names of all modules are known, not when the function is defined
+        if self._stamps is None:
+            self._stamps = (self.own_stamp, tuple(sorted(_all_stamps(self._function))))
+        return self._stamps
+
+
+def _all_stamps(function: Callable[..., Any]) -> set[str]:
+    """The stamps and constants of a function and of all compiled ones that it calls, directly or not."""
+    stamps, seen, ahead = set(_constants(function)), {function}, list(_called(function))
+    while ahead:
+        dispatcher = ahead.pop()
+        called = dispatcher.py_func
+        if called not in seen:
+            seen.add(called)
+            stamps.add(_stamp(dispatcher))
+            stamps.update(_constants(called))
+            ahead += _called(called)
+    return stamps
 
 
 def _constants(function: Callable[..., Any]) -> Iterator[str]:
@@ -98,7 +128,7 @@ def _constants(function: Callable[..., Any]) -> Iterator[str]:
     for name in sorted(set(function.__code__.co_names)):
         value = function.__globals__.get(name)
         if isinstance(value, int | float | str | tuple):
-            yield f"{name}={value!r}"
+            yield f"{function.__module__}.{name}={value!r}"
 
 
 def _called(function: Callable[..., Any]) -> Iterator[Any]:
@@ -117,4 +147,5 @@ def _stamp(dispatcher: Any) -> str:
     cache_file = getattr(dispatcher._cache, "_cache_file", None)
     if cache_file is None:  # not cached: identified by its source
         return str(dispatcher.py_func.__code__.co_code.hex())
-    return f"{dispatcher.py_func.__module__}:{cache_file._source_stamp}"
+    own = getattr(cache_file, "own_stamp", None) or cache_file._source_stamp
+    return f"{dispatcher.py_func.__module__}:{own}"
