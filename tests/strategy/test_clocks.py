@@ -35,7 +35,7 @@ bar = ws.bar
 GBP_USD, USD_JPY, AUD_USD = (instrument(name) for name in ("GBP_USD", "USD_JPY", "AUD_USD"))
 TRADED = (EUR_USD, USD_JPY, AUD_USD)
 pound = bar.of("GBP_USD")
-relaxed = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+relaxed = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def with_gaps(count: int, *, seed: int, record, start: int = START) -> list[Bar]:

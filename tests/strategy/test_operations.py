@@ -206,7 +206,7 @@ def test_a_function_that_fails_says_so():
     def beyond(values):
         return values[5]
 
-    with pytest.raises(BadInputError, match="beyond: IndexError: .*; it must give a number"):
+    with pytest.raises(BadInputError, match=r"beyond: IndexError: .*; it must give a number"):
         of(beyond(close))
 
 
@@ -216,7 +216,7 @@ def test_a_function_is_named_in_json_and_has_to_be_given_to_read_it():
     assert (value["function"], value["window"], value["settings"]) == ("spread_out", 4, {"scale": 3.0})
     again = ws.expression_from_json(value, functions={spread_out.digest: spread_out})
     assert again.key == expr.key
-    with pytest.raises(BadInputError, match="the function 'spread_out' .* is not at hand"):
+    with pytest.raises(BadInputError, match=r"the function 'spread_out' .* is not at hand"):
         ws.expression_from_json(value)
     with pytest.raises(BadInputError, match="is not the function 'spread_out' that was stored"):
         ws.expression_from_json(value, functions={spread_out.digest: middle_of})

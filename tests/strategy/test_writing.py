@@ -369,3 +369,87 @@ def test_a_model_in_the_rules_is_part_of_the_digest_and_is_needed_to_read_them()
 
 def test_price_levels_keep_their_decimals():
     assert ws.price(1.1).key == ws.price("1.1").key == ws.price(Decimal("1.1")).key
+
+
+class Bands(ws.Strategy):
+    def rules(self, bar: ws.BarExpr) -> ws.Rules:
+        close = bar.bid.close
+        return ws.Rules(
+            enter_long=(close < ws.lowest(bar.bid.low, 20).lag(1)) & (bar.hour >= 8),
+            exit_long=ws.rsi(close, 14) > 70,
+            stop=ws.pips(20),
+            target=ws.pips(40),
+            size=ws.Units(1000),
+        )
+
+
+def test_rules_of_the_first_format_keep_their_digest():
+    """Digests that an earlier version of the workbench wrote; releases name them."""
+    assert ws.spec(SmaCross())["format"] == 1
+    assert ws.spec(SmaCross())["digest"] == "ba0774df87c2a23a1427ca0d986fedf8eab33d5e241ae91363d4d1ede58841a2"
+    assert ws.spec(Bands())["digest"] == "4d0b0822c01a180ba71ef05e4aeaced3d6b1c12eee18177f9aa3759621d94538"
+
+
+def test_rules_that_say_more_are_of_the_second_format_and_come_back():
+    class Late(Bands):
+        def rules(self, bar: ws.BarExpr) -> ws.Rules:
+            return ws.Rules(
+                enter_long=bar.timeframe("D1").mid.close > bar.mid.close, max_bars=5, size=ws.Lots("0.1")
+            )
+
+    value = ws.spec(Late())
+    again = ws.strategy_from_spec(json.loads(json.dumps(value)))
+    assert (value["format"], ws.spec(again)) == (2, value)
+    with pytest.raises(BadInputError, match="of format 1 or 2 with rules"):
+        ws.strategy_from_spec({**value, "format": 3})
+
+
+# --- grids ----------------------------------------------------------------------------------------------
+
+
+class Tuned(ws.Strategy):
+    fast = ws.Param(10, low=2, high=20, step=4)
+    slow = ws.Param(50, low=10, high=400)
+    width = ws.Param(0.3, low=0.1, high=0.5, step=0.1)
+    share = ws.Param(0.5, low=0.0, high=1.0)
+    both = ws.Param(True)
+    side = ws.Param("mid", choices=("bid", "ask", "mid"))
+    free = ws.Param(1.0)
+
+
+def test_a_grid_is_what_a_sweep_tries():
+    grid = {name: item.grid for name, item in Tuned.parameters.items()}
+    assert grid["fast"]() == [2, 6, 10, 14, 18]
+    assert grid["fast"](3) == [2, 10, 18]
+    assert grid["width"]() == [0.1, 0.2, 0.3, 0.4, 0.5]
+    assert grid["slow"](5) == [10, 108, 205, 302, 400]
+    assert grid["share"](5) == [0.0, 0.25, 0.5, 0.75, 1.0]
+    assert (grid["both"](), grid["side"]()) == ([False, True], ["bid", "ask", "mid"])
+    assert all(Tuned(**{name: value}) for name in ("fast", "slow", "width") for value in grid[name](4))
+
+
+@pytest.mark.parametrize(
+    ("act", "message"),
+    [
+        (lambda: Tuned(fast=11), r"fast: expected a whole number from 2 to 20 in steps of 4, found 11"),
+        (
+            lambda: Tuned(width=0.25),
+            r"width: expected a number from 0\.1 to 0\.5 in steps of 0\.1, found 0\.25",
+        ),
+        (
+            lambda: Tuned.parameters["share"].grid(),
+            r"share\.grid: expected a step= to be declared, or a count",
+        ),
+        (lambda: Tuned.parameters["free"].grid(3), r"free\.grid: expected low= and high= or choices="),
+        (lambda: Tuned.parameters["fast"].grid(1), r"fast\.grid: expected a count of 2 or more"),
+        (lambda: ws.Param(1, step=0), "a step above 0"),
+        (lambda: ws.Param(1, low=0.5), "bounds that are a whole number"),
+        (lambda: ws.Param(True, choices=(True,)), "no other choices"),
+        (lambda: ws.Param("a", choices=()), "one or more choices"),
+        (lambda: ws.Param("a", choices=("a", "a")), "different choices"),
+        (lambda: ws.Param(1, low=0, high=10**9).grid(), "at most 100,000 values"),
+    ],
+)
+def test_a_value_off_the_grid_and_a_grid_without_end_are_refused(act, message):
+    with pytest.raises(BadInputError, match=message):
+        act()
