@@ -1,4 +1,6 @@
-"""The market that PERFORMANCE figures are measured on: a fixed random walk of M1 bars."""
+"""The market that PERFORMANCE figures are measured on: a fixed random walk of M1 bars or of ticks."""
+
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -6,10 +8,12 @@ from workbench.domain.calendar import is_open
 from workbench.domain.instruments import instrument
 from workbench.domain.timeframes import NS_PER_MINUTE, Timeframe
 from workbench.market import Bars, make_bars
+from workbench.market.ticks import Ticks
 
 YEAR_BARS = 371_000
 _START_NS = 1_483_308_000_000_000_000  # Sunday 2017-01-01 22:00 UTC, 17:00 New York
 _HALF_SPREAD_POINTS = 3
+_MS = 1_000_000
 
 
 def synthetic_m1(count: int = YEAR_BARS, *, seed: int = 7) -> Bars:
@@ -36,3 +40,36 @@ def synthetic_m1(count: int = YEAR_BARS, *, seed: int = 7) -> Bars:
             **{f"ask_{part}": column + _HALF_SPREAD_POINTS for part, column in mid.items()},
         },
     )
+
+
+def synthetic_ticks(
+    count: int, *, seed: int = 7, per_day: int = 39_000, name: str = "EUR_USD"
+) -> Iterator[Ticks]:
+    """Bid and ask quotes of the same kind of walk, stamped in milliseconds, a million at a time."""
+    rng = np.random.default_rng(seed)
+    record = instrument(name)
+    second = 1_000 * _MS
+    weeks_from = _START_NS
+    mean_gap = 86_400_000 / per_day
+    time_ns, level, made = weeks_from, np.log(1.1), 0
+    while made < count:
+        rows = min(1_000_000, count - made)
+        times = time_ns + np.cumsum(np.maximum(1, rng.exponential(mean_gap, rows)).astype(np.int64)) * _MS
+        open_days = 5 * 86_400 * second
+        elapsed = times - weeks_from
+        # the clock runs in open hours only: five days a week
+        times = weeks_from + elapsed // open_days * 7 * 86_400 * second + elapsed % open_days
+        hour = times // (3_600 * second) % 24
+        steps = rng.standard_normal(rows) * 1.2e-5 * (1.0 + 0.5 * np.sin(2 * np.pi * hour / 24))
+        path = level + np.cumsum(steps)
+        bid = np.rint(1e5 * np.exp(path)).astype(np.int64)
+        none = np.zeros(rows, dtype=np.int64)
+        yield Ticks(
+            instrument=record,
+            time_ns=times,
+            bid=bid,
+            ask=bid + 6 + rng.integers(0, 4, rows),
+            bid_size=none,
+            ask_size=none,
+        )
+        time_ns, level, made = weeks_from + int(elapsed[-1]), float(path[-1]), made + rows

@@ -1,6 +1,6 @@
 """Bars of any length from quotes or shorter bars, as they come: the same in history, replay and live."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -136,23 +136,48 @@ class BarBuilder:
         builder._state[:] = value["open"]
         return builder
 
+    def gather(self, pieces: Iterable[tuple[Ints, Ints, Ints, int]], *, most: int) -> Bars:
+        """All bars of quotes that come as times, bid, ask and the unit of the times, the open one too.
+
+        There may be `most` bars; nothing is copied.
+        """
+        out = np.empty((self._core.FIELDS, most + 1), dtype=np.int64)
+        found = 0
+        for times, bid, ask, unit_ns in pieces:
+            if len(times):
+                found = self._fold_into(out, found, times, unit_ns, _NONE, [bid] * 4 + [ask] * 4)
+        if self._state[self._core.COUNT]:
+            out[:, found] = self._state[: self._core.FIELDS]
+            self._state[self._core.COUNT] = 0
+            found += 1
+        return self._bars(out[:, :found])
+
+    def most_bars(self, first_ns: int, last_ns: int, rows: int) -> int:
+        """How many bars `rows` quotes between two instants can make at most."""
+        if self._step:
+            return int(min(max(0, last_ns - first_ns) // self._step + 3, rows + 1))
+        return min((last_ns - first_ns) // _DAY_NS + 4, rows + 1)
+
     def _fold(self, times: Ints, unit_ns: int, closes: Ints, prices: list[Ints]) -> Bars:
         if not len(times):
             return self._bars(self._one[:, :0])
-        first, last = int(times[0]) * unit_ns, int(times[-1]) * unit_ns
-        if self._step:
-            most = max(0, last - first) // self._step + 3
-        else:
-            self._look_up(first, last)
-            most = len(self._edges) + 2
-        out = np.empty((self._core.FIELDS, min(most, len(times) + 1)), dtype=np.int64)
-        state = self._state.copy()
-        columns = [_sealed(item) for item in (closes, *prices)]
-        found = self._core.fold(state, _sealed(times), unit_ns, *columns, self._step, self._edges, out)
-        if found < 0:
-            self._refuse(int(times[-1 - found]) * unit_ns)
-        self._state = state
+        most = self.most_bars(int(times[0]) * unit_ns, int(times[-1]) * unit_ns, len(times))
+        out = np.empty((self._core.FIELDS, most), dtype=np.int64)
+        found = self._fold_into(out, 0, times, unit_ns, closes, prices)
         return self._bars(out[:, :found] if 2 * found > out.shape[1] else out[:, :found].copy())
+
+    def _fold_into(
+        self, out: Ints, found: int, times: Ints, unit_ns: int, closes: Ints, prices: list[Ints]
+    ) -> int:
+        if not self._step:
+            self._look_up(int(times[0]) * unit_ns, int(times[-1]) * unit_ns)
+        columns = [_sealed(item) for item in (closes, *prices)]
+        done = self._core.fold(
+            self._state, _sealed(times), unit_ns, *columns, self._step, self._edges, out, found
+        )
+        if done < 0:
+            self._refuse(int(times[-1 - done]) * unit_ns)
+        return int(done)
 
     def _look_up(self, first_ns: int, last_ns: int) -> None:
         """Have the borders of the bars from the one that contains `first_ns` to past `last_ns`."""

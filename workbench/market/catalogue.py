@@ -6,7 +6,7 @@ A dataset counts from the moment its row is there, so an import that is cut off 
 import time
 from dataclasses import asdict
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 
@@ -17,6 +17,8 @@ from workbench.market.errors import MissingDataError
 from workbench.store.schema import datasets as table
 
 __all__ = ["Catalogue", "NewerVersionError"]
+
+_Wanted: TypeAlias = "str | sa.BindParameter[str] | None"
 
 _HEX_SHOWN = 12
 _SHORTEST = 8
@@ -72,7 +74,7 @@ class Catalogue:
     def newest(self, instrument: str, timeframe: str) -> Dataset | None:
         """The newest dataset of one instrument and timeframe."""
         with self._engine.connect() as connection:
-            name = connection.scalar(_newest_first(instrument, timeframe, None).limit(1))
+            name = connection.scalar(_NEWEST, {"instrument": instrument, "timeframe": timeframe})
         return None if name is None else self._known(name)
 
     def add(self, dataset: Dataset, *, newest: str | None = None) -> tuple[Dataset, bool]:
@@ -133,7 +135,7 @@ class Catalogue:
         return _dataset(dict(row._mapping))
 
 
-def _newest_first(instrument: str | None, timeframe: str | None, kind: str | None) -> "sa.Select[tuple[str]]":
+def _newest_first(instrument: _Wanted, timeframe: _Wanted, kind: _Wanted) -> "sa.Select[tuple[str]]":
     query = sa.select(table.c.fingerprint).order_by(table.c.created_ns.desc(), table.c.fingerprint)
     for column, value in (
         (table.c.instrument, instrument),
@@ -154,3 +156,8 @@ def _dataset(values: dict[str, Any]) -> Dataset:
             "report": CheckReport.from_json(values["report"]),
         }
     )
+
+
+_NEWEST = _newest_first(  # made once: to make it takes longer than to ask it
+    sa.bindparam("instrument"), sa.bindparam("timeframe"), None
+).limit(1)

@@ -39,32 +39,39 @@ def fold(
     step: int,
     edges: Ints,
     out: Ints,
+    found: int,
 ) -> int:
-    """Fold n rows into `state`; closed bars go to the columns of `out`; their number, or where time ran back.
+    """Fold n rows into `state`; closed bars go to the columns of `out` from `found` on; up to where.
 
     Times are in `unit` nanoseconds. Bars are `step` ns long from 1970 on, or lie between two `edges` when
     step is 0. `closes` (empty for quotes) lets a bar end as soon as the shorter bar that ends with it is in.
-    The result is -1 - row for a time before the one before it.
+    Where a time lies before the one before it nothing is done, and the result is -1 - row.
     """
-    found = 0
-    edge = 0
+    rows = len(times)
     last = state[LAST]
+    if rows and times[0] * unit < last:
+        return -1
+    ordered = True
+    for row in range(1, rows):  # without a way out, so that the compiler does many rows at once
+        ordered &= times[row] >= times[row - 1]
+    if not ordered:
+        for row in range(1, rows):
+            if times[row] < times[row - 1]:
+                return -1 - row
+    edge = 0
     opened, closed, count = state[OPEN], state[CLOSE], state[COUNT]
     b_open, b_high, b_low, b_close = state[2], state[3], state[4], state[5]
     a_open, a_high, a_low, a_close = state[6], state[7], state[8], state[9]
-    backwards = -1
-    for row in range(len(times)):
+    row = 0
+    while row < rows:
         time = times[row] * unit
-        if time < last:
-            backwards = row
-            break
-        last = time
-        if count == 0 or time >= closed:
-            if count:
-                out[0, found], out[1, found] = opened, closed
-                out[2, found], out[3, found], out[4, found], out[5, found] = b_open, b_high, b_low, b_close
-                out[6, found], out[7, found], out[8, found], out[9, found] = a_open, a_high, a_low, a_close
-                found += 1
+        if count and time >= closed:
+            out[0, found], out[1, found] = opened, closed
+            out[2, found], out[3, found], out[4, found], out[5, found] = b_open, b_high, b_low, b_close
+            out[6, found], out[7, found], out[8, found], out[9, found] = a_open, a_high, a_low, a_close
+            found += 1
+            count = 0
+        if not count:
             if step:
                 opened = time // step * step
                 closed = opened + step
@@ -72,24 +79,31 @@ def fold(
                 while edges[edge + 1] <= time:
                     edge += 1
                 opened, closed = edges[edge], edges[edge + 1]
-            count = 0
             b_open, b_high, b_low = bid_open[row], bid_high[row], bid_low[row]
             a_open, a_high, a_low = ask_open[row], ask_high[row], ask_low[row]
-        else:
-            b_high, b_low = max(b_high, bid_high[row]), min(b_low, bid_low[row])
-            a_high, a_low = max(a_high, ask_high[row]), min(a_low, ask_low[row])
-        b_close, a_close = bid_close[row], ask_close[row]
-        count += 1
-        if len(closes) and closes[row] >= closed:
+        end = row + 1
+        border = -(-closed // unit)
+        while end < rows and times[end] < border:
+            end += 1
+        for index in range(row, end):
+            b_high, b_low = max(b_high, bid_high[index]), min(b_low, bid_low[index])
+        for index in range(row, end):
+            a_high, a_low = max(a_high, ask_high[index]), min(a_low, ask_low[index])
+        b_close, a_close = bid_close[end - 1], ask_close[end - 1]
+        count += end - row
+        row = end
+        if len(closes) and closes[end - 1] >= closed:
             out[0, found], out[1, found] = opened, closed
             out[2, found], out[3, found], out[4, found], out[5, found] = b_open, b_high, b_low, b_close
             out[6, found], out[7, found], out[8, found], out[9, found] = a_open, a_high, a_low, a_close
             found += 1
             count = 0
+    if rows:
+        last = times[rows - 1] * unit
     state[OPEN], state[CLOSE], state[COUNT], state[LAST] = opened, closed, count, last
     state[2], state[3], state[4], state[5] = b_open, b_high, b_low, b_close
     state[6], state[7], state[8], state[9] = a_open, a_high, a_low, a_close
-    return found if backwards < 0 else -1 - backwards
+    return found
 
 
 @compiled
@@ -105,4 +119,6 @@ def fold_quote(state: Ints, time: int, bid: int, ask: int, step: int, edges: Int
         return 0
     times = np.array([time])
     bids, asks = np.array([bid]), np.array([ask])
-    return fold(state, times, 1, times[:0], bids, bids, bids, bids, asks, asks, asks, asks, step, edges, out)
+    return fold(
+        state, times, 1, times[:0], bids, bids, bids, bids, asks, asks, asks, asks, step, edges, out, 0
+    )

@@ -163,15 +163,18 @@ def read_bars(
         pieces = pieces or [_noas_bars(version, timeframe)]
     else:
         builder = BarBuilder(version.instrument, timeframe, sides=version.sides)
-        pieces = []
 
         def read(part: Part) -> PartColumns:
             return read_part(folder, part, ("bid", "ask"), start_ns=start_ns, end_ns=end_ns)
 
-        for found in _ahead(read, fetched(folder, _touching(version.ticks, start_ns, end_ns))):
-            times, bid, ask = (found.columns[name] for name in TICK_COLUMNS[:3])
-            pieces.append(builder.add_columns(times, bid, ask, unit_ns=found.unit_ns))
-        pieces.append(builder.finish())
+        parts = fetched(folder, _touching(version.ticks, start_ns, end_ns))
+        most = sum(builder.most_bars(item.first_ns, item.last_ns, item.rows) for item in parts)
+        found = _ahead(read, parts)
+        columns = (
+            (item.columns["time_ns"], item.columns["bid"], item.columns["ask"], item.unit_ns)
+            for item in found
+        )
+        pieces = [builder.gather(columns, most=most)]
     whole = joined(pieces)
     return Bars(
         instrument=whole.instrument,
