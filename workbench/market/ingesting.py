@@ -12,18 +12,18 @@ from workbench.errors import BadInputError
 from workbench.market.bar_cache import BarCache
 from workbench.market.bars import COLUMNS, Bars
 from workbench.market.catalogue import Catalogue, NewerVersionError
-from workbench.market.checks import CheckReport, check_bars
+from workbench.market.checks import CheckReport, TickChecker, check_bars
 from workbench.market.columnar import bars_file, read_bars_file
 from workbench.market.datasets import TICK, Dataset, ImportReport
 from workbench.market.errors import BusyStoreError, ConflictingDataError, DamagedDatasetError
 from workbench.market.folders import Folder
-from workbench.market.tick_checking import checker_of
 from workbench.market.tick_merging import merged
-from workbench.market.tick_versions import Version, read_bars, write_version
+from workbench.market.tick_versions import Version, concatenated, read_bars, write_version
 from workbench.market.ticks import Ticks
 
 __all__ = ["Ingestion", "Origin"]
 
+_GROUP_ROWS = 262_144
 _ATTEMPTS = 50  # at a version of one's own while other processes make theirs
 
 
@@ -94,10 +94,10 @@ class Ingestion:
         check: bool,
     ) -> ImportReport:
         """Keep a stream of quotes as a dataset, or as a new version of one."""
-        checker = checker_of(instrument) if check else None
+        checker = TickChecker(instrument) if check else None
         new = write_version(
             self._folder,
-            batches if checker is None else _watched(batches, checker.add),
+            _grouped(batches) if checker is None else _watched(_grouped(batches), checker.add),
             instrument=instrument,
             sides=sides,
             keep=keep,
@@ -193,6 +193,23 @@ def _expected(origin: Origin, base: Dataset | None) -> str | None:
     if origin.extend is not True:
         return None
     return "" if base is None else base.fingerprint
+
+
+def _grouped(batches: Iterable[Ticks]) -> Iterator[Ticks]:
+    """Small batches put together: what is done once a batch costs the same for a large one."""
+    waiting: list[Ticks] = []
+    rows = 0
+    for batch in batches:
+        if waiting and batch.instrument.id != waiting[0].instrument.id:
+            yield concatenated(waiting)
+            waiting, rows = [], 0
+        waiting.append(batch)
+        rows += len(batch)
+        if rows >= _GROUP_ROWS:
+            yield concatenated(waiting)
+            waiting, rows = [], 0
+    if waiting:
+        yield concatenated(waiting)
 
 
 def _watched(batches: Iterable[Ticks], see: Callable[[Ticks], None]) -> Iterator[Ticks]:

@@ -25,14 +25,13 @@ from workbench.errors import BadInputError
 from workbench.market.bar_cache import BarCache
 from workbench.market.bars import BOTH_SIDES, Bars
 from workbench.market.catalogue import Catalogue
-from workbench.market.checks import CheckReport, check_bars
+from workbench.market.checks import CheckReport, TickChecker, check_bars
 from workbench.market.datasets import TICK, Dataset, ImportReport
 from workbench.market.errors import MissingDataError
 from workbench.market.folders import open_folder
 from workbench.market.ingesting import Ingestion, Origin, version_of
 from workbench.market.reading import bars_of_ticks, bytes_shown, choose, last_ticks
 from workbench.market.resampling import joined, resample
-from workbench.market.tick_checking import checker_of
 from workbench.market.tick_versions import Version, concatenated, read_bars, read_ticks
 from workbench.market.ticks import Ticks
 from workbench.store import open_store
@@ -290,7 +289,7 @@ class MarketStore:
         dataset = self.dataset(fingerprint)
         if dataset.kind != "ticks":
             return check_bars(self._ingestion.read_bars(dataset))
-        checker = checker_of(_instrument(dataset.instrument))
+        checker = TickChecker(_instrument(dataset.instrument))
         for batch in read_ticks(self._folder, self._version(dataset)):
             checker.add(batch)
         return checker.report()
