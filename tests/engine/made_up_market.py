@@ -60,7 +60,7 @@ def made_up_world(seed: int, count: int) -> World:
     """The world of a seed; a lower count gives a part of the same world, from its beginning."""
     rng = random.Random(seed)
     currency, names = rng.choice(WORLDS)
-    mode = rng.choice([AccountMode.NETTING, AccountMode.NETTING, AccountMode.HEDGING, AccountMode.FIFO])
+    mode = rng.choice([AccountMode.NETTING, *AccountMode])
     rules = AccountRules(
         mode=mode,
         hedged_margin=rng.choice(list(HedgedMargin)),
@@ -81,7 +81,7 @@ def made_up_world(seed: int, count: int) -> World:
     rate = books[0].of(records[0].id).margin_rate_ppm
     # what a position of 5,000 units of the first instrument ties up in its quote currency, times a factor
     tied = 5_000 * prices[records[0].id] * records[0].micro_per_point * rate // 1_000_000
-    balance = max(1_000, int(tied * rng.choice([0.3, 1.5, 1.5, 3, 3, 10, 100])))
+    balance = max(1_000, int(tied * rng.choice([0.3, 1.5, 3, 3, 6, 6, 20, 100])))
     events: list[Event] = maker.opening()
     for _ in range(count):
         events += maker.step()
@@ -116,12 +116,18 @@ class _Maker:
         self, rng: random.Random, records: tuple[Instrument, ...], mode: AccountMode, prices: dict[str, int]
     ) -> None:
         self.rng, self.records, self.mode = rng, records, mode
-        self.wild = rng.choice([5, 40, 120])
+        wild = rng.choice([5, 40, 120])  # of 2,000
+        self.wild = {name: max(5, price * wild // 2_000) for name, price in prices.items()}
         self.steps = rng.choice([(0, 1, 1, 7), (0, 1, 7, 60, 240), (1, 60, 11 * 60, 24 * 60, 72 * 60)])
         self.has_ladders = rng.random() < 0.5
         self.has_bars = rng.random() < 0.7
+        self.jump = rng.choice([1, 5, 40])
+        self.buys = rng.choice([0.5, 0.5, 0.9])  # how often
+        self.exits = rng.choice([0.2, 0.7])  # how often an order brings a stop, a target or both
         self.time_ns, self.placed = START, 0
+        self.likely: list[Order] = []  # orders that may have opened a trade
         self.prices = dict(prices)
+        self.lowest = {name: price // 4 for name, price in prices.items()}
         self.spreads = dict.fromkeys(prices, 3)
 
     def opening(self) -> list[Event]:
@@ -155,8 +161,10 @@ class _Maker:
         return [*events, self._quote(record)]
 
     def _move(self, record: Instrument) -> None:
-        moved = self.rng.randint(-self.wild, self.wild) * self.rng.choice([0, 1, 1, 1, 1, 10])
-        self.prices[record.id] = max(200, self.prices[record.id] + moved)
+        wild = self.wild[record.id]
+        moved = self.rng.randint(-wild, wild) * self.rng.choice([0, 1, 1, 1, 1, 1, self.jump])
+        moved = abs(moved) if self.prices[record.id] + moved < self.lowest[record.id] else moved
+        self.prices[record.id] += moved
         self.spreads[record.id] = self.rng.choice([0, 1, 3, 3, 12, 12, 40, -2])
 
     def _quote(self, record: Instrument) -> Quote:
@@ -194,7 +202,8 @@ class _Maker:
     def _bar(self, record: Instrument, open_ns: int) -> Bar:
         rng = self.rng
         first = self.prices[record.id]
-        path = [first, *(max(100, first + rng.randint(-self.wild, self.wild)) for _ in range(3))]
+        wild = self.wild[record.id]
+        path = [first, *(max(100, first + rng.randint(-wild, wild)) for _ in range(3))]
         spread = self.spreads[record.id]
         spreads = [spread, *(max(0, spread + rng.choice([0, 0, 0, 1, 9])) for _ in range(3))]
         asks = [price + item for price, item in zip(path, spreads, strict=True)]
@@ -217,17 +226,21 @@ class _Maker:
         rng = self.rng
         record = rng.choice(self.records)
         self.placed += 1
-        units = rng.choice([1, 333, 999, 1_000, 1_000, 1_000, 2_001, 5_000, 7_000]) * rng.choice([-1, 1])
+        units = rng.choice([1, 333, 999, 1_000, 1_000, 1_000, 2_001, 5_000, 7_000])
+        units *= 1 if rng.random() < self.buys else -1
         kind = rng.choice([OrderKind.MARKET, OrderKind.MARKET, OrderKind.MARKET, *OrderKind])
         price = self.prices[record.id]
-        near = self.wild + 3
+        near = self.wild[record.id] + 3
         force = rng.choice([TimeInForce.GTC, TimeInForce.GTC, *TimeInForce])
-        closes = rng.random() < 0.2 and self.mode is not AccountMode.NETTING and self.placed > 1
+        closes = self._closed_by(record, rng.random()) if self.mode is not AccountMode.NETTING else None
+        if closes and rng.random() < 0.9:
+            units = -closes.units if rng.random() < 0.6 else -abs(units) * (1 if closes.units > 0 else -1)
         fill = rng.choice([PositionFill.DEFAULT] * 4 + list(PositionFill))
         side = 1 if units > 0 else -1
         bound = price + side * rng.choice([-3, 3, 7, 13, 60])
-        has_levels = rng.random() < 0.2
-        return Order(
+        has_levels = rng.random() < 0.2 * self.exits
+        brings = rng.random() < self.exits
+        order = Order(
             client_order_id=ClientOrderId(f"order-{self.placed}"),
             instrument=record.id,
             units=units,
@@ -239,13 +252,21 @@ class _Maker:
             position_fill=fill,
             reduce_only=rng.random() < 0.1 and fill is not PositionFill.OPEN_ONLY,
             trigger=rng.choice([TriggerSide.DEFAULT] * 4 + list(TriggerSide)),
-            stop_distance=rng.choice([0, 0, 1, 10, near, 5_000]),
-            target_distance=rng.choice([0, 0, 1, 15, near, 5_000]),
-            trailing_distance=rng.choice([0, 0, 0, 1, 10, near]),
+            stop_distance=rng.choice([0, 1, 10, near, 3 * near, 5_000]) if brings else 0,
+            target_distance=rng.choice([0, 1, 15, near, 3 * near, 5_000]) if brings else 0,
+            trailing_distance=rng.choice([0, 0, 0, 1, 10, near]) if brings else 0,
             stop_price=max(1, price - side * rng.randint(0, near)) if has_levels else 0,
             target_price=max(1, price + side * rng.randint(0, near)) if has_levels else 0,
-            closes=self._some_order() if closes else None,
+            closes=closes.client_order_id if closes else None,
         )
+        lasts = order.kind is OrderKind.MARKET and not (order.stop_distance or order.trailing_distance)
+        if lasts and not closes:
+            self.likely = [*self.likely[-6:], order]
+        return order
+
+    def _closed_by(self, record: Instrument, chance: float) -> Order | None:
+        known = [item for item in self.likely if item.instrument == record.id]
+        return self.rng.choice([*known, known[-1]]) if known and chance < 0.3 else None
 
     def _some_order(self) -> ClientOrderId:
         return ClientOrderId(f"order-{self.rng.randint(max(1, self.placed - 8), self.placed)}")
@@ -253,10 +274,10 @@ class _Maker:
     def _change(self) -> Change:
         rng = self.rng
         record = rng.choice(self.records)
-        price = self.prices[record.id]
+        price, wild = self.prices[record.id], self.wild[record.id]
 
         def level() -> int | None:
-            return rng.choice([None, 0, max(1, price + rng.randint(-self.wild, self.wild))])
+            return rng.choice([None, 0, max(1, price + rng.randint(-wild, wild))])
 
         return Change(
             instrument=record.id,

@@ -396,7 +396,8 @@ class SlowEngine:
         for price, units, paid in levels:
             self._take(market, side, price, units)
             self._execute(item, side * units, paid)
-        item.left = wanted - side * found
+        if found:  # cut to what there is to close; an order that took nothing stays what it was
+            item.left = wanted - side * found
         if not item.left:
             self.waiting.remove(item)
         elif bounded:
@@ -494,20 +495,10 @@ class SlowEngine:
         if item.acts_as is OrderKind.MARKET or order.time_in_force in IMMEDIATE:
             return
         is_limit = item.acts_as is OrderKind.LIMIT
-        lowest = _twice_trigger(item, bar.bid_low, bar.ask_low)
-        highest = _twice_trigger(item, bar.bid_high, bar.ask_high)
-        toward = lowest if is_limit == (side > 0) else highest
-        beyond = (toward - 2 * order.price) * side
-        if is_limit:
-            natural = bar.ask_low if side > 0 else bar.bid_high
-            if beyond > 0 or (natural - order.price) * side > 0:
-                return
-            level = price = order.price
-        else:
-            if beyond < 0:
-                return
-            level = order.price + side * _to_natural_side(item, market)
-            price = market.slipped(level, side)
+        level = self._reached_in_range(item, market, bar)
+        if level is None:
+            return
+        price = level if is_limit else market.slipped(level, side)
         wanted = self._wanted(item)
         if wanted is None:
             return
@@ -521,6 +512,27 @@ class SlowEngine:
         self.waiting.remove(item)
         if opened is not None:
             self._exit_after_entry(opened, item, bar)
+
+    def _reached_in_range(self, item: Waiting, market: Market, bar: Bar) -> int | None:
+        """The price at which a bar fills an order, before slippage: its level, or the open that passed it."""
+        order, side = item.order, item.side
+        opened = _twice_trigger(item, bar.bid_open, bar.ask_open)
+        lowest = _twice_trigger(item, bar.bid_low, bar.ask_low)
+        highest = _twice_trigger(item, bar.bid_high, bar.ask_high)
+        natural = bar.ask_open if side > 0 else bar.bid_open
+        if item.acts_as is OrderKind.LIMIT:
+            if (opened - 2 * order.price) * side <= 0 and (natural - order.price) * side <= 0:
+                return natural
+            cheapest = bar.ask_low if side > 0 else bar.bid_high
+            toward = lowest if side > 0 else highest
+            reached = (toward - 2 * order.price) * side <= 0 and (cheapest - order.price) * side <= 0
+            return order.price if reached else None
+        if (opened - 2 * order.price) * side >= 0:
+            return natural
+        toward = highest if side > 0 else lowest
+        if (toward - 2 * order.price) * side < 0:
+            return None
+        return max(1, order.price + side * _to_natural_side(item, market))
 
     def _exit_after_entry(self, held: Holding, item: Waiting, bar: Bar) -> None:
         """The exits an order brought, against the range it was filled in."""
@@ -630,7 +642,8 @@ class SlowEngine:
     ) -> None:
         paying.due += commission(self.exchange, market, units, price)
         owed = max(market.costs.commission_minimum, paying.due)
-        paid, paying.paid = owed - paying.paid, owed
+        paid = max(0, owed - paying.paid)  # nothing is given back when the minimum falls
+        paying.paid += paid
         self.commission += paid
         self.balance += realized - paid
         name = market.instrument.id

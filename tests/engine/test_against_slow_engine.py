@@ -1,13 +1,24 @@
 """The compiled engine and one written in fractions must agree to the last micro-unit."""
 
+from collections import Counter
+from dataclasses import replace
+from datetime import date
+
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.engine.made_up_market import Cancel, Change, World, made_up_world
+from tests.engine.made_up_market import START, Cancel, Change, World, made_up_world
 from tests.engine.slow_engine import SlowEngine
-from workbench.domain.orders import Order
+from tests.engine.slow_money import NoConversionError
+from workbench.domain.accounts import AccountMode, CloseOut
+from workbench.domain.cost_book import CostBook, retail_costs
+from workbench.domain.instruments import instrument
+from workbench.domain.orders import ClientOrderId, FillReason, Order
 from workbench.domain.quotes import Bar, Quote
 from workbench.engine import MatchingEngine
+from workbench.engine.errors import MissingConversionError
+from workbench.engine.matching import CANCEL_REASONS
 
 
 def slow_engine(world: World) -> SlowEngine:
@@ -61,7 +72,7 @@ def exits(held) -> tuple[int, int, int]:
     return (
         held.stop[0] if held.stop else 0,
         held.target[0] if held.target else 0,
-        held.trail_level if held.trail else 0,
+        max(0, held.trail_level) if held.trail else 0,  # one below every price is not shown
     )
 
 
@@ -105,6 +116,94 @@ def compare(world: World) -> None:
         else:
             assert said[0] == said[1]
         check_account(fast, slow)
+
+
+def what_happened(world: World) -> Counter[str]:
+    """The kinds of things that the slow engine met in a world."""
+    engine, met = slow_engine(world), Counter[str]()
+    times: dict[str, int] = {}
+    for event in world.events:
+        before = {id(held): held.units for held in engine.holdings}
+        booked, version = engine.financing, [market.costs for market in engine.markets.values()]
+        ambiguous, seen = engine.ambiguous, len(engine.fills)
+        feed(engine, event)
+        fills = engine.fills[seen:]
+        names = [fill[0] for fill in fills]
+        met["financing booked"] += engine.financing != booked
+        met["costs changed with a position"] += bool(
+            before and version != [market.costs for market in engine.markets.values()]
+        )
+        met["an order filled at several prices"] += len(names) > len(set(names))
+        met["a position turned"] += any(before.get(id(held), 0) * held.units < 0 for held in engine.holdings)
+        met["a trade or position reduced"] += any(
+            0 < abs(held.units) < abs(before.get(id(held), 0)) for held in engine.holdings
+        )
+        met["longs and shorts held at once"] += any(min(engine._sides(name)) > 0 for name in engine.markets)
+        met["an order waits with a rest"] += any(item.left != item.order.units for item in engine.waiting)
+        met["a conversion with a profit"] += any(
+            fill[7] > 0 and not fill[1].endswith(engine.currency) for fill in fills
+        )
+        met["a conversion with a loss"] += any(
+            fill[7] < 0 and not fill[1].endswith(engine.currency) for fill in fills
+        )
+        met["something held through margin calls"] += engine.called
+        if isinstance(event, Quote):
+            met["crossed quote"] += event.bid > event.ask
+            met["locked quote"] += event.bid == event.ask
+            met["quotes at the same time"] += times.get(event.instrument) == event.time_ns
+            times[event.instrument] = event.time_ns
+        elif isinstance(event, Bar):
+            met["both hit"] += engine.ambiguous != ambiguous
+            met["an exit within a bar"] += any(fill[5] in EXITS for fill in fills)
+            met["an entry within a bar"] += any(fill[5] not in EXITS for fill in fills)
+            met["entry and exit within a bar"] += len(names) > len(set(names))
+            met["two fills of one bar"] += len(fills) > 1
+    met.update(f"filled: {fill[5]}" for fill in engine.fills)
+    met.update(f"canceled: {reason}" for _, reason in engine.canceled)
+    met["margin call"] += engine.margin_calls
+    met[f"account: {world.rules.mode}"] += 1
+    met[f"close-out policy: {world.rules.close_out}"] += any(
+        fill[5] == "MARGIN_CLOSEOUT" for fill in engine.fills
+    )
+    return met
+
+
+EXITS = ("STOP_LOSS", "TAKE_PROFIT", "TRAILING_STOP", "MARGIN_CLOSEOUT")
+EVERYTHING = (
+    *(f"filled: {reason}" for reason in FillReason),
+    *(f"canceled: {reason}" for reason in CANCEL_REASONS if reason != "position too large"),
+    *(f"account: {mode}" for mode in AccountMode),
+    *(f"close-out policy: {policy}" for policy in CloseOut),
+    *("financing booked", "costs changed with a position", "an order filled at several prices"),
+    *("a position turned", "a trade or position reduced", "longs and shorts held at once"),
+    *("an order waits with a rest", "a conversion with a profit", "a conversion with a loss"),
+    *("something held through margin calls", "margin call", "crossed quote", "locked quote"),
+    *("quotes at the same time", "both hit", "an exit within a bar", "an entry within a bar"),
+    *("entry and exit within a bar", "two fills of one bar"),
+)
+
+
+def test_the_made_up_worlds_are_dense_in_everything_that_can_happen() -> None:
+    met = Counter[str]()
+    for seed in range(400):
+        met += what_happened(made_up_world(seed, 30))
+    rare = {name: met[name] for name in EVERYTHING if met[name] < 10}
+    assert not rare
+
+
+def test_both_engines_stop_where_money_can_not_be_converted() -> None:
+    world = made_up_world(0, 1)
+    record, pair = instrument("GBP_JPY"), instrument("USD_JPY")
+    costs = replace(retail_costs("GBP_JPY"), commission_ppm=20)
+    book = CostBook(broker="x", valid_from=date(2026, 1, 1), costs={record.id: costs, pair.id: costs})
+    order = Order(client_order_id=ClientOrderId("a"), instrument=record.id, units=1_000)
+    quote = Quote(instrument=record.id, time_ns=START, bid=150_000, ask=150_010)
+    lone = replace(world, instruments=(record, pair), currency="USD", books=(book,), balance=10**12)
+    for make, error in ((fast_engine, MissingConversionError), (slow_engine, NoConversionError)):
+        engine = make(lone)
+        engine.submit(order)
+        with pytest.raises(error):
+            engine.on_quote(quote)
 
 
 @settings(max_examples=2_000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
