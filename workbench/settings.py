@@ -173,11 +173,10 @@ def load_settings(**values: Any) -> Settings:
 
 
 def _refresh_instruments(path: Path) -> None:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
+    if not path.is_file():
         refresh_instruments(())
         return
+    text = path.read_text(encoding="utf-8")
     try:
         refresh_instruments(instruments_from_file(json.loads(text)))
     except (ValueError, BadInputError) as error:
