@@ -7,6 +7,7 @@ from typing import NewType
 from workbench.domain.instruments import InstrumentId
 
 __all__ = [
+    "EXIT_REASONS",
     "TERMINAL_STATES",
     "ClientOrderId",
     "Fill",
@@ -91,6 +92,17 @@ class FillReason(StrEnum):
     STOP = "STOP"
     MARKET_IF_TOUCHED = "MARKET_IF_TOUCHED"
     TRAILING_STOP = "TRAILING_STOP"
+
+
+EXIT_REASONS = frozenset(
+    {
+        FillReason.STOP_LOSS,
+        FillReason.TAKE_PROFIT,
+        FillReason.TRAILING_STOP,
+        FillReason.MARGIN_CLOSEOUT,
+    }
+)
+"""Fills that are not of the order that they are reported with, but of the exits that it brought."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,13 +10,17 @@ from dataclasses import dataclass
 
 from workbench.domain.instruments import Instrument
 from workbench.domain.limits import Limits
-from workbench.domain.orders import Order
+from workbench.domain.orders import Order, OrderKind, PositionFill
 
 __all__ = ["GATEWAY_PREFIX", "MOST_POINTS", "MOST_UNITS", "Denial", "Exposure", "check_order"]
 
 GATEWAY_PREFIX = "gw-"  # of the gateway's own orders
 MOST_UNITS = 10**12
 MOST_POINTS = 10**9
+_POINTS = (
+    *("price", "price_bound", "stop_distance", "target_distance", "trailing_distance"),
+    *("stop_price", "target_price"),
+)
 _CLIENT_ORDER_ID = re.compile(r"[A-Za-z0-9-]{1,32}")
 
 
@@ -64,10 +68,15 @@ def _sense(order: Order, limits: Limits, exposure: Exposure) -> Denial | None:
         wrong = f"expected 1 to {MOST_UNITS} units to buy or sell, found {order.units}"
     elif not order.reduce_only and (order.units % step or abs(order.units) < least):
         wrong = f"expected {least} units or more in steps of {step}, found {order.units}"
-    elif not (0 <= order.stop_distance <= MOST_POINTS and 0 <= order.target_distance <= MOST_POINTS):
+    elif not all(0 <= getattr(order, name) <= MOST_POINTS for name in _POINTS):
+        found = ", ".join(f"{name} {getattr(order, name)}" for name in _POINTS)
+        wrong = f"expected stop and target distances and levels of 0 to {MOST_POINTS} points, found {found}"
+    elif (order.kind is OrderKind.MARKET) != (order.price == 0):
+        wrong = f"expected a level for a waiting order and none at the market, found {order.price}"
+    elif order.price and not exposure.bid // 2 <= order.price <= 2 * exposure.ask:
         wrong = (
-            f"expected stop and target distances of 0 to {MOST_POINTS} points, "
-            f"found {order.stop_distance} and {order.target_distance}"
+            f"expected a level between half and twice the market at {exposure.bid}/{exposure.ask} points, "
+            f"found {order.price}"
         )
     return Denial(control="F45", reason=f"F45 order sense: {wrong}") if wrong else None
 
@@ -90,7 +99,7 @@ def _units(order: Order, limits: Limits, exposure: Exposure) -> Denial | None:
 
 
 def _value(order: Order, limits: Limits, exposure: Exposure) -> Denial | None:
-    price = exposure.ask if order.units > 0 else exposure.bid
+    price = max(exposure.ask if order.units > 0 else exposure.bid, order.price)
     value = abs(order.units) * price * exposure.instrument.micro_per_point
     return _over("R03", "order value in micro-units", limits.max_order_value, value)
 
@@ -114,7 +123,8 @@ def _position(order: Order, limits: Limits, exposure: Exposure) -> Denial | None
 def _margin(order: Order, limits: Limits, exposure: Exposure) -> Denial | None:
     if order.reduce_only:
         return None
-    value = _worst_units(order, exposure) * exposure.ask * exposure.instrument.micro_per_point
+    dearest = max(exposure.ask, order.price, *(item.price for item in exposure.waiting), 0)
+    value = _worst_units(order, exposure) * dearest * exposure.instrument.micro_per_point
     margin = -(-value * exposure.margin_rate_ppm // 1_000_000)
     use_ppm = -(-margin * 1_000_000 // exposure.equity) if exposure.equity > 0 else 1_000_000_000
     return _over("R11", "margin use in millionths of equity", limits.max_margin_use_ppm, use_ppm)
@@ -143,7 +153,7 @@ def _worst_units(order: Order, exposure: Exposure) -> int:
 
 
 def _move(order: Order, held: int) -> int:
-    if not order.reduce_only:
+    if not (order.reduce_only or order.position_fill is PositionFill.REDUCE_ONLY):
         return order.units
     if order.units * held >= 0:
         return 0

@@ -7,7 +7,7 @@ import msgspec
 import sqlalchemy as sa
 
 from workbench.domain.accounts import AccountSnapshot
-from workbench.domain.orders import Fill, FillReason, Order, OrderState
+from workbench.domain.orders import EXIT_REASONS, Fill, FillReason, Order, OrderState
 from workbench.gateway.brokers.port import Accepted, Transaction
 from workbench.gateway.ledger import Change
 from workbench.gateway.messages import BarClosed, FeedEnded
@@ -165,12 +165,12 @@ def write_transactions(
                 "deployment_id": trading.spec.deployment_id,
                 "broker_trade_id": item.broker_trade_id,
                 "event_seq": item.event_seq,
-                **plain(item.fill),
+                **{name: value for name, value in plain(item.fill).items() if name in fills.c},
             }
             change.execute(_INSERT_FILL, row)
             change.record("fill", **row)
-            if item.fill.reason is not FillReason.MARKET:
-                continue  # a stop, a target or a close-out: the order itself was filled before
+            if item.fill.reason in EXIT_REASONS:
+                continue  # the order itself was filled before
             change.execute(_UPDATE_INTENT_STATE, {"id": item.client_order_id, "new_state": item.state.value})
         else:
             write_intent_state(

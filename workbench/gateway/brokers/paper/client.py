@@ -1,10 +1,10 @@
-"""A paper account: orders wait here until the next quote, then the engine executes them."""
+"""A paper account: the engine takes the orders and executes them on the quotes and bars of the feed."""
 
 from dataclasses import replace
 
 from workbench.domain.accounts import AccountSnapshot, Position
 from workbench.domain.instruments import Instrument
-from workbench.domain.orders import ClientOrderId, Order
+from workbench.domain.orders import EXIT_REASONS, ClientOrderId, Fill, Order
 from workbench.engine import MatchingEngine
 from workbench.errors import BadInputError
 from workbench.gateway.brokers.paper.config import PaperConfig
@@ -51,8 +51,10 @@ class PaperBroker:
         """See `Broker`."""
         if order.instrument not in {item.id for item in self._instruments}:
             raise RejectedError(f"this account does not trade {order.instrument}")
-        if order.client_order_id in self._waiting:
-            raise RejectedError(f"order {order.client_order_id} is waiting already")
+        try:
+            self._engine.submit(order)
+        except BadInputError as error:
+            raise RejectedError(str(error)) from None
         self._placed += 1
         accepted = Accepted(broker_order_id=f"P{self._placed:09d}")
         self._waiting[order.client_order_id] = OpenOrder(
@@ -62,8 +64,9 @@ class PaperBroker:
 
     def cancel(self, client_order_id: ClientOrderId, *, reason: str) -> bool:
         """See `Broker`."""
-        if self._waiting.pop(client_order_id, None) is None:
+        if not self._engine.cancel(client_order_id):
             return False
+        del self._waiting[client_order_id]
         self._transactions.append(
             cancellation(client_order_id, reason, event_seq=self._seq, number=len(self._transactions) + 1)
         )
@@ -88,32 +91,34 @@ class PaperBroker:
         if event.seq != self._seq + 1:
             raise ValueError(f"expected event {self._seq + 1}, found {event.seq}")
         self._seq = event.seq
+        dropped: list[tuple[ClientOrderId, str]] = []
+        fills: list[Fill] = []
         match event:
             case QuoteMoved(quote=quote):
-                dropped = self._hand_over()
                 fills = self._engine.on_quote(quote)
             case BarClosed(bar=bar):
-                dropped, fills = [], self._engine.on_bar(bar)
+                fills = self._engine.on_bar(bar)
             case FeedEnded():
-                dropped = [(item, "the feed has ended") for item in self._waiting]
-                fills = []
-                self._waiting.clear()
+                dropped = [(item, "the feed has ended") for item in self._engine.cancel_all()]
+        dropped += self._engine.take_canceled()
         self._transactions += transactions(
             fills,
-            [*dropped, *self._engine.take_canceled()],
+            dropped,
             event_seq=event.seq,
             last_number=len(self._transactions),
             last_trade=self._trades,
         )
         self._trades += len(fills)
+        for fill in fills:
+            if fill.reason not in EXIT_REASONS:
+                self._reduce(fill.client_order_id, fill.remaining)
+        for client_order_id, _ in dropped:
+            self._reduce(client_order_id, 0)
 
-    def _hand_over(self) -> list[tuple[ClientOrderId, str]]:
-        """Give the engine what waits; what it refuses is dropped with its reason."""
-        dropped = []
-        for item in self._waiting.values():
-            try:
-                self._engine.submit(item.order)
-            except BadInputError as error:
-                dropped.append((item.order.client_order_id, str(error)))
-        self._waiting.clear()
-        return dropped
+    def _reduce(self, client_order_id: ClientOrderId, remaining: int) -> None:
+        """Keep what is left of a waiting order; nothing when that is all filled or dropped."""
+        if remaining == 0:
+            self._waiting.pop(client_order_id, None)
+        elif (known := self._waiting.get(client_order_id)) is not None:
+            rest = replace(known.order, units=remaining)
+            self._waiting[client_order_id] = replace(known, order=rest)

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from workbench.domain.orders import ClientOrderId, Fill, OrderState
+from workbench.domain.orders import EXIT_REASONS, ClientOrderId, Fill, OrderState
+from workbench.engine import EXPIRED
 from workbench.gateway.brokers.port import Transaction
 
 __all__ = ["cancellation", "transactions"]
@@ -22,7 +23,7 @@ def transactions(
             number=last_number + index,
             event_seq=event_seq,
             client_order_id=fill.client_order_id,
-            state=OrderState.FILLED,
+            state=OrderState.PARTIAL if _waits_on(fill) else OrderState.FILLED,
             fill=fill,
             broker_trade_id=f"T{last_trade + index:09d}",
             reason="",
@@ -42,8 +43,13 @@ def cancellation(client_order_id: ClientOrderId, reason: str, *, event_seq: int,
         number=number,
         event_seq=event_seq,
         client_order_id=client_order_id,
-        state=OrderState.CANCELED,
+        state=OrderState.EXPIRED if reason == EXPIRED else OrderState.CANCELED,
         fill=None,
         broker_trade_id="",
         reason=reason,
     )
+
+
+def _waits_on(fill: Fill) -> bool:
+    """Whether a part of the order is still to be filled."""
+    return fill.remaining != 0 and fill.reason not in EXIT_REASONS
