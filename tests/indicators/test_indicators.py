@@ -235,3 +235,10 @@ def test_columns_that_do_not_fit_are_refused():
 
 def test_numpys_whole_numbers_are_lookbacks_too():
     assert ind.sma.batch([1.0, 3.0], np.int64(2)).tolist()[1] == 2.0
+
+
+def test_a_stream_lives_as_long_as_its_update():
+    update = ind.sma.stream(2).update
+    filling = [ind.sma.stream(2) for _ in range(100)]  # would take over memory that was let go
+    assert [update(1.0), update(3.0)][1] == 2.0
+    assert all(math.isnan(item.update(5.0)) for item in filling)

@@ -318,8 +318,10 @@ class Stream:
             state_size=indicator.state_size(settings),
             outputs=len(indicator.outputs),
         )
-        # no Python between the caller and the compiled step; the buffer lives as long as the stream
-        self._step = partial(step(len(indicator.inputs)), int(self._buffer.ctypes.data))
+        # no Python between the caller and the compiled step; what holds the step holds its memory too
+        bound: Any = partial(step(len(indicator.inputs)), int(self._buffer.ctypes.data))
+        bound.memory = self._buffer
+        self._step = bound
         # update(*values): the indicator after the values of one bar; a tuple where it has several outputs
         self.update: Callable[..., Any] = self._step if len(indicator.outputs) == 1 else self._many
 

@@ -112,6 +112,11 @@ def mean_pass(state: Floats, n: int, x: Floats, out: Floats) -> None:
             while whole and i < m:
                 stop = min(m, i + BLOCK)
                 new, old, to = x[i:stop], x[i - n : stop - n], out[i:stop]
+                if all_finite(new):
+                    total = _window_sums(new, old, total, to)
+                    _divide(to, n)
+                    i = stop
+                    continue
                 for k in range(old.shape[0]):
                     value = new[k]
                     if not math.isfinite(value):
@@ -144,6 +149,14 @@ def mean_pass(state: Floats, n: int, x: Floats, out: Floats) -> None:
             run = i + 1
         i += 1
     state[0], state[1], state[2] = count, position, total
+
+
+@borrowing
+def _window_sums(new: Floats, old: Floats, total: float, out: Floats) -> float:
+    for k in range(out.shape[0]):
+        total += new[k] - old[k]
+        out[k] = total
+    return total
 
 
 @borrowing

@@ -41,21 +41,24 @@ def _candle_kernel(
     for start in range(0, close.shape[0], BLOCK):
         m = min(close.shape[0] - start, BLOCK)
         _enter(rows, opens[start:], high[start:], low[start:], close[start:], m, needed > 5)
+        result = out[0, start : start + m]
         for i in range(m):
             at = _KEPT + i
             good = math.isfinite(rows[_OPEN, at] + rows[_RANGE, at] + rows[_CLOSE, at])
             count = min(count + 1, needed) if good else 0
-            found = np.nan
-            if count >= needed:
-                if pattern <= _SPINNING_TOP:
-                    found = _one_bar(rows, at, pattern)
-                elif pattern <= _SHOOTING_STAR:
-                    found = _shadowed(rows, at, pattern)
-                elif pattern <= _TWEEZER_BOTTOM:
-                    found = _two_bars(rows, at, pattern, penetration)
-                else:
-                    found = _three_bars(rows, at, pattern, penetration)
-            out[0, start + i] = found
+            result[i] = 0.0 if count >= needed else np.nan
+        if pattern <= _SPINNING_TOP:
+            for i in range(m):
+                result[i] += _one_bar(rows, _KEPT + i, pattern)
+        elif pattern <= _SHOOTING_STAR:
+            for i in range(m):
+                result[i] += _shadowed(rows, _KEPT + i, pattern)
+        elif pattern <= _TWEEZER_BOTTOM:
+            for i in range(m):
+                result[i] += _two_bars(rows, _KEPT + i, pattern, penetration)
+        else:
+            for i in range(m):
+                result[i] += _three_bars(rows, _KEPT + i, pattern, penetration)
         for row in range(9):
             for k in range(_KEPT):
                 rows[row, k] = rows[row, k + m]
@@ -135,7 +138,7 @@ def _tenth(rows: Any, i: int) -> Any:
     return 0.1 * rows[_RANGE_MEAN, i]
 
 
-@borrowing
+@borrowing_inline
 def _one_bar(rows: Any, i: int, pattern: int) -> float:
     body, upper, lower = rows[_BODY, i], _upper(rows, i), _lower(rows, i)
     tenth = _tenth(rows, i)
@@ -154,7 +157,7 @@ def _one_bar(rows: Any, i: int, pattern: int) -> float:
     return 1.0
 
 
-@borrowing
+@borrowing_inline
 def _shadowed(rows: Any, i: int, pattern: int) -> float:
     """A short body at one end of a long shadow."""
     body, upper, lower = rows[_BODY, i], _upper(rows, i), _lower(rows, i)
@@ -175,7 +178,7 @@ def _shadowed(rows: Any, i: int, pattern: int) -> float:
     return -1.0 if _bottom(rows, i) > _top(rows, i - 1) else 0.0
 
 
-@borrowing
+@borrowing_inline
 def _two_bars(rows: Any, i: int, pattern: int, penetration: float) -> float:
     color, before = _color(rows, i), _color(rows, i - 1)
     o, c = rows[_OPEN, i], rows[_CLOSE, i]
@@ -215,7 +218,7 @@ def _two_bars(rows: Any, i: int, pattern: int, penetration: float) -> float:
     return -1.0 if good and deep else 0.0
 
 
-@borrowing
+@borrowing_inline
 def _three_bars(rows: Any, i: int, pattern: int, penetration: float) -> float:
     first, second, third = _color(rows, i - 2), _color(rows, i - 1), _color(rows, i)
     o1, c1 = rows[_OPEN, i - 1], rows[_CLOSE, i - 1]

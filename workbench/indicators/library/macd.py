@@ -4,7 +4,7 @@ import numpy as np
 
 from workbench.indicators.compiled import borrowing
 from workbench.indicators.declaring import Floats, Indicator, n_bars
-from workbench.indicators.passes import smooth_next
+from workbench.indicators.passes import BLOCK, all_finite, fused, smooth_next
 
 __all__ = ["macd", "ppo"]
 
@@ -25,7 +25,20 @@ def _macd_kernel(state: Floats, parameters: Floats, x: Floats, out: Floats) -> N
     count_1, value_1 = int(state[0]), state[1]
     count_2, value_2 = int(state[2]), state[3]
     count_3, value_3 = int(state[4]), state[5]
+    whole = False
     for i in range(x.shape[0]):
+        if i % BLOCK == 0:
+            known = count_1 >= fast and count_2 >= slow and count_3 >= signal
+            whole = known and not percent and all_finite(x[i : i + BLOCK])
+        if whole:  # the same without asking
+            value_1 = fused(value_1, 1.0 - weight_1, x[i] * weight_1)
+            value_2 = fused(value_2, 1.0 - weight_2, x[i] * weight_2)
+            line = value_1 - value_2
+            value_3 = fused(value_3, 1.0 - weight_3, line * weight_3)
+            lines[i] = line
+            smooths[i] = value_3
+            rests[i] = line - value_3
+            continue
         count_1, value_1 = smooth_next(count_1, value_1, fast, weight_1, x[i])
         count_2, value_2 = smooth_next(count_2, value_2, slow, weight_2, x[i])
         line = np.nan

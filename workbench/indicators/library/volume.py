@@ -6,7 +6,7 @@ import numpy as np
 
 from workbench.indicators.compiled import borrowing
 from workbench.indicators.declaring import Floats, Indicator, n_bars
-from workbench.indicators.passes import BLOCK
+from workbench.indicators.passes import BLOCK, all_finite
 
 __all__ = ["accumulation", "mfi", "obv", "vwma"]
 
@@ -46,6 +46,11 @@ def _accumulation_kernel(
         stop = min(close.shape[0], start + BLOCK)
         result = out[0, start:stop]
         _flows(high[start:stop], low[start:stop], close[start:stop], volume[start:stop], result)
+        if all_finite(result):
+            for i in range(stop - start):
+                total += result[i]
+                result[i] = total
+            continue
         for i in range(stop - start):
             flow = result[i]
             if math.isfinite(flow):
