@@ -59,7 +59,10 @@ class ByteStream:
         if not path.is_file():
             what = "a folder" if path.is_dir() else "no such file"
             raise BadInputError(f"{path}: expected a file with quotes, found {what}")
-        self._file = path.open("rb")
+        try:
+            self._file = path.open("rb")
+        except OSError as error:
+            raise BadInputError(f"{path}: it can not be opened: {error.strerror}") from None
         self._archive: zipfile.ZipFile | None = None
         try:
             self._stat = os.fstat(self._file.fileno())

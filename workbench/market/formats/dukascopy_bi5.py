@@ -162,7 +162,10 @@ def read_candles(
 
 
 def _records(piece: Piece, dtype: Any, progress: Callable[[int], None] | None) -> Any:
-    packed = piece.path.read_bytes()
+    try:
+        packed = piece.path.read_bytes()
+    except OSError as error:
+        raise BadInputError(f"{_shown(piece)}: it can not be read: {error.strerror}") from None
     if progress is not None:
         progress(len(packed))
     if not packed:

@@ -21,6 +21,7 @@ from workbench.errors import BadInputError
 from workbench.market.bars import Ints
 from workbench.market.formats.json_files import load_json
 from workbench.market.formats.raw import Notes, RawBatch
+from workbench.market.formats.text_rows import head_of
 
 __all__ = ["first_ns", "read", "recognise", "side_of", "timeframe_of"]
 
@@ -66,8 +67,8 @@ def timeframe_of(path: Path) -> Timeframe | None:
 
 def first_ns(path: Path) -> int:
     """Where a file's times begin, to put files in order."""
-    with path.open("rb") as file:
-        found = re.search(rb'"timestamp"\s*:\s*(\d{1,15})\b', file.read(4_000))
+    head, _ = head_of(path)
+    found = re.search(rb'"timestamp"\s*:\s*(\d{1,15})\b', head)
     if found is None:
         raise BadInputError(f"{path.name}: expected a timestamp in milliseconds at its beginning")
     return int(found.group(1)) * _MS
