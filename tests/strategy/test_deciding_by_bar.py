@@ -68,7 +68,7 @@ def simple_rules(*, stop: bool, target: bool, size: Any) -> ws.Rules:
         exit_long=yes,
         exit_short=yes,
         stop=bar.hour if stop else None,
-        target=bar.hour if target else None,
+        target=bar.weekday if target else None,
         size=size,
     )
 
@@ -130,7 +130,7 @@ def breakout(**more: Any) -> ws.Rules:
         exit_long=yes,
         exit_short=yes,
         entry=ws.BySide(long=ws.StopAt(bar.mid.high), short=ws.StopAt(bar.mid.low)),
-        stop=bar.hour,
+        stop=ws.BySide(long=bar.hour, short=bar.weekday),
         size=ws.Units(1_000),
         **more,
     )

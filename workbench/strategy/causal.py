@@ -138,7 +138,7 @@ class CausalFunction:
         """How many values are known, the last ones of each input, and what the function is shown."""
         inputs = len(self.inputs)
         shown = tuple(np.zeros(self.window) for _ in range(inputs))
-        return np.zeros(1, np.int64), np.zeros((inputs, self.window)), shown
+        return np.zeros(2, np.int64), np.zeros((inputs, 2 * self.window)), shown
 
     @cached_property
     def _driver(self) -> tuple[Callable[..., None], bool, Callable[..., float]]:
@@ -156,8 +156,12 @@ class CausalFunction:
 def _drive(
     function: Any, count: Ints, kept: Floats, shown: Any, rows: Floats, out: Floats, settings: Any
 ) -> None:
-    """Ask `function` at every row; it is shown copies, which are all it ever gets."""
-    inputs, n = kept.shape
+    """Ask `function` at every row; it is shown copies, which are all it ever gets.
+
+    Every value is kept twice, n places apart, so that the last n always stand in a row. `count` has how many
+    are known and the place of the next.
+    """
+    inputs, n = kept.shape[0], kept.shape[1] // 2
     for i in range(rows.shape[0]):
         known = True
         for j in range(inputs):
@@ -167,16 +171,19 @@ def _drive(
             count[0] = 0
             out[i] = np.nan
             continue
+        place = count[1]
         for j in range(inputs):
-            kept[j, : n - 1] = kept[j, 1:].copy()
-            kept[j, n - 1] = rows[i, j]
+            kept[j, place] = rows[i, j]
+            kept[j, place + n] = rows[i, j]
+        place = place + 1 if place + 1 < n else 0
+        count[1] = place
         if count[0] < n:
             count[0] += 1
         if count[0] < n:
             out[i] = np.nan
             continue
         for j in range(inputs):
-            shown[j][:] = kept[j]
+            shown[j][:] = kept[j, place : place + n]
         arguments = shown + settings
         out[i] = function(*arguments)
 

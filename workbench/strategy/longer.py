@@ -9,10 +9,11 @@ from workbench.domain.calendar import to_ns
 from workbench.domain.quotes import Bar
 from workbench.domain.timeframes import Timeframe
 from workbench.errors import BadInputError
+from workbench.indicators import compiled
 from workbench.strategy.running import BarArrays, BarColumns, Ints
 from workbench.strategy.sessions import zone_offsets
 
-__all__ = ["LongerBars", "cuts", "longer_bars"]
+__all__ = ["LongerBars", "cuts", "last_closed", "longer_bars"]
 
 _NS_PER_DAY = 86_400_000_000_000
 _DAY_END = 7 * 3_600_000_000_000  # 17:00 plus this is midnight
@@ -88,9 +89,9 @@ class LongerBars:
 def cuts(open_ns: Ints, timeframe: Timeframe) -> tuple[Ints, Ints]:
     """When the longer bar that contains each instant opens and closes."""
     if not timeframe.is_by_session:
-        length = timeframe.nanoseconds
-        opens = open_ns // length * length
-        return opens, opens + length
+        opens = np.empty_like(open_ns)
+        _floors(open_ns, timeframe.nanoseconds, opens)
+        return opens, opens + timeframe.nanoseconds
     starts, offsets = zone_offsets(_NEW_YORK)
     local = open_ns + offsets[np.maximum(np.searchsorted(starts, open_ns, side="right") - 1, 0)]
     day = (local + _DAY_END) // _NS_PER_DAY
@@ -103,6 +104,32 @@ def cuts(open_ns: Ints, timeframe: Timeframe) -> tuple[Ints, Ints]:
     first = month.astype("M8[D]").astype(np.int64)
     after = (month + 1).astype("M8[D]").astype(np.int64)
     return _day_start(first), _day_start(after)
+
+
+def last_closed(closes: Ints, at: Ints) -> Ints:
+    """For each instant of `at` the last of `closes` at or before it, -1 for none; both in order."""
+    found = np.empty(len(at), np.int64)
+    _last_closed(closes, at, found)
+    return found
+
+
+@compiled
+def _last_closed(closes: Ints, at: Ints, found: Ints) -> None:
+    place = -1
+    for i in range(at.shape[0]):
+        while place + 1 < closes.shape[0] and closes[place + 1] <= at[i]:
+            place += 1
+        found[i] = place
+
+
+@compiled
+def _floors(time_ns: Ints, length: int, found: Ints) -> None:
+    """The last multiple of `length` at or before each instant."""
+    now = np.int64(0)
+    for i in range(time_ns.shape[0]):
+        if time_ns[i] - now >= length or time_ns[i] < now:
+            now = time_ns[i] // length * length
+        found[i] = now
 
 
 def _day_start(day: Ints) -> Ints:

@@ -10,10 +10,11 @@ from workbench.domain.instruments import Instrument, InstrumentId
 from workbench.domain.quotes import Bar
 from workbench.domain.timeframes import timeframe
 from workbench.errors import BadInputError
+from workbench.indicators import compiled
 from workbench.strategy.across import CODES, across_groups, across_values
 from workbench.strategy.decision import BIT
 from workbench.strategy.expressions import OWN, Expr
-from workbench.strategy.longer import LongerBars, longer_bars
+from workbench.strategy.longer import LongerBars, last_closed, longer_bars
 from workbench.strategy.plan import ACROSS_ALL, ALIGN, FRESH, LOCAL, Clock, Plan, Slot, make_plan
 from workbench.strategy.program import compile_program
 from workbench.strategy.rule_settings import RuleSettings, declared_numbers
@@ -48,13 +49,15 @@ def evaluate_panel(
         Of instruments that are only looked at.
     """
     outputs, conditions = rule_outputs(rules)
+    columns = rules.columns()
     found: dict[InstrumentId, RuleColumns] = {}
     for name, (flags, numbers) in evaluate_outputs(
         outputs, bars, conditions=conditions, others=others
     ).items():
         bits = np.zeros(flags.shape[1], np.uint16)
-        for flag, bit in zip(flags, BIT, strict=True):
-            bits |= flag.astype(np.uint16) * np.uint16(bit)
+        for place, flag_name in enumerate(FLAGS):
+            if columns[flag_name] is not None:
+                _set_bits(flags[place], BIT[place], bits)
         settings = RuleSettings.of(rules, bars[name].instrument)
         found[name] = RuleColumns(bits=bits, numbers=numbers, settings=settings)
     return found
@@ -87,6 +90,13 @@ def evaluate_outputs(
                 for item, column in zip(columns, _across(slot, parts, columns), strict=True):
                     item.inputs[OWN][slot.place] = column
     return {item.record.id: item.outputs(conditions) for item in columns}
+
+
+@compiled
+def _set_bits(flags: Flags, bit: int, bits: npt.NDArray[np.uint16]) -> None:
+    for i in range(flags.shape[0]):
+        if flags[i]:
+            bits[i] |= np.uint16(bit)
 
 
 class _Columns:
@@ -126,9 +136,8 @@ class _Columns:
         for slot in self._plan.slots:
             if slot.kind == ALIGN and slot.level == level:
                 values, known = found[slot.source][slot.output], self._known(slot.source)
-                column = self.inputs[OWN][slot.place]
-                column[:] = np.nan
-                column[known >= 0] = values[known[known >= 0]]
+                padded = np.append(values, np.nan)  # -1 reads the last
+                np.take(padded, known, out=self.inputs[OWN][slot.place], mode="wrap")
         return found
 
     def outputs(self, conditions: int) -> tuple[Flags, Floats]:
@@ -140,7 +149,7 @@ class _Columns:
         """For each own bar the last bar of a clock that has closed by its close, -1 for none."""
         if clock not in self._last:
             closes = np.asarray(self._bars[clock].close_ns, np.int64)
-            self._last[clock] = np.searchsorted(closes, self.own.close_ns, side="right").astype(np.int64) - 1
+            self._last[clock] = last_closed(closes, np.asarray(self.own.close_ns, np.int64))
         return self._last[clock]
 
 

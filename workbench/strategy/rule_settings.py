@@ -52,10 +52,10 @@ class RuleSettings:
         settings[d.S_MAX_BARS] = rules.max_bars or 0
         settings[d.S_MAX_ADDS] = rules.max_adds
         amounts[d.V_REBALANCE_BAND] = rules.rebalance_band
-        rows, declared = np.full(len(NUMBERS), -1, np.int64), [name for name, _ in declared_numbers(rules)]
-        for place, name in enumerate(NUMBERS):
-            if name in declared:
-                rows[place] = declared.index(name)
+        keys = [item.key for _, item in declared_numbers(rules)]
+        columns = rules.columns()
+        found = [columns[name] for name in NUMBERS]
+        rows = np.array([-1 if item is None else keys.index(item.key) for item in found], np.int64)
         if rules.add_size is None:
             rows[d.N_ADD_VOLATILITY] = rows[d.N_VOLATILITY]
         return cls(rows=rows, settings=settings, amounts=amounts)
@@ -67,8 +67,14 @@ class RuleSettings:
 
 
 def declared_numbers(rules: Rules) -> Sequence[tuple[str, Expr]]:
-    """The numbers that `rules` declare, in the order of their rows."""
-    return [(name, item) for name, item in rules.columns().items() if name in NUMBERS and item is not None]
+    """The different numbers that `rules` declare, each by its first name, in the order of their rows."""
+    columns = rules.columns()
+    found: dict[str, tuple[str, Expr]] = {}
+    for name in NUMBERS:
+        item = columns[name]
+        if item is not None:
+            found.setdefault(item.key, (name, item))
+    return list(found.values())
 
 
 def _setting(item: Expr | Level | None) -> int:

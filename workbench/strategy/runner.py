@@ -248,16 +248,18 @@ class _RulesRunner:
             return None
         values = self._values[name]
         flags = dict(zip(FLAGS, values, strict=False))
-        numbers = {
-            item: values[self._conditions + at] for at, (item, _) in enumerate(declared_numbers(self._rules))
-        }
+        rows = self._settings[name].rows
+        stop, target = (
+            values[self._conditions + row] if row >= 0 else float("nan")
+            for row in (rows[d.N_STOP_LONG], rows[d.N_TARGET_LONG])
+        )
         return SignalRow(
             enter_long=flags["enter_long"] == 1.0,
             enter_short=flags["enter_short"] == 1.0,
             exit_long=flags["exit_long"] == 1.0,
             exit_short=flags["exit_short"] == 1.0,
-            stop=numbers.get("stop_long", float("nan")),
-            target=numbers.get("target_long", float("nan")),
+            stop=stop,
+            target=target,
         )
 
     def _rate(self, record: Instrument, currency: str, settings: RuleSettings) -> float:
