@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tests.gateway.bench import BALANCE, WIDE, buy
 from workbench.domain.instruments import instrument
 from workbench.domain.limits import Limits
+from workbench.domain.orders import OrderKind
 from workbench.gateway.controls import MOST_POINTS, MOST_UNITS, Denial, Exposure, check_order
 
 FLAT = Exposure(
@@ -193,3 +194,34 @@ def test_whatever_is_executed_of_what_passed_stays_within_the_position_limit(
         elif done:
             held += item.units
     assert abs(held) <= 30_000
+
+
+@pytest.mark.parametrize(
+    ("fields", "control"),
+    [
+        ({"kind": "LIMIT", "price": 117_000}, ""),
+        ({"kind": "STOP", "price": 2 * 118_013}, ""),
+        ({"kind": "STOP", "price": 2 * 118_013 + 1}, "F45"),
+        ({"kind": "LIMIT", "price": 11_800}, "F45"),  # a decimal place too few
+        ({"kind": "LIMIT"}, "F45"),
+        ({"price": 118_000}, "F45"),
+        ({"trailing_distance": -1}, "F45"),
+        ({"stop_price": MOST_POINTS + 1}, "F45"),
+    ],
+)
+def test_f45_levels_make_sense_at_the_present_market(fields: dict[str, Any], control: str) -> None:
+    fields = {**fields, **({"kind": OrderKind(fields["kind"])} if "kind" in fields else {})}
+    assert _control(replace(buy(1_000), **fields)) == control
+
+
+def test_r09_waiting_limits_count_as_if_all_of_them_filled() -> None:
+    waiting = tuple(replace(buy(4_000, f"w-{n}"), kind=OrderKind.LIMIT, price=117_000 + n) for n in range(2))
+    limits = replace(WIDE, max_position_units=10_000)
+    assert _control(buy(2_000), limits=limits, waiting=waiting) == ""
+    assert _control(buy(2_001), limits=limits, waiting=waiting) == "R09"
+
+
+def test_r03_an_order_above_the_market_is_valued_at_its_level() -> None:
+    stop = replace(buy(10_000), kind=OrderKind.STOP, price=120_000)
+    assert _control(stop, limits=replace(WIDE, max_order_value=12_000_000_000)) == ""
+    assert _control(stop, limits=replace(WIDE, max_order_value=11_999_999_999)) == "R03"
