@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from workbench.domain.accounts import AccountMode
-from workbench.domain.instruments import Instrument, InstrumentId
+from workbench.domain.instruments import InstrumentId
 from workbench.engine import core
 from workbench.engine.accounts import engine_error
 from workbench.engine.matching import CANCEL_REASONS
@@ -133,10 +133,11 @@ class Room:
 class PlainRun:
     """One instrument in an account of its own currency, ready to be traded by one strategy after another."""
 
-    def __init__(self, path: Path, instrument: Instrument, state: tuple[Ints, ...]) -> None:
+    def __init__(self, path: Path, bars: Bars, state: tuple[Ints, ...]) -> None:
         account, books, roll_ns, roll_days, _ = state
         self.path = path
-        self.instrument = instrument
+        self.instrument = instrument = bars.instrument
+        self.close_ns = bars.close_ns
         self._roll_at, self._roll_inside = path.rollovers(roll_ns)
         self._roll_days = np.ascontiguousarray(roll_days[:, 0])
         lowest, highest = path.limits
@@ -187,12 +188,13 @@ class PlainRun:
             path = bar_path(matched, decided=bars)
         else:
             path = tick_path(matched, decided=bars)
-        return None if path is None else cls(path, bars.instrument, state)
+        return None if path is None else cls(path, bars, state)
 
     def trade(self, rules: Rules, signals: Signals) -> Outcome | None:
         """What happens, or None where it takes the engine to tell."""
         words = [signals.words.get(name, self._silence) for name in FLAGS[:4]]
-        events = int(np.bitwise_count(words[0] | words[1] | words[2] | words[3]).sum())
+        any_of = (words[0] | words[1] | words[2] | words[3]).view(np.uint64)  # unsigned: counted as it is
+        events = int(np.bitwise_count(any_of).sum())
         fills = np.empty((3 * events + 1, core.FILL_SIZE), np.int64)
         fill_bar = np.empty(len(fills), np.int64)
         refused = np.empty((events + 1, core.CANCELED_SIZE), np.int64)
@@ -215,6 +217,8 @@ class PlainRun:
             financing_amount=amount[:booked],
             refused=_refused(refused[:dropped]),
             ambiguous_bars=int(totals[R_AMBIGUOUS]),
+            round_ns=self.close_ns,
+            financing_book=np.zeros(booked, np.int64),
         )
 
     def room(self, *, by_bar: bool) -> "Room":

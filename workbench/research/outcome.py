@@ -54,9 +54,9 @@ class Outcome:
     financing_amount: Ints  # micro-units
     refused: tuple[tuple[int, str], ...]  # order key and reason; orders whose time was up too
     ambiguous_bars: int
+    round_ns: Ints  # when each decision was made
+    financing_book: Ints  # the instrument of each booking
     margin_calls: int = 0
-    round_ns: Ints | None = None  # when each decision was made, where it is not the closes of one series
-    financing_book: Ints | None = None  # the instrument of each booking, where there are several
 
     @property
     def digest(self) -> str:

@@ -325,20 +325,21 @@ def trade_plain(
             if units != 0:
                 while roll < roll_at.shape[0] and roll_at[roll] < at:
                     roll += 1
+                amount = np.int64(0)
                 while roll < roll_at.shape[0] and roll_at[roll] == at and roll_inside[roll] == 0:
-                    amount = _financing(
+                    amount += _financing(
                         units, bid_close[at - 1] + ask_close[at - 1], micro, terms, roll_days[roll]
                     )
-                    if amount != 0:
-                        balance += amount
-                        financed += amount
-                        trade_cash += amount
-                        financing_before[bookings] = row
-                        financing_amount[bookings] = amount
-                        bookings += 1
-                        mid_least, mid_most = _margin_levels(balance, units, cost, micro, margin_ppm)
-                        margin_checked = 2 * lowest > mid_least and 2 * highest < mid_most
                     roll += 1
+                if amount != 0:
+                    balance += amount
+                    financed += amount
+                    trade_cash += amount
+                    financing_before[bookings] = row
+                    financing_amount[bookings] = amount
+                    bookings += 1
+                    mid_least, mid_most = _margin_levels(balance, units, cost, micro, margin_ppm)
+                    margin_checked = 2 * lowest > mid_least and 2 * highest < mid_most
                 if has_levels:
                     sign = np.int64(1) if units > 0 else np.int64(-1)
                     first = bid if units > 0 else ask
@@ -415,22 +416,20 @@ def trade_plain(
                     if ranges and units != 0:
                         while roll < roll_at.shape[0] and roll_at[roll] < at:
                             roll += 1
+                        amount = np.int64(0)
                         while roll < roll_at.shape[0] and roll_at[roll] == at:
-                            inside = roll_inside[roll] != 0
-                            if inside:
-                                amount = _financing(units, bid + ask, micro, terms, roll_days[roll])
-                                if amount != 0:
-                                    balance += amount
-                                    financed += amount
-                                    trade_cash += amount
-                                    financing_before[bookings] = row
-                                    financing_amount[bookings] = amount
-                                    bookings += 1
-                                    mid_least, mid_most = _margin_levels(
-                                        balance, units, cost, micro, margin_ppm
-                                    )
-                                    margin_checked = 2 * lowest > mid_least and 2 * highest < mid_most
+                            if roll_inside[roll] != 0:
+                                amount += _financing(units, bid + ask, micro, terms, roll_days[roll])
                             roll += 1
+                        if amount != 0:
+                            balance += amount
+                            financed += amount
+                            trade_cash += amount
+                            financing_before[bookings] = row
+                            financing_amount[bookings] = amount
+                            bookings += 1
+                            mid_least, mid_most = _margin_levels(balance, units, cost, micro, margin_ppm)
+                            margin_checked = 2 * lowest > mid_least and 2 * highest < mid_most
                         if has_levels:
                             moment = close_ns[at] if keeps else np.int64(0)
                             sign = np.int64(1) if units > 0 else np.int64(-1)

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from itertools import groupby
 
 import numpy as np
+import numpy.typing as npt
 
-from workbench.domain.calendar import session_of  # noqa: F401
 from workbench.domain.instruments import InstrumentId
 from workbench.domain.orders import ClientOrderId, Order
 from workbench.domain.quotes import Bar, Quote
@@ -23,6 +23,8 @@ from workbench.research.outcome import BACKTEST, Outcome, event_of_bar, order_ke
 from workbench.strategy import Strategy, StrategyRunner
 
 __all__ = ["run_replayed"]
+
+Ints = npt.NDArray[np.int64]
 
 _RANGE, _CLOSE, _QUOTE = range(3)  # what happens first at an instant
 _Event = tuple[int, int, int, int]  # time, which of these, instrument, index
@@ -99,15 +101,18 @@ def _events(given: Given, names: list[InstrumentId]) -> Iterator[_Event]:
     for k, name in enumerate(names):
         item = given.matched[name]
         if isinstance(item, Bars):
-            streams.append((at, _QUOTE, k, i) for i, at in enumerate(item.open_ns.tolist()))
-            streams.append((at, _RANGE, k, i) for i, at in enumerate(item.close_ns.tolist()))
+            streams += [_stream(item.open_ns, _QUOTE, k), _stream(item.close_ns, _RANGE, k)]
         else:
-            streams.append((at, _QUOTE, k, i) for i, at in enumerate(item.time_ns.tolist()))
+            streams.append(_stream(item.time_ns, _QUOTE, k))
         bars = given.decided.get(name, given.others.get(name))
         if bars is not None:
             first = given.first.get(name, int(np.searchsorted(bars.close_ns, begin, side="left")))
-            streams.append((at, _CLOSE, k, i) for i, at in enumerate(bars.close_ns.tolist()) if i >= first)
+            streams.append(_stream(bars.close_ns, _CLOSE, k, first))
     return heapq.merge(*streams)
+
+
+def _stream(times: Ints, part: int, k: int, first: int = 0) -> Iterator[_Event]:
+    return ((at, part, k, i) for i, at in enumerate(times[first:].tolist(), first))
 
 
 def _bar_of(given: Given, name: InstrumentId, index: int) -> Bar:

@@ -107,7 +107,7 @@ class BacktestResult:
     @property
     def round_ns(self) -> Ints:
         """When decisions were made: the closes of the bars, of all instruments together."""
-        return self.bars.close_ns if self.outcome.round_ns is None else self.outcome.round_ns
+        return self.outcome.round_ns
 
     @property
     def equity(self) -> Ints:
@@ -162,7 +162,7 @@ class BacktestResult:
         )
 
     @cached_property
-    def _several_holdings(self) -> dict[str, Ints | None]:
+    def _several_holdings(self) -> dict[str, Ints]:
         """What tells the holdings of fills apart, where there are several."""
         if len(self.instruments) == 1 and self.account.mode is AccountMode.NETTING:
             return {}
