@@ -171,7 +171,7 @@ def data_list(instrument: str | None, as_json: bool) -> None:
                     item.first_time,
                     item.last_time,
                     item.fingerprint[:12],
-                    item.sides,
+                    f"{item.sides.split(';')[0]} and model" if ";" in item.sides else item.sides,
                     item.report.verdict,
                     f"{item.rule} of {item.parent[:12]}" if item.parent else item.source,
                 )

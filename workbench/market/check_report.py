@@ -51,10 +51,12 @@ class CheckReport:
     def verdict(self) -> str:
         """One line: is it any good?"""
         count = {name: sum(item.severity == name for item in self.findings) for name in _SIGNS}
+        warnings = f"{count['warning']} warning{'' if count['warning'] == 1 else 's'}"
         if count["error"]:
-            return f"not fit for use: {count['error']} errors, {count['warning']} warnings"
+            errors = f"{count['error']} error{'' if count['error'] == 1 else 's'}"
+            return f"not fit for use: {errors}, {warnings}"
         if count["warning"]:
-            return f"usable, but look at {count['warning']} warnings"
+            return f"usable, but look at {warnings}"
         return "nothing wrong found" if self.findings else "not checked"
 
     def finding(self, name: str) -> Finding:

@@ -102,7 +102,8 @@ class SessionWatch:
         if not self._name or self._first_ns is None:
             return []
         start, end = self._span
-        span = np.array([max(start, self._first_ns), min(end, self._last_ns + _MINUTE)], dtype=np.int64)
+        first, last = (item // _MINUTE * _MINUTE for item in (self._first_ns, self._last_ns))
+        span = np.array([max(start, first), min(end, last + _MINUTE)], dtype=np.int64)
         if self._last_ns >= end:
             span[1] = end
         open_ns = int(span[1] - span[0]) - int(np.diff(closed_ns(span, self._hours))[0])
