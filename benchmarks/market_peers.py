@@ -99,6 +99,7 @@ def _duckdb(folder: Path) -> Peer:
     file = folder / "ticks.parquet"
     connection = duckdb.connect()
     connection.execute("SET threads = 2")
+    connection.execute("SET enable_progress_bar = false")
 
     def write(ticks: Ticks) -> None:
         table = _table(ticks)

@@ -9,7 +9,7 @@ import numpy as np
 
 from workbench.domain.instruments import Instrument
 from workbench.domain.timeframes import Timeframe
-from workbench.market.bar_cache import BarCache
+from workbench.market.bar_cache import BarCache, crossed_bars
 from workbench.market.bars import Bars
 from workbench.market.datasets import Dataset
 from workbench.market.errors import BadBarsError, MissingDataError
@@ -58,22 +58,19 @@ def bars_of_ticks(
     fitting = [item for item in version.bars if fits_into(item, wanted)]
     if fitting:
         kept = max(fitting, key=lambda item: item.seconds)
-        found = cached_bars.read(dataset.fingerprint, record, kept)
-        if found is None:
-            found = read_bars(folder, version, kept, fingerprint=dataset.fingerprint)
-            cached_bars.write(found, dataset.fingerprint)
-        found = resample(found, wanted).between(start_ns, end_ns)
+        whole = cached_bars.read(dataset.fingerprint, record, kept)
+        if whole is not None:  # crossed ones are not kept there
+            return resample(whole, wanted).between(start_ns, end_ns)
+        whole = read_bars(folder, version, kept, fingerprint=dataset.fingerprint)
+        cached_bars.write(whole, dataset.fingerprint)
+        found = resample(whole, wanted)
     else:
         first = None if start_ns is None else int(bar_opens(np.array([start_ns]), wanted)[0])
         last = None if end_ns is None else _end_of_last(end_ns, wanted)
         found = read_bars(
-            folder,
-            version,
-            wanted,
-            start_ns=first,
-            end_ns=last,
-            fingerprint=dataset.fingerprint,
-        ).between(start_ns, end_ns)
+            folder, version, wanted, start_ns=first, end_ns=last, fingerprint=dataset.fingerprint
+        )
+    found = found.between(start_ns, end_ns)
     _refuse_crossed(found, dataset)
     return found
 
@@ -102,15 +99,14 @@ def _end_of_last(end_ns: int, timeframe: Timeframe) -> int:
 
 
 def _refuse_crossed(bars: Bars, dataset: Dataset) -> None:
-    for part in ("open", "high", "low", "close"):
-        crossed = getattr(bars, f"bid_{part}") > getattr(bars, f"ask_{part}")
-        if crossed.any():
-            first = np.datetime64(int(bars.open_ns[int(np.argmax(crossed))]), "ns")
-            raise BadBarsError(
-                f"{bars.instrument.id} {bars.timeframe}: the ticks of dataset {dataset.fingerprint[:12]} "
-                f"make {int(crossed.sum())} bars whose bid {part} is above the ask, first {first}; make a "
-                "version without crossed quotes (a repair) and use that"
-            )
+    crossed = crossed_bars(bars)
+    if crossed.any():
+        first = np.datetime64(int(bars.open_ns[int(np.argmax(crossed))]), "ns")
+        raise BadBarsError(
+            f"{bars.instrument.id} {bars.timeframe}: the ticks of dataset {dataset.fingerprint[:12]} "
+            f"make {int(crossed.sum())} bars with a bid above the ask, first {first}; make a "
+            "version without crossed quotes (a repair) and use that"
+        )
 
 
 @contextmanager

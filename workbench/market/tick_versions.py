@@ -114,10 +114,11 @@ def write_version(
     """
     for item in keep:
         _refuse_session(item)
-    writer = _Writer(folder, instrument, sides, keep)
-    for week, ticks in _by_week(batches, instrument):
-        writer.add(week, ticks)
-    return writer.finish()
+    with ThreadPoolExecutor(1, thread_name_prefix="parts") as pool:  # packs and writes while we read on
+        writer = _Writer(folder, instrument, sides, keep, pool)
+        for week, ticks in _by_week(batches, instrument):
+            writer.add(week, ticks)
+        return writer.finish()
 
 
 def read_ticks(
@@ -188,11 +189,19 @@ def read_bars(
 class _Writer:
     """Takes the ticks of one week after another, a week in as many pieces as it likes."""
 
-    def __init__(self, folder: Folder, instrument: Instrument, sides: str, keep: Sequence[Timeframe]) -> None:
+    def __init__(
+        self,
+        folder: Folder,
+        instrument: Instrument,
+        sides: str,
+        keep: Sequence[Timeframe],
+        pool: ThreadPoolExecutor,
+    ) -> None:
+        self._pool = pool
         self._folder = folder
         self._instrument = instrument
         self._sides = sides
-        self._ticks: list[Part] = []
+        self._ticks: list[Future[Part]] = []
         self._builders = {item: BarBuilder(instrument, item, sides=sides) for item in keep}
         self._open: dict[Timeframe, list[Bars]] = {item: [] for item in keep}
         self._bars: dict[Timeframe, list[Part]] = {item: [] for item in keep}
@@ -223,7 +232,7 @@ class _Writer:
         return Version(
             instrument=self._instrument,
             sides=self._sides,
-            ticks=tuple(self._ticks),
+            ticks=tuple(item.result() for item in self._ticks),
             bars={item: tuple(parts) for item, parts in self._bars.items()},
         )
 
@@ -244,7 +253,9 @@ class _Writer:
 
     def _write(self, ticks: Ticks) -> None:
         assert self._week is not None
-        self._ticks.append(_write_ticks(self._folder, self._week, ticks))
+        if len(self._ticks) >= _AHEAD:
+            self._ticks[-_AHEAD].result()  # no more than a few wait in memory
+        self._ticks.append(self._pool.submit(_write_ticks, self._folder, self._week, ticks))
 
 
 def _by_week(batches: Iterable[Ticks], instrument: Instrument) -> Iterator[tuple[int, Ticks]]:
