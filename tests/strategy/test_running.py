@@ -28,6 +28,7 @@ from workbench.domain.quotes import Quote
 from workbench.domain.timeframes import Timeframe
 from workbench.errors import BadInputError
 from workbench.strategy import decision as d
+from workbench.strategy.needs import needs
 
 bar = ws.bar
 GBP_USD, USD_JPY, EUR_GBP = (instrument(name) for name in ("GBP_USD", "USD_JPY", "EUR_GBP"))
@@ -355,3 +356,18 @@ def test_a_bar_strategy_is_not_asked_at_ticks():
     rules = ws.Rules(enter_long=bar.hour >= 0, size=ws.Units(1))
     run = ws.StrategyRunner(ws.RulesStrategy("Simple", rules), EUR_USD, Timeframe.H1, "d")
     assert run.on_tick(Quote(instrument=EUR_USD.id, time_ns=1, bid=1, ask=2), books(), 1) == ws.Decision()
+
+
+def test_what_a_strategy_needs_is_said_in_words():
+    def of(**more: Any) -> tuple[str, ...]:
+        return needs(
+            ws.RulesStrategy("Some", ws.Rules(**{"enter_long": bar.hour > 1, "size": ws.Units(1)} | more))
+        )
+
+    assert of() == needs(Pair()) == of(stop=ws.atr(bar.timeframe("H4"), 3), max_bars=5) == ()
+    assert of(entry=ws.BySide(short=ws.StopAt(5))) == ("withdrawing entries that wait at a level",)
+    assert of(stop=bar.of("GBP_USD").mid.high) == ("the bars of GBP_USD",)
+    assert of(exit_long=ws.rank(bar.hour) > 1) == (
+        "all bars of a time at once (rank, cross_mean and the like)",
+    )
+    assert needs(Scalper()) == ("every quote (on_tick)",)

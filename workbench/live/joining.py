@@ -15,6 +15,7 @@ from workbench.live.launch import Launch, WarmUp
 from workbench.live.session import Deciders
 from workbench.market import MarketStore
 from workbench.strategy import Strategy, StrategyRunner, spec
+from workbench.strategy.needs import needs
 
 __all__ = ["WorkbenchParts"]
 
@@ -34,6 +35,11 @@ class WorkbenchParts:
 
     def deciders(self, strategy: Any, launch: Launch) -> Deciders:
         """One runner an instrument, compiled, and fed with every bar before the feed's start."""
+        if missing := needs(_checked(strategy)):
+            raise NotArmableError(
+                f"{strategy.name} needs {' and '.join(missing)}, which a live kernel does not give yet; "
+                "run it in a backtest, or write it without"
+            )
         store = MarketStore(Path(launch.market_dir), launch.store_url)
         runners: dict[InstrumentId, StrategyRunner] = {}
         count = 0

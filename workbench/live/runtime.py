@@ -209,6 +209,11 @@ class StrategyRuntime:
         bar, seq = reply.event.bar, reply.event.seq
         decider = self._deciders.get(bar.instrument)
         orders = [] if decider is None else list(decider.on_bar(bar, reply.account, seq))
+        if getattr(decider, "cancels", ()):
+            raise GatewayRefusedError(
+                f"the strategy withdraws an order at event {seq}, and the gateway takes no such request yet; "
+                "write it without waiting orders"
+            )
         decision = decision_of(bar, orders)
         if reply.replayed:
             self._check(seq, decided=decision, recorded=reply.decision)
