@@ -290,6 +290,22 @@ def test_without_a_token_it_is_said_where_one_may_be(tmp_path: Path, monkeypatch
         download("oanda", EUR_USD, _at(2018, 1, 1), _at(2018, 1, 2), tmp_path, base_url="http://127.0.0.1:9")
 
 
+def test_a_token_may_be_in_the_keyring(serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, str]] = []
+
+    class Keyring:
+        @staticmethod
+        def get_password(service: str, name: str) -> str:
+            asked.append((service, name))
+            return TOKEN
+
+    monkeypatch.delenv("WORKBENCH_OANDA_TOKEN", raising=False)
+    monkeypatch.setitem(sys.modules, "keyring", Keyring)  # type: ignore[arg-type]
+    url, _ = serve(_candles)
+    download("oanda", EUR_USD, _at(2018, 1, 1), _at(2018, 1, 2), tmp_path, what="H1", base_url=url)
+    assert asked == [("forex-workbench", "oanda")]
+
+
 def test_an_answer_about_something_else_is_not_kept(serve, tmp_path: Path) -> None:
     body = json.dumps({"instrument": "GBP_USD", "granularity": "M1", "candles": []}).encode()
     url, _ = serve(lambda handler, number: handler.send(body))

@@ -76,11 +76,8 @@ class Fetcher:
         self._attempts, self._sleep = attempts, sleep
         self._pace = _Pace(1.0 / requests_per_second, sleep, clock)
         self._secrets = [word for value in (headers or {}).values() for word in value.split()[-1:]]
-        self._client = httpx.Client(
-            headers={"User-Agent": "forex-workbench", **(headers or {})},
-            timeout=_TIMEOUT,
-            follow_redirects=False,
-        )
+        self._headers = {"User-Agent": "forex-workbench", **(headers or {})}
+        self._client = self._connected()
 
     def __enter__(self) -> "Fetcher":
         return self
@@ -116,6 +113,7 @@ class Fetcher:
             wait=_wait,
             retry=tenacity.retry_if_exception_type(_TryAgainError),
             sleep=self._sleep,
+            before_sleep=self._reconnect,
             reraise=True,
         )
         try:
@@ -126,6 +124,14 @@ class Fetcher:
                 "later, what "
                 "was fetched is kept"
             ) from None
+
+    def _connected(self) -> httpx.Client:
+        return httpx.Client(headers=self._headers, timeout=_TIMEOUT, follow_redirects=False)
+
+    def _reconnect(self, _: tenacity.RetryCallState) -> None:
+        """Do not ask again over a connection that the server may be about to close."""
+        self._client.close()
+        self._client = self._connected()
 
     def _once(
         self, path: str, params: Mapping[str, str] | None, whole: Callable[[bytes], str | None]
