@@ -7,7 +7,7 @@ export WORKBENCH_HOME ?= $(CURDIR)/.home
 export MLFLOW_DISABLE_TELEMETRY := true
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test lab bench check format clean
+.PHONY: help demo test lab bench nautilus check format clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -25,6 +25,9 @@ lab: $(VENV)/.lab ## open the workbench: JupyterLab, gateway, supervisor, schedu
 bench: $(VENV)/.ready ## measure against the peers
 	@for file in benchmarks/*.py; do $(BIN)/python $$file; done
 
+nautilus: $(VENV)/.ready .venv-nautilus/.ready ## compare the engine with NautilusTrader, in an environment of its own
+	@$(BIN)/pytest -q -m nautilus tests/engine/nautilus
+
 check: $(VENV)/.ready ## only the quick checks: format, lint, types, import contract
 	@$(BIN)/python tests/stages.py --quick
 
@@ -32,7 +35,7 @@ format: $(VENV)/.ready ## put the code into its format
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
 clean: ## remove the virtual environment, builds and the demo's home
-	rm -rf $(VENV) .home build dist workbench/labextension extensions/*/lib extensions/*/node_modules
+	rm -rf $(VENV) .venv-nautilus .home build dist workbench/labextension extensions/*/lib extensions/*/node_modules
 
 $(VENV)/.packages: requirements.lock
 	@echo "== setting up $(VENV) from requirements.lock (a few minutes the first time)"
@@ -45,6 +48,13 @@ $(VENV)/.packages: requirements.lock
 $(VENV)/.ready: $(VENV)/.packages pyproject.toml
 	@WORKBENCH_SKIP_LAB=1 $(BIN)/python -m pip install -qq --no-deps --no-build-isolation --editable .
 	@$(BIN)/python -m workbench.kernel.install
+	@touch $@
+
+# NautilusTrader needs pandas 2, which the workbench does not: it can not share an environment with it
+.venv-nautilus/.ready: tests/engine/nautilus/requirements.txt
+	@echo "== setting up .venv-nautilus (a minute the first time)"
+	@$(PYTHON) -m venv .venv-nautilus
+	@.venv-nautilus/bin/python -m pip install -qq --requirement $<
 	@touch $@
 
 # the JupyterLab extension is built anew only when its sources changed
