@@ -155,7 +155,6 @@ def execute(
 @borrowing
 def _closable(account: Ints, books: Ints, trades: Ints, waiting: Ints) -> Any:
     """Units an order may close, whether it may open too, and why it is refused (-1: it is not)."""
-    stays_apart()
     k, units, how = waiting[P_BOOK], waiting[P_UNITS], waiting[P_POSITION_FILL]
     mode = account[A_MODE]
     if waiting[P_CLOSES] != 0:
@@ -207,7 +206,6 @@ def _first_of_its_size(trades: Ints, k: int, row: int, units: int) -> Any:
 @borrowing
 def _on_offer(books: Ints, k: int, sign: int, size: int, bound: int, slippage: int, at: int) -> Any:
     """Units of `size` that can be had now, whether a price bound keeps more away, and the worst price."""
-    stays_apart()
     buys = 1 if sign > 0 else 0
     levels = levels_of(books, k, buys)
     if at != 0 or levels == 0:
@@ -236,7 +234,6 @@ def _on_offer(books: Ints, k: int, sign: int, size: int, bound: int, slippage: i
 @borrowing
 def _refusal(account: Ints, books: Ints, trades: Ints, k: int, units: int, closing: int, price: int) -> Int:
     """Why an order that opens `units` less `closing` can not be, -1 when it can."""
-    stays_apart()
     micro = books[k, B_MICRO_PER_POINT]
     netting = account[A_MODE] == MODE_NETTING
     longs, shorts = books[k, B_LONGS], books[k, B_SHORTS]
@@ -280,7 +277,6 @@ def _fill(
     fills: Ints,
 ) -> None:
     """Fill `now` of `size` units, level by level; the first `closing` of them close what is held."""
-    stays_apart()
     k = waiting[P_BOOK]
     buys = 1 if sign > 0 else 0
     levels = levels_of(books, k, buys)
@@ -329,7 +325,6 @@ def _fill_level(
     fills: Ints,
 ) -> None:
     """Fill `units` (0 or more) at one price: `closing` of them close, the others open."""
-    stays_apart()
     order, k, kind = waiting[P_ORDER], waiting[P_BOOK], waiting[P_KIND]
     reason = REASON_MARKET
     if kind == KIND_LIMIT:

@@ -220,7 +220,6 @@ def margin_units(account: Ints, longs: int, shorts: int) -> Int:
 @borrowing
 def margin_of(account: Ints, books: Ints, k: int, units: int) -> Int:
     """Margin of `units` (0 or more) of instrument `k` at mid, micro-units of the account's currency."""
-    stays_apart()
     mid_doubled = books[k, B_BID] + books[k, B_ASK]
     if books[k, B_LEGS] == 0:
         value_doubled = units * mid_doubled * books[k, B_MICRO_PER_POINT]
@@ -242,7 +241,6 @@ def margin_of(account: Ints, books: Ints, k: int, units: int) -> Int:
 @borrowing
 def core_margin_used(account: Ints, books: Ints) -> Int:
     """Margin of all that is held at mid, micro-units of the account's currency."""
-    stays_apart()
     margin = 0
     for k in range(books.shape[0]):
         units = abs(books[k, B_UNITS])
@@ -270,7 +268,6 @@ def core_summary(account: Ints, books: Ints, trades: Ints, summary: Ints) -> Non
 @borrowing
 def charge_commission(account: Ints, books: Ints, k: int, units: int, price: int) -> Int:
     """Book the commission of a fill of `units` (0 or more) and return it."""
-    stays_apart()
     value = units * price * books[k, B_MICRO_PER_POINT]
     ppm, lot = books[k, B_COMMISSION_PPM], books[k, B_COMMISSION_LOT]
     if books[k, B_LEGS] == 0 or ppm == 0:
