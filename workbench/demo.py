@@ -81,7 +81,7 @@ def run_demo(settings: Settings, *, speed: float, weeks: int, tell: Tell) -> Non
     engine = open_store(settings.store_url)
 
     _step(tell, began, 1, "Real quotes into the market store")
-    report = import_sample(MarketStore(settings.market_dir, engine))
+    report = import_sample(MarketStore(settings.market_root, engine))
     tell("   " + "\n   ".join(str(report).splitlines()[:2]))
 
     _step(tell, began, 2, "A strategy notebook, run by papermill in the research kernel")
@@ -208,7 +208,7 @@ def _trade(
         deploy(engine, load, release_id=release.id, account_id=account, feed=feed, by="david")
         for account in _ACCOUNTS
     )
-    bars = MarketStore(settings.market_dir, engine).bars(
+    bars = MarketStore(settings.market_root, engine).bars(
         release.instruments[0],
         release.timeframe,
         fingerprint=feed["fingerprint"],
@@ -300,7 +300,7 @@ def _fills(gateway: OperatorClient, name: str) -> list[Fill]:
 def _compare(release: Release, traded: _Traded, engine: sa.Engine, *, settings: Settings, tell: Tell) -> str:
     """Print the table and say in a sentence whether all three are equal."""
     feed = _feed_of(engine, traded.deployments[0])
-    bars = MarketStore(settings.market_dir, engine).bars(
+    bars = MarketStore(settings.market_root, engine).bars(
         release.instruments[0],
         release.timeframe,
         fingerprint=feed["fingerprint"],

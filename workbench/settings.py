@@ -47,6 +47,7 @@ class Settings(BaseSettings):
     project: Path = Field(default_factory=project_folder)
     database_url: str = ""  # releases, approvals, deployments, trials, schedules; default SQLite in home
     gateway_database_url: str = ""  # intents, orders, fills, journal; default a SQLite file of its own
+    market_url: str = ""  # market data for a team, as in s3://bucket/market; default a folder in home
     mlruns: Path | None = None  # default: project/mlruns
     mlflow_uri: str = ""  # default: sqlite in mlruns
     user: str = Field(
@@ -73,6 +74,11 @@ class Settings(BaseSettings):
     def market_dir(self) -> Path:
         """The market store's folder."""
         return self.home / "market"
+
+    @property
+    def market_root(self) -> Path | str:
+        """Where the market store's files lie: the folder, or the team's URL."""
+        return self.market_url or self.market_dir
 
     @property
     def instruments_file(self) -> Path:

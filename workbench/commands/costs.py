@@ -83,7 +83,7 @@ def costs_estimate(
     if (into is None) != (out is None):
         raise BadInputError("--into and --out belong together: the book to start from, and the file to write")
     book = None if into is None else _one(_read(into, (instrument,), settings), None)
-    market = MarketStore(settings.market_dir, settings.store_url)
+    market = MarketStore(settings.market_root, settings.store_url)
     quotes: Any
     if timeframe == "tick":
         quotes = market.tick_batches(instrument, fingerprint=fingerprint)

@@ -16,7 +16,7 @@ def market_store(settings: Settings) -> "MarketStore":
     """The market store of a home; the market room is loaded when it is asked for."""
     from workbench.market import MarketStore
 
-    return MarketStore(settings.market_dir, settings.store_url)
+    return MarketStore(settings.market_root, settings.store_url)
 
 
 def moment(text: str | None) -> datetime | None:

@@ -115,7 +115,7 @@ def _serve(
             "nothing is traded on it: keep it for a person to look at and restore a copy"
         )
     ledger = Ledger(engine, checkpoints=CheckpointFile(checkpoints, key), log=log, at_boundary=at_boundary)
-    market = MarketStore(settings.market_dir, settings.store_url)
+    market = MarketStore(settings.market_root, settings.store_url)
 
     def load_bars(spec: DeploymentSpec) -> Bars:
         bars = market.bars(spec.record.id, spec.bar_length, fingerprint=spec.feed.fingerprint)

@@ -47,7 +47,7 @@ def load_bars(
 
     session = current_session()
     key = f"{name} {timeframe}"
-    store = MarketStore(session.settings.market_dir, session.engine)
+    store = MarketStore(session.settings.market_root, session.engine)
     bars = store.bars(
         name,
         timeframe,

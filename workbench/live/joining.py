@@ -40,7 +40,7 @@ class WorkbenchParts:
                 f"{strategy.name} needs {' and '.join(missing)}, which a live kernel does not give yet; "
                 "run it in a backtest, or write it without"
             )
-        store = MarketStore(Path(launch.market_dir), launch.store_url)
+        store = MarketStore(launch.market_dir, launch.store_url)
         runners: dict[InstrumentId, StrategyRunner] = {}
         count = 0
         for name in launch.instruments:

@@ -61,7 +61,7 @@ class Preparation:
             folder=str(places.folder),
             private=str(places.private),
             lease=str(self._settings.deployments_dir / "leases" / account.id),
-            market_dir=str(self._settings.market_dir),
+            market_dir=str(self._settings.market_root),
             store_url=self._settings.store_url,
             spec_digest=release.spec_digest,
             instruments=release.instruments,

@@ -343,7 +343,7 @@ class _Promotion:
         """Closes of bars of the first instrument, spread over the later part of the pinned data."""
         name, frame = self.candidate["instruments"][0], self.candidate["timeframe"]
         with the_store(self.settings) as engine:
-            market = MarketStore(self.settings.market_dir, engine)
+            market = MarketStore(self.settings.market_root, engine)
             bars = market.bars(name, frame, fingerprint=self.candidate["data"][f"{name} {frame}"])
         return moments_to_try(bars.close_ns.tolist(), rehearsed["decisions"][name], shares=_CUTS)
 
@@ -355,7 +355,7 @@ class _Promotion:
         wanted = {
             "out": str(out),
             "until_ns": until_ns,
-            "market_dir": str(self.settings.market_dir.resolve()),
+            "market_dir": self.settings.market_url or str(self.settings.market_dir.resolve()),
             "store_url": self.settings.store_url,
             "data": self.candidate["data"],
             "cost_book": self.candidate["cost_book"],

@@ -35,7 +35,7 @@ def rehearse(deployed: tuple[Strategy, Sequence[str], str] | None) -> None:
         raise BadInputError("expected the notebook to call deploy(...), found that it did not")
     strategy, names, frame = deployed
     order = json.loads(Path(os.environ[ORDER]).read_text(encoding="utf-8"))
-    store = MarketStore(Path(order["market_dir"]), order["store_url"])
+    store = MarketStore(order["market_dir"], order["store_url"])
     costs = CostBook.from_json(order["cost_book"])
     decisions: dict[str, Any] = {}
     counts: dict[str, int] = {}

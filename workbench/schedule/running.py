@@ -206,7 +206,7 @@ class _Work:
         )
 
     def _import(self, step: ImportStep) -> dict[str, Any]:
-        market = MarketStore(self.settings.market_dir, self.engine)
+        market = MarketStore(self.settings.market_root, self.engine)
         reports = []
         if step.sample:
             sample = sample_files()
