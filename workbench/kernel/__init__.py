@@ -1,6 +1,7 @@
 """The research kernel: what a notebook imports, magics, rich output."""
 
 from workbench.kernel.data import cost_book, load_bars
+from workbench.kernel.data_form import data_form
 from workbench.kernel.deploying import deploy
 from workbench.kernel.models import keep_model, show_judgement
 from workbench.kernel.results import backtest, sweep, tear_sheet, track, trials
@@ -13,6 +14,7 @@ __all__ = [
     "backtest",
     "cost_book",
     "current_session",
+    "data_form",
     "deploy",
     "keep_model",
     "load_bars",

@@ -6,7 +6,7 @@ invisible, so an import that is cut off leaves nothing but files that the next o
 """
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -113,6 +113,7 @@ class MarketStore:
         replace: bool = False,
         keep: Sequence[str] = ("M1",),
         show_progress: bool = True,
+        told: Callable[[int], None] | None = None,
     ) -> ImportReport:
         """Import files of bars or ticks as one dataset; the same content again changes nothing.
 
@@ -141,6 +142,8 @@ class MarketStore:
             With `extend`: what is new takes the place of what it differs from.
         keep
             Timeframes of the bars to keep up beside ticks.
+        told
+            Hears how many bytes of the files were read since it was called last, instead of a bar shown.
 
         Raises
         ------
@@ -151,7 +154,7 @@ class MarketStore:
 
         record = _instrument(instrument)
         files = [Path(item) for item in ([path] if isinstance(path, (str, Path)) else path)]
-        with bytes_shown(files, shown=show_progress) as advance:
+        with bytes_shown(files, shown=show_progress and told is None) as advance:
             source = open_source(
                 files if len(files) > 1 else files[0],
                 record,
@@ -164,10 +167,10 @@ class MarketStore:
                 time_format=time_format,
                 cost_book=cost_book,
                 trusted=trusted,
-                progress=advance,
+                progress=told or advance,
             )
             name = files[0].name if len(files) == 1 else f"{files[0].name} and {len(files) - 1} more"
-            told: dict[str, Any] = {
+            origin: dict[str, Any] = {
                 "source": name if timezone is None else f"{name} ({timezone})",
                 "source_format": source.format,
                 "zone": source.zone.zone,
@@ -180,10 +183,10 @@ class MarketStore:
                     instrument=record,
                     keep=keep,
                     sides=source.sides,
-                    **told,
+                    **origin,
                 )
             else:
-                report = self.add(joined(list(cast("Iterable[Bars]", source.batches()))), **told)
+                report = self.add(joined(list(cast("Iterable[Bars]", source.batches()))), **origin)
         return ImportReport(
             dataset=report.dataset, is_new=report.is_new, notes=tuple(source.notes), zone=source.zone
         )
