@@ -8,6 +8,7 @@ from workbench.market.reference_rates import ecb_rate
 from workbench.market.replay import Feed, FeedEvent, ReplayFeed
 from workbench.market.resampling import bars_from_ticks, resample
 from workbench.market.sample import SampleFiles, import_sample, sample_files
+from workbench.market.ticks import Ticks
 
 __all__ = [
     "BarBuilder",
@@ -21,6 +22,7 @@ __all__ = [
     "MarketStore",
     "ReplayFeed",
     "SampleFiles",
+    "Ticks",
     "bars_from_ticks",
     "check_bars",
     "ecb_rate",
