@@ -30,8 +30,9 @@ from workbench.research.quick import (
     TOTALS,
     trade_plain,
 )
+from workbench.research.sums import sum_crossings
 from workbench.research.words import shifted
-from workbench.strategy import Rules
+from workbench.strategy import Rules, Units
 from workbench.strategy.decision import MEMORY_SIZE, S_SIZE, V_SIZE
 from workbench.strategy.panel import evaluate_panel
 from workbench.strategy.program import compile_program
@@ -235,6 +236,21 @@ class PlainRun:
     def totals(self, rules: Rules, signals: Signals, room: "Room") -> Ints | None:
         """The sums of `workbench.research.quick` alone, or None where it takes the engine to tell."""
         words = [signals.words.get(name, self._silence) for name in FLAGS[:4]]
+        if not len(room.equity) and not len(self.path.after) and _only_units(rules):
+            sums = np.zeros(TOTALS, np.int64)
+            answer = sum_crossings(
+                self.path.columns,
+                self.path.bars,
+                *words,
+                int(rules.size.units),
+                self._figures_only,
+                self._roll_at,
+                self._roll_inside,
+                self._roll_days,
+                sums,
+            )
+            if answer == DONE:
+                return sums
         return self._run(rules, signals, words, room, self._figures_only)
 
     def _run(
@@ -249,7 +265,7 @@ class PlainRun:
         distances = [signals.numbers.get(f"{name}_long", _NO_NUMBERS) for name in ("stop", "target", "trail")]
         has = [rules.stop is not None, rules.target is not None, rules.trail is not None]
         totals = np.zeros(TOTALS, np.int64)
-        extremes = self.path.extremes if any(has) else self.path.known_extremes
+        extremes = self.path.known_extremes
         while True:
             answer = trade_plain(
                 self.path.columns,
@@ -357,6 +373,12 @@ def run_by_events(rules: Rules, given: Given, terms: AccountTerms) -> Outcome:
         financing_book=bookings[:, 2].copy(),
         margin_calls=int(account[core.A_CALLS]),
     )
+
+
+def _only_units(rules: Rules) -> bool:
+    """Whether `sum_crossings` covers fast rules: a fixed number of units and no stops."""
+    plain = rules.stop is None and rules.target is None and rules.trail is None
+    return plain and isinstance(rules.size, Units)
 
 
 def _refused(rows: Ints) -> tuple[tuple[int, str], ...]:

@@ -194,7 +194,7 @@ def _bars_of(item: Series, timeframe: Timeframe | str | None) -> Bars:
         raise BadInputError(
             f"{item.instrument.id}: expected timeframe= with ticks, such as 'M1': the bars to decide on"
         )
-    return bars_from_ticks(item, timeframe, fingerprint=item.content_digest())
+    return bars_from_ticks(item, timeframe)
 
 
 def _check_finer(bars: Bars, item: Series) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from workbench.indicators.compiled import compiled
 from workbench.market import Bars
 from workbench.market.ticks import Ticks
 from workbench.research.quick import path_extremes
@@ -35,12 +34,11 @@ class Path:
 
     @cached_property
     def limits(self) -> tuple[int, int]:
-        """The lowest bid and the highest ask."""
-        _, _, bid_open, _, bid_low, bid_close, ask_open, ask_high, _, ask_close = self.columns
+        """The lowest bid and the highest ask of all opens and closes, at which margin is looked at."""
+        _, _, bid_open, _, _, bid_close, ask_open, _, _, ask_close = self.columns
         if not self.ranges:
             return int(bid_open.min()), int(ask_open.max())
-        lowest, highest = _limits((bid_open, bid_low, bid_close), (ask_open, ask_high, ask_close))
-        return int(lowest), int(highest)
+        return min(int(bid_open.min()), int(bid_close.min())), max(int(ask_open.max()), int(ask_close.max()))
 
     @cached_property
     def extremes(self) -> tuple[Ints, Ints, Ints, Ints]:
@@ -93,12 +91,3 @@ def _frozen(column: Ints) -> Ints:
     view = np.ascontiguousarray(column, np.int64).view()
     view.flags.writeable = False
     return view
-
-
-@compiled
-def _limits(bids: Any, asks: Any) -> Any:
-    lowest, highest = np.int64(1) << 62, np.int64(0)
-    for i in range(bids[0].shape[0]):
-        lowest = min(lowest, bids[0][i], bids[1][i], bids[2][i])
-        highest = max(highest, asks[0][i], asks[1][i], asks[2][i])
-    return lowest, highest

@@ -48,7 +48,9 @@ __all__ = [
     "NEEDS_EXTREMES",
     "TERMS",
     "TOTALS",
+    "financing",
     "path_extremes",
+    "share_of",
     "trade_plain",
 ]
 
@@ -175,8 +177,6 @@ def trade_plain(
     valued = equity.shape[0] > 0
     blocks = lows.shape[0] > 0
     has_levels = has_stop or has_target or has_trail
-    if has_levels and not blocks:
-        return NEEDS_EXTREMES
 
     balance = terms[Q_BALANCE]
     units, cost = np.int64(0), np.int64(0)
@@ -226,15 +226,21 @@ def trade_plain(
                     long = units > 0
                     while found < until:
                         block = found // BLOCK
-                        stop_at = min((block + 1) * BLOCK, until)
+                        stop_at = min((block + 1) * BLOCK, until) if blocks else until
+                        if not margin_checked and not blocks:
+                            return NEEDS_EXTREMES
                         if not margin_checked and (
                             2 * lows[block] <= mid_least or 2 * highs[block] >= mid_most
                         ):
                             return GAVE_UP
                         if long:
-                            top = max(best, bid_highs[block])
+                            top = max(best, bid_highs[block]) if blocks else best
                             least = max(stop_level, top - distance) if distance != 0 else stop_level
-                            if lows[block] > least and (target_level == 0 or bid_highs[block] < target_level):
+                            if (
+                                blocks
+                                and lows[block] > least
+                                and (target_level == 0 or bid_highs[block] < target_level)
+                            ):
                                 if stop_at - found == BLOCK:
                                     best = top
                                 elif distance != 0:
@@ -259,11 +265,11 @@ def trade_plain(
                                 best = top
                                 found += 1
                         else:
-                            low = min(best, ask_lows[block])
+                            low = min(best, ask_lows[block]) if blocks else best
                             most = _FAR if stop_level == 0 else stop_level
                             if distance != 0:
                                 most = min(most, low + distance)
-                            if highs[block] < most and ask_lows[block] > target_level:
+                            if blocks and highs[block] < most and ask_lows[block] > target_level:
                                 if stop_at - found == BLOCK:
                                     best = low
                                 elif distance != 0:
@@ -327,7 +333,7 @@ def trade_plain(
                     roll += 1
                 amount = np.int64(0)
                 while roll < roll_at.shape[0] and roll_at[roll] == at and roll_inside[roll] == 0:
-                    amount += _financing(
+                    amount += financing(
                         units, bid_close[at - 1] + ask_close[at - 1], micro, terms, roll_days[roll]
                     )
                     roll += 1
@@ -385,7 +391,7 @@ def trade_plain(
                         if not needed * 1.000001 + 1000.0 < float(balance):
                             return GAVE_UP
                         units, cost = open_units, open_units * price * micro
-                        commission = _share(size * price * micro, commission_ppm)
+                        commission = share_of(size * price * micro, commission_ppm)
                         paid += commission
                         balance -= commission
                         trade_cash = -commission
@@ -419,7 +425,7 @@ def trade_plain(
                         amount = np.int64(0)
                         while roll < roll_at.shape[0] and roll_at[roll] == at:
                             if roll_inside[roll] != 0:
-                                amount += _financing(units, bid + ask, micro, terms, roll_days[roll])
+                                amount += financing(units, bid + ask, micro, terms, roll_days[roll])
                             roll += 1
                         if amount != 0:
                             balance += amount
@@ -467,7 +473,7 @@ def trade_plain(
                 if filled_units != 0:
                     size = abs(filled_units)
                     realized = units * price * micro - cost
-                    commission = _share(size * price * micro, commission_ppm)
+                    commission = share_of(size * price * micro, commission_ppm)
                     balance += realized - commission
                     paid += commission
                     net = realized - commission + trade_cash
@@ -572,7 +578,7 @@ def _number(values: Floats, bar: int, declared: bool) -> Any:
 
 
 @borrowing_inline
-def _share(value: int, ppm: int) -> Any:
+def share_of(value: int, ppm: int) -> Any:
     """Millionths of a value of 0 or more, rounded half to even."""
     if value > _SAFE_VALUE:
         return scale_half_even(value, ppm, _PPM)
@@ -585,7 +591,7 @@ def _share(value: int, ppm: int) -> Any:
 
 
 @borrowing
-def _financing(units: int, mid_doubled: int, micro: int, terms: Ints, days: int) -> int:
+def financing(units: int, mid_doubled: int, micro: int, terms: Ints, days: int) -> int:
     """What a rollover brings (or, negative, costs), micro-units."""
     rate = terms[Q_LONG_PPM] if units > 0 else terms[Q_SHORT_PPM]
     amount = scale_half_even(abs(units) * mid_doubled * micro, abs(rate) * days, _YEAR_PPM_DOUBLED)

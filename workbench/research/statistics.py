@@ -180,18 +180,20 @@ def max_drawdown(equity: Ints, *, start: int) -> Drawdown:
 
 @compiled
 def _drawdown(equity: Ints, start: int) -> Any:
-    high, below, longest = start, 0, 0
+    high, trough, below, longest = start, start, 0, 0
     deepest, money = 0.0, 0
     for i in range(equity.shape[0]):
         value = equity[i]
         if value >= high:
+            if trough < high:  # a fall is over: its lowest point counts
+                money = max(money, high - trough)
+                deepest = max(deepest, (high - trough) / high)
             high = value
+            trough = value
+            longest = max(longest, below)
             below = 0
             continue
         below += 1
-        longest = max(longest, below)
-        fall = high - value
-        money = max(money, fall)
-        if fall > deepest * high:
-            deepest = fall / high
-    return deepest, money, longest
+        trough = min(trough, value)
+    money = max(money, high - trough)
+    return max(deepest, (high - trough) / high), money, max(longest, below)
