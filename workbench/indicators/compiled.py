@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any, TypeVar, cast
 
-from numba import njit, types
+from numba import config, njit, types
 from numba.core.caching import IndexDataCacheFile
 from numba.core.dispatcher import Dispatcher
 from numba.extending import intrinsic
@@ -57,7 +57,9 @@ def _staying_apart(_typing: Any) -> Any:
 
 # called first in a compiled function, it keeps the optimizer from writing that function out in its callers:
 # for a rare step that is called from many places, where it would cost seconds of compiling
-stays_apart: Callable[[], None] = cast("Any", intrinsic)(_staying_apart)
+stays_apart: Callable[[], None] = (
+    (lambda: None) if cast("Any", config).DISABLE_JIT else cast("Any", intrinsic)(_staying_apart)
+)
 
 
 def _compile(function: _F, **options: object) -> _F:
