@@ -165,6 +165,50 @@ conditions = st.recursive(
     ),
     max_leaves=4,
 )
+plain_numbers = st.recursive(
+    st.one_of(
+        st.builds(getattr, sides, st.sampled_from(["open", "high", "low", "close"])),
+        st.sampled_from([bar.hour, bar.weekday, ws.price("1.1"), ws.price("1.10003"), ws.pips(2.5)]),
+        st.integers(-5, 5).map(lambda value: ws.maximum(value, value).args[0]),
+    ),
+    lambda children: st.one_of(
+        st.builds(lambda a, b: a + b, children, children),
+        st.builds(lambda a, b: a - b, children, children),
+        st.builds(lambda a, b: a * b, children, children),
+        st.builds(ws.minimum, children, children),
+        st.builds(ws.maximum, children, children),
+        children.map(lambda one: -one),
+        children.map(abs),
+        st.builds(lambda one, n: one.lag(n), children, lookbacks),
+    ),
+    max_leaves=8,
+)
+plain_conditions = st.recursive(
+    st.builds(
+        lambda make, left, right: make(left, right),
+        st.sampled_from(
+            [
+                lambda a, b: a < b,
+                lambda a, b: a <= b,
+                lambda a, b: a > b,
+                lambda a, b: a >= b,
+                lambda a, b: a == b,
+                lambda a, b: a != b,
+                ws.crosses_above,
+                ws.crosses_below,
+            ]
+        ),
+        plain_numbers,
+        plain_numbers,
+    ),
+    lambda children: st.one_of(
+        st.builds(lambda a, b: a & b, children, children),
+        st.builds(lambda a, b: a | b, children, children),
+        children.map(lambda a: ~a),
+        st.builds(lambda a, n: a.lag(n), children, lookbacks),
+    ),
+    max_leaves=4,
+)
 sizes = st.one_of(st.integers(1, 10**6).map(ws.Units), st.floats(0.0001, 1.0).map(ws.RiskFraction))
 
 
