@@ -18,14 +18,14 @@ from workbench.market.frames import to_arrow
 if TYPE_CHECKING:
     import duckdb
 
-    from workbench.market.market_store import MarketStore
+    from workbench.market.market_reader import MarketReader
 
 __all__ = ["ask", "table_names"]
 
 _PINNED = re.compile(r"([a-z0-9_]+)@([0-9a-f]{8,64})")
 
 
-def table_names(store: "MarketStore") -> dict[str, tuple[str, str]]:
+def table_names(store: "MarketReader") -> dict[str, tuple[str, str]]:
     """Instrument and timeframe by the name of their table."""
     names = {}
     for dataset in store.datasets():
@@ -34,7 +34,7 @@ def table_names(store: "MarketStore") -> dict[str, tuple[str, str]]:
     return names
 
 
-def ask(store: "MarketStore", query: str) -> "duckdb.DuckDBPyRelation":
+def ask(store: "MarketReader", query: str) -> "duckdb.DuckDBPyRelation":
     """The answer to a query, as a relation: ``.df()``, ``.pl()``, ``.arrow()``, ``.fetchall()``.
 
     Raises
