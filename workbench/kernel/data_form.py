@@ -60,7 +60,7 @@ class DataForm:
         )
         self._side = widgets.Dropdown(
             description="One price is",
-            options=[(_OUT_OF_FILE, None), ("bid", "bid"), ("ask", "ask"), ("mid", "mid")],
+            options=[(_OUT_OF_FILE, ""), ("bid", "bid"), ("ask", "ask"), ("mid", "mid")],
             style=style,
         )
         self._modelled = widgets.Checkbox(
@@ -146,7 +146,7 @@ class DataForm:
             instrument,
             fmt=self._format.value,
             timezone=self._timezone.value.strip() or None,
-            side=self._side.value,
+            side=self._side.value or None,
             cost_book=retail_book(instrument) if self._modelled.value else None,
             told=told,
         )

@@ -24,7 +24,7 @@ def calendar_picture(days: Sequence[tuple[str, int, int]]) -> str:
         return ""
     years = sorted({session.year for session in found})[-_SHOWN_YEARS:]
     height = _TOP + len(years) * (5 * _STEP + 14) + 20
-    width = _LEFT + 53 * _STEP + 10
+    width = _LEFT + 54 * _STEP
     parts = [
         f"<svg role='img' aria-label='days with and without data' viewBox='0 0 {width} {height}' "
         f"width='{width}' style='max-width:100%;height:auto' fill='currentColor' font-size='10'>"

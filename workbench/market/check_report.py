@@ -109,21 +109,22 @@ class CheckReport:
         rows = "".join(
             f"<tr style='border-top:1px solid rgba(128,128,128,.35)'>"
             f"<td style='color:{_COLOURS[item.severity]};text-align:left;white-space:nowrap;"
-            f"vertical-align:top'>{_SIGNS[item.severity]} {item.severity}</td>"
-            f"<td style='text-align:left;vertical-align:top;white-space:nowrap'>{escape(item.name)}</td>"
-            f"<td style='text-align:right;vertical-align:top'>{item.count:,}</td>"
+            f"vertical-align:top;padding:.2em .8em .2em 0'>{_SIGNS[item.severity]} {item.severity}</td>"
+            f"<td style='text-align:left;vertical-align:top;white-space:nowrap;padding-right:.8em'>"
+            f"{escape(item.name)}</td>"
+            f"<td style='text-align:right;vertical-align:top;padding-right:1em'>{item.count:,}</td>"
             f"<td style='text-align:left'>{escape(item.detail)}"
             + "".join(f"<br><small><code>{escape(example)}</code></small>" for example in item.examples)
             + "</td></tr>"
             for item in self.findings
         )
         heads = "".join(
-            f"<th style='text-align:{side}'>{name}</th>"
+            f"<th style='text-align:{side};padding-right:1em'>{name}</th>"
             for name, side in (("", "left"), ("check", "left"), ("found", "right"), ("what", "left"))
         )
         picture = calendar_picture([(item.session, item.present, item.expected) for item in self.coverage])
         return (
-            f"<div><p><b>{escape(self.subject)}</b><br>{escape(self.verdict)}</p>{picture}"
+            f"<div style='line-height:1.45'><p><b>{escape(self.subject)}</b><br>{escape(self.verdict)}</p>{picture}"
             f"<table style='border-collapse:collapse;background:transparent'><tr>{heads}</tr>{rows}</table>"
             "</div>"
         )
