@@ -22,19 +22,24 @@ _BALANCE = Decimal(100_000)
 
 def backtest(
     strategy: "Strategy",
-    bars: "Bars",
+    bars: "Bars | Mapping[str, Bars]",
     *,
     cost_book: CostBook,
     currency: str = "USD",
     balance: Decimal | int | str = _BALANCE,
     trade_from: str | datetime | None = None,
+    **options: Any,
 ) -> "BacktestResult":
     """Trade a strategy on bars; one trial is counted, and the result goes to the session's MLflow run.
 
     Parameters
     ----------
+    bars
+        Of one instrument, or of several by name.
     balance
-        What the account starts with, in `currency`, which must be the instrument's quote currency.
+        What the account starts with, in `currency`.
+    options
+        Passed on to `workbench.research.run_backtest`.
     trade_from
         Bars that close up to this instant only warm up the indicators; text such as ``"2017-03-01"`` is UTC.
 
@@ -54,6 +59,7 @@ def backtest(
         balance=to_balance(balance),
         trade_from_ns=start_ns(trade_from),
         ledger=session.ledger(),
+        **options,
     )
     _remember(session, "backtest", result.digest, bars=bars, cost_book=cost_book)
     session.backtests += 1
@@ -168,8 +174,11 @@ def trials() -> int:
     return count_trials(session.engine, session.idea)
 
 
-def _remember(session: Session, kind: str, digest: str, *, bars: "Bars", cost_book: CostBook) -> None:
-    session.used(key=f"{bars.instrument.id} {bars.timeframe}", fingerprint=bars.fingerprint)
+def _remember(
+    session: Session, kind: str, digest: str, *, bars: "Bars | Mapping[str, Bars]", cost_book: CostBook
+) -> None:
+    for item in bars.values() if isinstance(bars, Mapping) else [bars]:
+        session.used(key=f"{item.instrument.id} {item.timeframe}", fingerprint=item.fingerprint)
     session.cost_book = cost_book
     session.made(kind, digest)
 
