@@ -86,10 +86,10 @@ def main() -> None:
         print(f"  {rows / spent / 1e6:.2f}M ticks/cpu-s; {times['waited']:.1f} s of it waiting for the files")
         print(f"  stored in {size / 1e6:.0f} MB, {size / rows:.2f} B/row")
         print(f"  {len(checks)} checks, {sum(item.count for item in checks):,} findings")
-        for timeframe in ("M1", "H1", "D1", "S10"):
+        for timeframe in ("M1", "H1", "D1", "S30"):
             began, cpu = time.perf_counter(), time.process_time()
             bars = store.bars("EUR_USD", timeframe, fingerprint=dataset.fingerprint)
-            what = "from all ticks" if timeframe == "S10" else "from bars kept up"
+            what = "from all ticks" if timeframe == "S30" else "from bars kept up"
             say(
                 f"{len(bars):,} {timeframe} bars {what}",
                 time.perf_counter() - began,

@@ -6,6 +6,7 @@ Only of what can be made anew; a file that is not what was written is dropped.
 import hashlib
 import json
 import os
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,7 +17,6 @@ import pyarrow as pa
 from workbench.domain.instruments import Instrument
 from workbench.domain.timeframes import Timeframe
 from workbench.market.bars import COLUMNS, Bars
-from workbench.market.folders import write_durably
 
 __all__ = ["BarCache", "crossed_bars"]
 
@@ -66,11 +66,17 @@ class BarCache:
             {name: pa.array(column) for name, column in bars.columns().items()},
             metadata={"bars": json.dumps(head)},
         )
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_file(sink, table.schema) as writer:
-            writer.write_table(table)
+        path = self._path(fingerprint, bars.timeframe)
         with suppress(OSError):
-            write_durably(self._path(fingerprint, bars.timeframe), sink.getvalue())
+            self._folder.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(dir=self._folder, prefix=".writing-", suffix=path.suffix)
+            try:
+                with os.fdopen(handle, "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
+                    writer.write_table(table)  # not by way of memory: twenty years are half a gigabyte
+                os.replace(name, path)
+            except BaseException:
+                Path(name).unlink(missing_ok=True)
+                raise
             self._sweep()
 
     def drop(self, fingerprint: str) -> None:

@@ -157,26 +157,30 @@ def read_bars(
     """Bars of a version: the kept ones, or made from its ticks; those that open in a span of whole bars."""
     kept = version.bars.get(timeframe)
     if kept is not None:
-        pieces = [
-            as_bars(version, timeframe, read_part(folder, part, start_ns=start_ns, end_ns=end_ns).in_ns())
-            for part in fetched(folder, _touching(kept, start_ns, end_ns))
-        ]
-        pieces = pieces or [_noas_bars(version, timeframe)]
+        parts = fetched(folder, _touching(kept, start_ns, end_ns))
+        columns = {name: np.empty(sum(item.rows for item in parts), dtype=np.int64) for name in COLUMNS}
+        rows = 0
+        for part in parts:  # into place at once, so that no more than one part is held beside the result
+            found = read_part(folder, part, start_ns=start_ns, end_ns=end_ns).in_ns()
+            length = len(found["open_ns"])
+            for name, column in columns.items():
+                column[rows : rows + length] = found[name]
+            rows += length
+        whole = as_bars(version, timeframe, {name: column[:rows] for name, column in columns.items()})
     else:
         builder = BarBuilder(version.instrument, timeframe, sides=version.sides)
 
         def read(part: Part) -> PartColumns:
             return read_part(folder, part, ("bid", "ask"), start_ns=start_ns, end_ns=end_ns)
 
-        parts = fetched(folder, _touching(version.ticks, start_ns, end_ns))
-        most = sum(builder.most_bars(item.first_ns, item.last_ns, item.rows) for item in parts)
-        found = _ahead(read, parts)
-        columns = (
+        ticks = fetched(folder, _touching(version.ticks, start_ns, end_ns))
+        most = sum(builder.most_bars(item.first_ns, item.last_ns, item.rows) for item in ticks)
+        found_parts = _ahead(read, ticks)
+        quotes = (
             (item.columns["time_ns"], item.columns["bid"], item.columns["ask"], item.unit_ns)
-            for item in found
+            for item in found_parts
         )
-        pieces = [builder.gather(columns, most=most)]
-    whole = joined(pieces)
+        whole = builder.gather(quotes, most=most)
     return Bars(
         instrument=whole.instrument,
         timeframe=timeframe,
