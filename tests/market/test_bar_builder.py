@@ -1,7 +1,7 @@
 """One way to make bars: by the quote, by the batch, by the file, and however the stream is cut the same."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import numpy as np
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.market.bars_for_tests import MINUTE, MONDAY, bars_at, m1_bars, minutes
 from tests.market.ticks_for_tests import MS, ticks, ticks_at, walk
-from workbench.domain.calendar import to_ns
+from workbench.domain.calendar import day_close_ns, to_ns
 from workbench.domain.timeframes import Timeframe
 from workbench.market import BarBuilder, Bars, bars_from_ticks, resample
 from workbench.market.bars import COLUMNS
@@ -187,3 +187,14 @@ def test_what_fits_into_what() -> None:
     assert fits_into(Timeframe.D1, Timeframe.MN1)
     assert not fits_into(Timeframe.W1, Timeframe.MN1)
     assert not fits_into(Timeframe.D1, Timeframe.D1UTC)
+
+
+def test_twenty_years_of_days_open_at_17_new_york() -> None:
+    start, end = (to_ns(datetime(year, 1, 1, tzinfo=UTC)) for year in (2007, 2027))
+    times = np.arange(start, end, 3_600_000_000_000)
+    days = bars_from_ticks(ticks_at(times.tolist()), "D1")
+    first, last = datetime(2007, 1, 2, tzinfo=UTC).date(), datetime(2026, 12, 31, tzinfo=UTC).date()
+    expected = [day_close_ns(first + timedelta(days=index)) for index in range((last - first).days + 1)]
+    assert set(expected) <= set(days.open_ns.tolist())
+    assert days.close_ns[:-1].tolist() == days.open_ns[1:].tolist()
+    assert set(np.diff(days.open_ns).tolist()) == {hours * 3_600_000_000_000 for hours in (23, 24, 25)}
