@@ -8,6 +8,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from tests.engine.slow_holdings import (
+    Holding,
+    Waiting,
+    closing_prices,
+    exit_order,
+    to_natural_side,
+    twice_trigger,
+)
 from tests.engine.slow_money import (
     MILLION,
     Exchange,
@@ -22,7 +30,7 @@ from workbench.domain.accounts import AccountMode, AccountRules, CloseOut, Hedge
 from workbench.domain.calendar import day_close_ns, day_open_ns, session_of
 from workbench.domain.cost_book import CostBook
 from workbench.domain.instruments import Instrument
-from workbench.domain.orders import Order, OrderKind, PositionFill, TimeInForce, TriggerSide
+from workbench.domain.orders import Order, OrderKind, PositionFill, TimeInForce
 from workbench.domain.quotes import Bar, Quote
 
 IMMEDIATE = (TimeInForce.FOK, TimeInForce.IOC)
@@ -36,76 +44,6 @@ REST = "rest of an immediate order"
 WOULD_REDUCE = "would reduce"
 FIFO_VIOLATION = "FIFO violation"
 NO_TRADE = "no such trade"
-
-
-@dataclass
-class Holding:
-    """The position of an instrument, or in a hedging account one trade."""
-
-    market: Market
-    trade: str  # the order that opened it
-    order: str  # the order that opened or added to it last
-    units: int = 0
-    cost: int = 0  # micro-units of the quote currency
-    stop: tuple[int, str] | None = None  # level, and the order that brought it
-    target: tuple[int, str] | None = None
-    trail: tuple[int, str] | None = None  # distance
-    best: int = 0  # price of the closing side since the trailing stop was set
-
-    @property
-    def side(self) -> int:
-        return 1 if self.units > 0 else -1
-
-    def profit(self, price: Fraction | int) -> Fraction:
-        return Fraction(self.units * price * self.market.micro - self.cost)
-
-    @property
-    def closing(self) -> int:
-        return self.market.price(-self.side)
-
-    def passed(self, level: int, price: int) -> bool:
-        """Whether a stop at `level` is reached by a price of the closing side."""
-        return (price - level) * self.side <= 0
-
-    def gained(self, level: int, price: int) -> bool:
-        """Whether a target at `level` is reached."""
-        return (price - level) * self.side >= 0
-
-    @property
-    def trail_level(self) -> int:
-        assert self.trail is not None
-        return self.best - self.side * self.trail[0]
-
-    def nearest_stop(self) -> tuple[int, str, str] | None:
-        """Level, order and reason of the stop loss or trailing stop, whichever is nearer to the price."""
-        found = []
-        if self.stop:
-            found.append((*self.stop, "STOP_LOSS"))
-        if self.trail:
-            found.append((self.trail_level, self.trail[1], "TRAILING_STOP"))
-        return max(found, key=lambda item: item[0] * self.side, default=None)  # the first of equal ones
-
-    def ratchet(self, price: int) -> None:
-        if self.trail and (price - self.best) * self.side > 0:
-            self.best = price
-
-
-@dataclass
-class Waiting:
-    """An order that waits, and what of it was done."""
-
-    order: Order
-    left: int  # signed units
-    earliest: int | None
-    acts_as: OrderKind
-    expires: int | None = None
-    decided: bool = True  # of a market-if-touched order: whether it is a limit or a stop
-    due: int = 0
-    paid: int = 0
-
-    @property
-    def side(self) -> int:
-        return 1 if self.order.units > 0 else -1
 
 
 @dataclass
@@ -306,7 +244,7 @@ class SlowEngine:
     def _leave(self, held: Holding, order: str, reason: str, *, limit: int | None = None) -> bool:
         """Close a holding at the market, as far as the sizes go; with a limit without slippage."""
         side, filled = -held.side, False
-        paying = Waiting(_nothing(held), 0, None, OrderKind.MARKET)
+        paying = Waiting(exit_order(held), 0, None, OrderKind.MARKET)
         for price, units in list(self._levels(held.market, side, abs(held.units), limit=limit)):
             paid = price if limit is not None else held.market.slipped(price, side)
             self._take(held.market, side, price, units)
@@ -335,7 +273,7 @@ class SlowEngine:
             level[1] -= units
 
     def _exit_in_range(self, held: Holding, bar: Bar) -> None:
-        opened, low, high, closed = _closing_prices(held.side, bar)
+        opened, low, high, closed = closing_prices(held.side, bar)
         market, side = held.market, -held.side
         worst, best = (low, high) if held.side > 0 else (high, low)
         near = held.nearest_stop()
@@ -358,7 +296,7 @@ class SlowEngine:
                 self._leave_at(held, held.trail[1], price, "TRAILING_STOP")
 
     def _leave_at(self, held: Holding, order: str, price: int, reason: str) -> None:
-        paying = Waiting(_nothing(held), 0, None, OrderKind.MARKET)
+        paying = Waiting(exit_order(held), 0, None, OrderKind.MARKET)
         self._close(held, -held.units, price, order, reason, paying)
 
     # --- orders at a quote --------------------------------------------------------------------------
@@ -367,14 +305,14 @@ class SlowEngine:
         market = self.markets[item.order.instrument]
         if item.decided or not market.bid:
             return
-        twice = _twice_trigger(item, market.bid, market.ask)
+        twice = twice_trigger(item, market.bid, market.ask)
         is_limit = (twice - 2 * item.order.price) * item.side >= 0
         item.acts_as = OrderKind.LIMIT if is_limit else OrderKind.STOP
         item.decided = True
 
     def _try_at_quote(self, item: Waiting, market: Market) -> None:
         order, side = item.order, item.side
-        beyond = (_twice_trigger(item, market.bid, market.ask) - 2 * order.price) * side
+        beyond = (twice_trigger(item, market.bid, market.ask) - 2 * order.price) * side
         if item.acts_as is OrderKind.LIMIT:
             triggered = beyond <= 0 and (market.price(side) - order.price) * side <= 0
         else:
@@ -516,9 +454,9 @@ class SlowEngine:
     def _reached_in_range(self, item: Waiting, market: Market, bar: Bar) -> int | None:
         """The price at which a bar fills an order, before slippage: its level, or the open that passed it."""
         order, side = item.order, item.side
-        opened = _twice_trigger(item, bar.bid_open, bar.ask_open)
-        lowest = _twice_trigger(item, bar.bid_low, bar.ask_low)
-        highest = _twice_trigger(item, bar.bid_high, bar.ask_high)
+        opened = twice_trigger(item, bar.bid_open, bar.ask_open)
+        lowest = twice_trigger(item, bar.bid_low, bar.ask_low)
+        highest = twice_trigger(item, bar.bid_high, bar.ask_high)
         natural = bar.ask_open if side > 0 else bar.bid_open
         if item.acts_as is OrderKind.LIMIT:
             if (opened - 2 * order.price) * side <= 0 and (natural - order.price) * side <= 0:
@@ -532,12 +470,12 @@ class SlowEngine:
         toward = highest if side > 0 else lowest
         if (toward - 2 * order.price) * side < 0:
             return None
-        return max(1, order.price + side * _to_natural_side(item, market))
+        return max(1, order.price + side * to_natural_side(item, market))
 
     def _exit_after_entry(self, held: Holding, item: Waiting, bar: Bar) -> None:
         """The exits an order brought, against the range it was filled in."""
         name = item.order.client_order_id
-        _, low, high, closed = _closing_prices(held.side, bar)
+        _, low, high, closed = closing_prices(held.side, bar)
         worst, best = (low, high) if held.side > 0 else (high, low)
         brought = Holding(held.market, "", "", held.units)
         brought.stop = held.stop if held.stop and held.stop[1] == name else None
@@ -677,36 +615,3 @@ class SlowEngine:
             )
             if not self._leave(worst, worst.order, "MARGIN_CLOSEOUT"):
                 return
-
-
-def _nothing(held: Holding) -> Order:
-    """An exit is an order of its own as far as commission goes."""
-    return Order(client_order_id=held.order, instrument=held.market.instrument.id, units=-held.units)
-
-
-def _closing_prices(side: int, bar: Bar) -> tuple[int, int, int, int]:
-    """Open, low, high and close of the side at which a position is closed."""
-    if side > 0:
-        return bar.bid_open, bar.bid_low, bar.bid_high, bar.bid_close
-    return bar.ask_open, bar.ask_low, bar.ask_high, bar.ask_close
-
-
-def _twice_trigger(item: Waiting, bid: int, ask: int) -> int:
-    """Twice the price that is compared with an order's level."""
-    trigger, buys = item.order.trigger, item.side > 0
-    if trigger is TriggerSide.MID:
-        return bid + ask
-    if trigger is TriggerSide.DEFAULT:
-        return 2 * (ask if buys else bid)
-    if trigger is TriggerSide.INVERSE:
-        return 2 * (bid if buys else ask)
-    return 2 * (bid if trigger is TriggerSide.BID else ask)
-
-
-def _to_natural_side(item: Waiting, market: Market) -> int:
-    """Points between the trigger's side, when it reaches the level, and the side at which the order fills."""
-    trigger, buys = item.order.trigger, item.side > 0
-    if trigger is TriggerSide.MID:
-        return (market.spread + 1) // 2
-    other = TriggerSide.BID if buys else TriggerSide.ASK
-    return market.spread if trigger in (TriggerSide.INVERSE, other) else 0
