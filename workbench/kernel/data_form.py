@@ -127,7 +127,7 @@ class DataForm:
         if not path.exists():
             raise BadInputError(f"no such file: {path}")
         session = current_session()
-        store = MarketStore(session.settings.market_dir, session.engine)
+        store = MarketStore(session.settings.market_root, session.engine)
         instrument = str(self._instrument.value)
         total = max(sum(item.stat().st_size for item in _files(path)), 1)
         self._bar.value = 0.0

@@ -124,7 +124,8 @@ class CheckReport:
         )
         picture = calendar_picture([(item.session, item.present, item.expected) for item in self.coverage])
         return (
-            f"<div style='line-height:1.45'><p><b>{escape(self.subject)}</b><br>{escape(self.verdict)}</p>{picture}"
+            f"<div style='line-height:1.45'><p><b>{escape(self.subject)}</b><br>{escape(self.verdict)}</p>"
+            f"{picture}"
             f"<table style='border-collapse:collapse;background:transparent'><tr>{heads}</tr>{rows}</table>"
             "</div>"
         )
