@@ -1,7 +1,6 @@
 """The FX week and day, against dates that others published."""
 
 from datetime import UTC, date, datetime, timedelta
-from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -15,7 +14,6 @@ from workbench.domain.calendar import (
     financing_days,
     hour_of_week,
     is_open,
-    rollovers,
     session_of,
     to_datetime,
     to_ns,
@@ -99,28 +97,6 @@ def test_a_naive_datetime_is_refused() -> None:
 )  # the published table of a T+2 pair: Wednesday three
 def test_financing_days_are_those_of_a_pair_that_settles_in_two_days(weekday: int, days: int) -> None:
     assert financing_days(date(2026, 3, 2) + timedelta(days=weekday)) == days
-
-
-def test_a_week_has_five_rollovers_and_seven_days_of_financing() -> None:
-    start = to_ns(datetime(2026, 3, 1, 22, 0, tzinfo=UTC))
-    end = to_ns(datetime(2026, 3, 8, 21, 0, tzinfo=UTC))
-    found = list(rollovers(start, end))
-    assert [days for _, days in found] == [1, 1, 3, 1, 1]
-    assert [to_datetime(instant).hour for instant, _ in found] == [22] * 5
-
-
-@given(st.lists(instants, min_size=2, max_size=5).map(sorted))
-def test_rollovers_of_adjacent_spans_are_those_of_the_whole(cuts: list[int]) -> None:
-    cuts = [cuts[0] + (cut - cuts[0]) % (60 * 24 * _HOUR) for cut in cuts]
-    cuts.sort()
-    whole = list(rollovers(cuts[0], cuts[-1]))
-    assert [item for low, high in pairwise(cuts) for item in rollovers(low, high)] == whole
-
-
-def test_a_rollover_counts_at_its_instant_and_not_after_it() -> None:
-    instant = day_close_ns(date(2026, 3, 4))
-    assert list(rollovers(instant - 1, instant)) == [(instant, 3)]
-    assert list(rollovers(instant, instant + 1)) == []
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,6 @@ Source: FX market convention (the week runs from Sunday 17:00 to Friday 17:00 Ne
 ends at 17:00 New York).
 """
 
-from collections.abc import Iterator
-from datetime import timedelta
-
 from workbench.domain.broker_hours import BROKERS, hours_of
 from workbench.domain.hours import Closure, Hours, Kind, Pause, closed_ns, spans
 from workbench.domain.instants import (
@@ -40,23 +37,9 @@ __all__ = [
     "next_close",
     "next_open",
     "rollover_table",
-    "rollovers",
     "session_of",
     "spans",
     "to_datetime",
     "to_ns",
     "value_date",
 ]
-
-
-def rollovers(after_ns: int, until_ns: int) -> Iterator[tuple[int, int]]:
-    """The rollovers of a plain week in `(after_ns, until_ns]`, as (instant in ns, days charged), in order.
-
-    To be replaced by `rollover_table`, which knows the instruments.
-    """
-    session = to_datetime(after_ns).astimezone(NEW_YORK).date()
-    while (instant := day_close_ns(session)) <= until_ns:
-        days = financing_days(session)
-        if instant > after_ns and days:
-            yield instant, days
-        session += timedelta(days=1)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from workbench.domain.calendar import NEW_YORK
 from workbench.domain.timeframes import NS_PER_MINUTE, NS_PER_SECOND, Timeframe
 
-__all__ = ["bar_closes", "bar_opens", "hours_of_week", "is_open", "local_ns", "on_grid", "to_utc"]
+__all__ = ["bar_closes", "bar_opens", "hours_of_week", "local_ns", "on_grid", "to_utc"]
 
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
@@ -50,12 +50,6 @@ def to_utc(naive_ns: Ints, zone: ZoneInfo) -> tuple[Ints, Flags]:
 def hours_of_week(time_ns: Ints) -> Ints:
     """Hours since Sunday 17:00 by the New York clock, 0 to 167."""
     return (local_ns(time_ns) - _SUNDAY_EVENING) % _WEEK // _HOUR
-
-
-def is_open(time_ns: Ints) -> Flags:
-    """Whether the FX week is open, Sunday 17:00 to Friday 17:00 New York; holidays not considered."""
-    flags: Flags = hours_of_week(time_ns) < 5 * 24
-    return flags
 
 
 def bar_opens(time_ns: Ints, timeframe: Timeframe) -> Ints:
