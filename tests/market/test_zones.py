@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.market.bars_for_tests import bars_at
-from workbench.domain.calendar import to_ns
+from workbench.domain.calendar import are_open, to_ns
 from workbench.domain.cost_book import CostBook
 from workbench.domain.instruments import instrument
 from workbench.domain.timeframes import Timeframe
@@ -19,7 +19,7 @@ from workbench.market import Bars
 from workbench.market.bars import Ints
 from workbench.market.errors import TimeZoneNotStatedError, WrongTimeZoneError
 from workbench.market.formats import open_source
-from workbench.market.new_york import is_open, local_ns
+from workbench.market.new_york import local_ns
 from workbench.market.zones import Survey, Surveyor, clock, contradiction, detect, weekly_offsets
 
 EUR_USD = instrument("EUR_USD")
@@ -28,7 +28,7 @@ HOUR = 3_600 * 10**9
 
 def _open_times(start: datetime, weeks: int, *, step: int = HOUR // 4) -> Ints:
     times = to_ns(start) + np.arange(weeks * 7 * 24 * HOUR // step, dtype=np.int64) * step
-    return times[is_open(times)]
+    return times[are_open(times)]
 
 
 def _by(name: str, utc: Ints) -> Ints:

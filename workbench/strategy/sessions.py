@@ -1,11 +1,9 @@
 """The clocks of the world at each bar: hours, weekdays and trading sessions, each in its own city's zone.
 
-Source of the hours: the usual local business hours of the four centres of foreign exchange (Tokyo 9 to 18,
-London and New York 8 to 17, Sydney 7 to 16). Their overlap in UTC moves with each city's daylight saving.
+The sessions themselves are those of `workbench.domain.sessions`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import pairwise
@@ -16,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from workbench.domain.calendar import to_ns
+from workbench.domain.sessions import SESSIONS, Session
 from workbench.errors import BadInputError
 from workbench.indicators import compiled
 
@@ -29,24 +28,6 @@ _NS_PER_MINUTE = 60_000_000_000
 _THURSDAY = 3 * 1_440  # 1970-01-01, in minutes of a week from Monday
 _YEARS = (1970, 2100)
 
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """Local business hours, Monday to Friday by the city's own calendar."""
-
-    zone: str
-    start: int  # minute of the local day
-    end: int
-
-
-SESSIONS: Mapping[str, Session] = MappingProxyType(
-    {
-        "sydney": Session("Australia/Sydney", 7 * 60, 16 * 60),
-        "tokyo": Session("Asia/Tokyo", 9 * 60, 18 * 60),
-        "london": Session("Europe/London", 8 * 60, 17 * 60),
-        "new_york": Session("America/New_York", 8 * 60, 17 * 60),
-    }
-)
 ZONES: Mapping[str, str] = MappingProxyType({name: item.zone for name, item in SESSIONS.items()})
 
 
