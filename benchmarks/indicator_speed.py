@@ -131,6 +131,10 @@ def _cases(market: dict[str, np.ndarray]) -> dict[str, tuple[Compute, dict[str, 
         "highest 20": (lambda: ind.highest(c, 20), lambda: talib.MAX(c, 20)),
         "lowest 55": (lambda: ind.lowest(c, 55), lambda: talib.MIN(c, 55)),
         "highest 200": (lambda: ind.highest(c, 200), lambda: talib.MAX(c, 200)),
+        "highest_bars 20": (
+            lambda: ind.highest_bars(x, 20),
+            lambda: np.arange(BARS) - talib.MAXINDEX(x, 20),
+        ),
         "linear_regression 14": (
             lambda: itemgetter(0, 1, 2, 4)(ind.linear_regression(c, 14)),
             lambda: (

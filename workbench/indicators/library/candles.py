@@ -41,7 +41,7 @@ def _candle_kernel(
     rows = state[1 : 1 + 9 * _WIDTH].reshape((9, _WIDTH))
     for start in range(0, close.shape[0], BLOCK):
         m = min(close.shape[0] - start, BLOCK)
-        _enter(rows, opens[start:], high[start:], low[start:], close[start:], m, needed > 5)
+        _enter(rows, opens[start:], high[start:], low[start:], close[start:], m, pattern, needed > 5)
         result = out[0, start : start + m]
         if count >= needed and _holes(rows, m) == 0:
             for i in range(m):
@@ -52,7 +52,9 @@ def _candle_kernel(
                 good = math.isfinite(rows[_OPEN, at] + rows[_RANGE, at] + rows[_CLOSE, at])
                 count = min(count + 1, needed) if good else 0
                 result[i] = 0.0 if count >= needed else np.nan
-        if pattern <= _SPINNING_TOP:
+        if pattern == _DOJI:
+            _short_bodies(rows[_BODY, _KEPT:], rows[_RANGE_MEAN, _KEPT:], result)
+        elif pattern <= _SPINNING_TOP:
             for i in range(m):
                 result[i] += _one_bar(rows, _KEPT + i, pattern)
         elif pattern <= _SHOOTING_STAR:
@@ -71,7 +73,9 @@ def _candle_kernel(
 
 
 @borrowing
-def _enter(rows: Any, opens: Floats, high: Floats, low: Floats, close: Floats, m: int, means: bool) -> None:
+def _enter(
+    rows: Any, opens: Floats, high: Floats, low: Floats, close: Floats, m: int, pattern: int, means: bool
+) -> None:
     """Bodies, ranges and their means over the 10 (and 5) bars before, for m bars."""
     stop = _KEPT + m
     _copy(opens, rows[_OPEN, _KEPT:stop])
@@ -80,10 +84,18 @@ def _enter(rows: Any, opens: Floats, high: Floats, low: Floats, close: Floats, m
     _copy(close, rows[_CLOSE, _KEPT:stop])
     _distances(close, opens, rows[_BODY, _KEPT:stop])
     _distances(high, low, rows[_RANGE, _KEPT:stop])
-    if means:
-        _mean_of_10(rows[_BODY, _KEPT - 10 : stop], rows[_BODY_MEAN, _KEPT:stop])
+    if means:  # those that the pattern looks at
         _mean_of_10(rows[_RANGE, _KEPT - 10 : stop], rows[_RANGE_MEAN, _KEPT:stop])
-        _mean_of_5(rows[_RANGE, _KEPT - 5 : stop], rows[_RANGE_5, _KEPT:stop])
+        if pattern > _LONG_LEGGED:
+            _mean_of_10(rows[_BODY, _KEPT - 10 : stop], rows[_BODY_MEAN, _KEPT:stop])
+        if pattern > _SPINNING_TOP:
+            _mean_of_5(rows[_RANGE, _KEPT - 5 : stop], rows[_RANGE_5, _KEPT:stop])
+
+
+@borrowing
+def _short_bodies(body: Floats, range_mean: Floats, out: Floats) -> None:
+    for i in range(out.shape[0]):
+        out[i] += 1.0 if body[i] <= 0.1 * range_mean[i] else 0.0
 
 
 @borrowing
@@ -167,9 +179,7 @@ def _one_bar(rows: Any, i: int, pattern: int) -> float:
         return 1.0 if upper < tenth and lower > tenth else 0.0
     if pattern == _GRAVESTONE:
         return 1.0 if lower < tenth and upper > tenth else 0.0
-    if pattern == _LONG_LEGGED:
-        return 1.0 if lower > body or upper > body else 0.0
-    return 1.0
+    return 1.0 if lower > body or upper > body else 0.0
 
 
 @borrowing_inline
