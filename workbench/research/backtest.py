@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
 from workbench.domain.accounts import AccountMode, AccountRules
 from workbench.domain.cost_book import CostBook
@@ -19,9 +18,6 @@ from workbench.research.outcome import Outcome
 from workbench.research.replay import run_replayed
 from workbench.research.result import BacktestResult
 from workbench.strategy import Strategy, spec
-
-if TYPE_CHECKING:
-    from workbench.research.vectorbt_run import VectorbtResult
 
 __all__ = ["backtest_of", "first_traded", "replay_backtest", "run_backtest", "starting_balance"]
 
@@ -46,7 +42,7 @@ def run_backtest(
     trade_from_ns: int | None = None,
     ledger: TrialLedger | None = None,
     engine: str = "workbench",
-) -> "BacktestResult | VectorbtResult":
+) -> BacktestResult:
     """Trade `strategy`; rules run compiled, an `on_bar` or `on_tick` strategy event by event.
 
     A decision is made at each bar's close, with all bars that close then, and its orders wait for the next
