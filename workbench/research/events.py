@@ -15,9 +15,9 @@ from numba import types
 from workbench.engine.core import (
     A_ERROR,
     A_FILLS,
-    A_FINANCING,
+    A_ROLLED,
     B_FINANCED,
-    FILL_DEFAULT,
+    FILL_REDUCE_FIRST,
     FILL_REDUCE_ONLY,
     P_BOOK,
     P_KIND,
@@ -137,7 +137,7 @@ def run_events(
     cancels = np.zeros(CANCEL_ROWS + 1, np.int64)
     order = np.zeros(PENDING_SIZE, np.int64)
     financed = np.zeros(n, np.int64)
-    paid = account[A_FINANCING]
+    rolled = account[A_ROLLED]
     at = np.zeros(n, np.int64)  # element of the path to come, or in progress
     inside = np.zeros(n, np.bool_)  # its first quote was taken, its range was not
     bar = np.zeros(n, np.int64)  # bar to be decided on next
@@ -210,8 +210,8 @@ def run_events(
                         )
                     if account[A_ERROR] != 0:
                         return rounds, fills, fill_round, canceled, bookings[:booked]
-                    if account[A_FINANCING] != paid:
-                        paid = account[A_FINANCING]
+                    if account[A_ROLLED] != rolled:
+                        rolled = account[A_ROLLED]
                         if booked + n > bookings.shape[0]:
                             larger = np.zeros((2 * (booked + n), 3), np.int64)
                             larger[:booked] = bookings[:booked]
@@ -308,7 +308,7 @@ def _order_row(decided: Ints, key: int, k: int, order: Ints) -> None:
     order[P_UNITS] = decided[O_UNITS]
     order[P_KIND] = decided[O_KIND]
     order[P_PRICE] = decided[O_PRICE]
-    order[P_POSITION_FILL] = FILL_REDUCE_ONLY if decided[O_REDUCE_ONLY] != 0 else FILL_DEFAULT
+    order[P_POSITION_FILL] = FILL_REDUCE_ONLY if decided[O_REDUCE_ONLY] != 0 else FILL_REDUCE_FIRST
     order[P_STOP_DISTANCE] = decided[O_STOP_DISTANCE]
     order[P_TARGET_DISTANCE] = decided[O_TARGET_DISTANCE]
     order[P_TRAIL_DISTANCE] = decided[O_TRAILING_DISTANCE]

@@ -44,11 +44,12 @@ class Given:
 
     @cached_property
     def others(self) -> Mapping[InstrumentId, Bars]:
-        """Bars of the instruments that are not traded, to be looked at by rules."""
+        """Bars of the instruments that are not traded, to be looked at by rules; of ticks those they make."""
+        timeframe = next(iter(self.decided.values())).timeframe
         return {
-            name: item
+            name: item if isinstance(item, Bars) else bars_from_ticks(item, timeframe)
             for name, item in self.whole.items()
-            if name not in self.decided and isinstance(item, Bars)
+            if name not in self.decided and len(item)
         }
 
     def home_rates(self, item: Instrument, currency: str) -> Floats:
@@ -60,16 +61,30 @@ class Given:
         own = self.traded[item.id]
         rates = np.ones(len(own))
         for leg in conversion_legs(item.quote, currency, self.instruments):
-            pair = self.decided.get(leg.instrument) or self.others.get(leg.instrument)
-            if pair is None:
-                raise BadInputError(
-                    f"{leg.instrument}: expected bars, to convert sizes at their closes, found ticks; "
-                    "give bars of it in also="
-                )
+            pair = (
+                self.decided[leg.instrument]
+                if leg.instrument in self.decided
+                else self.others[leg.instrument]
+            )
             known = np.searchsorted(pair.close_ns, own.close_ns, side="right") - 1
             mid = (pair.bid_close[known].astype(np.float64) + pair.ask_close[known]) * 0.5 * leg.scale
             factor = 1.0 / mid if leg.divides else mid
             rates = rates * np.where(known >= 0, factor, np.nan)
+        return rates
+
+    def quoted_rates(self, item: Instrument, currency: str, at_ns: Ints) -> Floats:
+        """The same at any instants, by the last quotes that orders were matched on: for reports."""
+        rates = np.ones(len(at_ns))
+        for leg in conversion_legs(item.quote, currency, self.instruments):
+            pair = self.matched[leg.instrument]
+            times, bid, ask = (
+                (pair.open_ns, pair.bid_open, pair.ask_open)
+                if isinstance(pair, Bars)
+                else (pair.time_ns, pair.bid, pair.ask)
+            )
+            known = np.maximum(np.searchsorted(times, at_ns, side="right") - 1, 0)
+            mid = (bid[known].astype(np.float64) + ask[known]) * 0.5 * leg.scale
+            rates = rates / mid if leg.divides else rates * mid
         return rates
 
     @property
