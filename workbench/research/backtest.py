@@ -11,6 +11,7 @@ from workbench.domain.timeframes import Timeframe
 from workbench.engine.accounts import as_cost_books
 from workbench.errors import BadInputError
 from workbench.research.account_terms import AccountTerms
+from workbench.research.callback import run_by_callback
 from workbench.research.compiled_run import run_compiled
 from workbench.research.given import Given, Several, first_traded, given
 from workbench.research.ledger import TrialLedger
@@ -129,6 +130,9 @@ def backtest_of(strategy: Strategy, prices: Given, terms: AccountTerms) -> Backt
     if strategy.form == "rules":
         outcome = run_compiled(strategy.traced(), prices, terms)
         return _result(strategy, prices, terms, outcome, path="compiled")
+    found = run_by_callback(strategy, prices, terms)
+    if found is not None:
+        return _result(strategy, prices, terms, found, path="callback")
     return _result(strategy, prices, terms, run_replayed(strategy, prices, terms), path="replay")
 
 

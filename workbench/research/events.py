@@ -16,6 +16,7 @@ from workbench.engine.core import (
     A_ERROR,
     A_FILLS,
     A_ROLLED,
+    A_TIME,
     B_FINANCED,
     FILL_REDUCE_FIRST,
     FILL_REDUCE_ONLY,
@@ -273,6 +274,7 @@ def run_events(
                             ),
                         )
                         count, dropped = answer // 256, answer % 256
+                        account[A_TIME] = now  # latency counts from the decision, not from the last tick
                         for place in range(dropped):
                             call_for_whole(steps[_CANCEL], (account, pending, cancels[place]))
                         for place in range(count):
