@@ -88,7 +88,7 @@ def test_a_strategy_written_with_on_bar_is_replayed_and_trades_like_its_rules(
     bars = sample.at(0, 1_500)
     by_bar = run_backtest(CrossByBar(fast=5, slow=20), bars, cost_book=cost_book)
     by_rules = run_backtest(Cross(fast=5, slow=20), bars, cost_book=cost_book)
-    assert (by_bar.path, by_rules.path) == ("replay", "compiled")
+    assert (by_bar.path, by_rules.path) == ("callback", "compiled")
     assert by_bar.fills == by_rules.fills
     assert by_bar.digest == by_rules.digest
 

@@ -1,5 +1,6 @@
 """Backtests: compiled for rules, event by event for `on_bar` and `on_tick` and as the reference for all."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -158,6 +159,10 @@ def starting_balance(balance: Decimal) -> int:
 def _terms(
     cost_book: CostBook | Sequence[CostBook], currency: str, balance: Decimal, rules: AccountRules
 ) -> AccountTerms:
+    if not (isinstance(currency, str) and re.fullmatch(r"[A-Z]{3}", currency)):
+        raise BadInputError(f"currency: expected three capital letters such as USD, found {currency!r}")
+    if not isinstance(cost_book, CostBook | Sequence):
+        raise BadInputError(f"cost_book: expected a cost book or several dated ones, found {cost_book!r}")
     return AccountTerms(
         currency=currency,
         balance=starting_balance(balance),
@@ -196,5 +201,9 @@ def _account_rules(
         except ValueError:
             raise BadInputError(f"mode: expected one of {', '.join(AccountMode)}, found {mode!r}") from None
     if latency_ns is not None:
+        if isinstance(latency_ns, bool) or not isinstance(latency_ns, int) or latency_ns < 0:
+            raise BadInputError(
+                f"latency_ns: expected nanoseconds, a whole number of 0 or more, found {latency_ns!r}"
+            )
         account = replace(account, latency_ns=latency_ns)
     return account

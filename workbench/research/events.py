@@ -280,7 +280,7 @@ def run_events(
                         for place in range(count):
                             pending = pending_room(account, pending)
                             canceled = pending_room(account, canceled)
-                            _order_row(orders[place], first_key + place, k, order)
+                            _order_row(orders[place], first_key + place, k, order)  # type: ignore[arg-type]
                             call(steps[_PLACE], (account, books, pending, order))
                         first_key += count
                     bar[k] = i + 1
@@ -292,7 +292,7 @@ def run_events(
 @borrowing
 def _sleeps(memory: Ints, settings: Ints) -> bool:
     """Whether a bar without any signal changes nothing: no order waits and no time exit is declared."""
-    return (
+    return bool(
         settings[S_MAX_BARS] == 0
         and memory[M_LONG] == 0
         and memory[M_LONG_CLOSE] == 0

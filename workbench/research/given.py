@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from workbench.domain.calendar import to_datetime
 from workbench.domain.instruments import Instrument, InstrumentId
 from workbench.domain.timeframes import Timeframe
 from workbench.errors import BadInputError
@@ -148,7 +149,7 @@ def given(
         if name in main:
             decided[name] = _bars_of(item, timeframe)
             first[name] = first_traded(decided[name], trade_from_ns)
-            _check_finer(decided[name], whole[name])
+            _check_finer(decided[name], whole[name], first[name])
     start = {name: int(bars.open_ns[first[name]]) for name, bars in decided.items()}
     end = max(int(bars.close_ns[-1]) for bars in decided.values())
     begin = min(start.values())
@@ -167,6 +168,10 @@ def first_traded(bars: Bars, trade_from_ns: int | None) -> int:
     BadInputError
         There is no such bar.
     """
+    if trade_from_ns is not None and not isinstance(trade_from_ns, int | np.integer):
+        raise BadInputError(
+            f"trade_from_ns: expected nanoseconds since 1970 in UTC, a whole number, found {trade_from_ns!r}"
+        )
     first = 0 if trade_from_ns is None else int(np.searchsorted(bars.close_ns, trade_from_ns, side="right"))
     if first >= len(bars):
         raise BadInputError(
@@ -181,6 +186,10 @@ def _by_instrument(what: str, data: Several | None) -> dict[InstrumentId, Series
         return {}
     if isinstance(data, Bars | Ticks):
         items: list[Series] = [data]
+    elif isinstance(data, str) or not isinstance(data, Iterable) or hasattr(data, "to_numpy"):
+        raise BadInputError(
+            f"{what}: expected Bars or Ticks, or several of them, found {type(data).__name__}"
+        )
     else:
         items = list(data.values() if isinstance(data, Mapping) else data)
     found: dict[InstrumentId, Series] = {}
@@ -212,11 +221,28 @@ def _bars_of(item: Series, timeframe: Timeframe | str | None) -> Bars:
     return bars_from_ticks(item, timeframe)
 
 
-def _check_finer(bars: Bars, item: Series) -> None:
+def _check_finer(bars: Bars, item: Series, first: int) -> None:
+    if item is bars or not len(item):
+        return
     if isinstance(item, Bars) and item.timeframe.nanoseconds > bars.timeframe.nanoseconds:
         raise BadInputError(
             f"{bars.instrument.id}: expected finer prices than {bars.timeframe} bars, found {item.timeframe}"
         )
+    begins, ends = (
+        (item.open_ns[0], item.close_ns[-1])
+        if isinstance(item, Bars)
+        else (item.time_ns[0], item.time_ns[-1])
+    )
+    if begins >= bars.close_ns[first] or ends < bars.open_ns[-1]:
+        raise BadInputError(
+            f"{bars.instrument.id}: expected finer prices for all bars that are traded, "
+            f"{_utc(bars.open_ns[first])} to {_utc(bars.close_ns[-1])}, found {_utc(begins)} to {_utc(ends)}; "
+            "trade the part that they cover"
+        )
+
+
+def _utc(at_ns: int) -> str:
+    return f"{to_datetime(int(at_ns)):%Y-%m-%d %H:%M}"
 
 
 def _between(item: Series, start_ns: int, end_ns: int) -> Series:

@@ -10,6 +10,8 @@ Prices come as a *path*: bars, of which the open is a quote and the rest a range
 alone. Decisions are made at the closes of bars that consist of one or more elements of the path.
 """
 
+# mypy: disable-error-code="arg-type,assignment,call-overload,operator"
+# compiled: an int64 of an array and a plain whole number are one type there
 from typing import Any
 
 import numpy as np

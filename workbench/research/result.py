@@ -361,7 +361,7 @@ class BacktestResult:
         """Open profit of each open trade; together exactly what is not booked yet."""
         left = ~trips.closed
         micro = np.array([item.micro_per_point for item in self.instruments])[book[left]]
-        found = (price[left] - trips.entry_price[left]) * trips.units[left] * micro
+        found: Floats = (price[left] - trips.entry_price[left]) * trips.units[left] * micro
         if len(found):
             found[-1] += self.net_profit_micro - int(trips.net.sum()) - float(np.sum(found))
         return found

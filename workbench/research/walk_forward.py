@@ -2,17 +2,15 @@
 
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 
 import numpy as np
-import numpy.typing as npt
 from tqdm.auto import tqdm
 
 from workbench.domain.accounts import AccountRules
-from workbench.domain.calendar import day_close_ns, day_open_ns
+from workbench.domain.calendar import day_open_ns
 from workbench.domain.cost_book import CostBook
 from workbench.domain.money import MICRO
 from workbench.domain.timeframes import Timeframe
@@ -25,23 +23,14 @@ from workbench.research.ledger import Trial, TrialLedger
 from workbench.research.statistics import day_ends
 from workbench.research.sweep import sweep
 from workbench.research.sweep_result import SweepResult
-from workbench.research.walk_forward_result import WalkForwardResult, Window
+from workbench.research.walk_forward_result import Span, WalkForwardResult, Window
 from workbench.strategy import Strategy
 
-__all__ = ["Length", "Span", "walk_forward", "windows_of"]
+__all__ = ["Length", "walk_forward", "windows_of"]
 
 Length = int | str
 _RULES = AccountRules()
 _LENGTH = re.compile(r"\s*(\d+)\s*(D|W|M|Y)\s*", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
-    """The FX days of one window; the last of each is the one before the end."""
-
-    train_start: date
-    test_start: date  # where the training ends
-    test_end: date  # the first day after
 
 
 def walk_forward(
@@ -98,24 +87,29 @@ def walk_forward(
     window in which no trial has the figure to choose by is not traded.
     """
     axes = {name: tuple(values) for name, values in grid.items()}
-    prices = given(bars, finer=finer, also=also, timeframe=timeframe, trade_from_ns=trade_from_ns)
+    data = _kept(bars)
+    finer = None if finer is None else _kept(finer)
+    also = None if also is None else _kept(also)
+    prices = given(data, finer=finer, also=also, timeframe=timeframe, trade_from_ns=trade_from_ns)
     closes = np.unique(np.concatenate([item.close_ns for item in prices.traded.values()]))
     spans = windows_of(day_ends(closes).sessions, train=train, test=test, anchored=anchored)
     windows: list[Window] = []
     equity_micro = start = starting_balance(balance)
     for span in tqdm(spans, unit="window", leave=False, disable=not progress, delay=0.5):
-        begin, middle, end = (day_open_ns(item) for item in (span.train_start, span.test_start, span.test_end))
+        begin, middle, end = (
+            day_open_ns(item) for item in (span.train_start, span.test_start, span.test_end)
+        )
         if trade_from_ns is not None:
             begin = max(begin, trade_from_ns)
         swept = sweep(
             strategy_class,
-            _until(bars, middle),
+            _until(data, middle),
             axes,
             cost_book=cost_book,
             currency=currency,
             balance=balance,
-            finer=_until(finer, middle),
-            also=_until(also, middle),
+            finer=None if finer is None else _until(finer, middle),
+            also=None if also is None else _until(also, middle),
             timeframe=timeframe,
             account=account,
             trade_from_ns=begin,
@@ -129,12 +123,12 @@ def walk_forward(
         if chosen is not None and equity_micro > 0:
             tested = run_backtest(
                 strategy_class(**dict(chosen.parameters)),
-                _until(bars, end),
+                _until(data, end),
                 cost_book=cost_book,
                 currency=currency,
                 balance=Decimal(equity_micro) / MICRO,
-                finer=_until(finer, end),
-                also=_until(also, end),
+                finer=None if finer is None else _until(finer, end),
+                also=None if also is None else _until(also, end),
                 timeframe=timeframe,
                 account=account,
                 trade_from_ns=middle,
@@ -188,7 +182,9 @@ def _after(sessions: Sequence[date], at: int, length: Length, *, what: str) -> i
         if length < 1:
             raise BadInputError(f"{what}: expected 1 day or more, found {length}")
         return at + length
-    return max(at + 1, bisect_left(sessions, _moved(sessions[at], length, sign=1))) if at < len(sessions) else at
+    return (
+        max(at + 1, bisect_left(sessions, _moved(sessions[at], length, sign=1))) if at < len(sessions) else at
+    )
 
 
 def _before(sessions: Sequence[date], at: int, length: Length) -> int:
@@ -213,14 +209,17 @@ def _moved(day: date, length: str, *, sign: int) -> date:
     return date(year, month + 1, min(day.day, last))
 
 
-def _until(data: Several | None, end_ns: int) -> Several | None:
-    """What is known at `end_ns`: bars closed by then, ticks before it."""
-    if data is None:
-        return None
+def _kept(data: Several) -> Series | list[Series]:
+    """What can be read again for each window."""
     if isinstance(data, Bars | Ticks):
-        return _known(data, end_ns)
-    items: Iterator[Series] = iter(data.values() if isinstance(data, Mapping) else data)
-    return [_known(item, end_ns) for item in items]
+        return data
+    return list(data.values() if isinstance(data, Mapping) else data)
+
+
+def _until(data: Several, end_ns: int) -> Several:
+    """What is known at `end_ns`: bars closed by then, ticks before it."""
+    kept = _kept(data)
+    return [_known(item, end_ns) for item in kept] if isinstance(kept, list) else _known(kept, end_ns)
 
 
 def _known(item: Series, end_ns: int) -> Series:

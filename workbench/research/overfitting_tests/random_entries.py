@@ -32,8 +32,8 @@ class RandomEntries:
 
     def __repr__(self) -> str:
         return (
-            f"<{self.trades:,} trades made {self.real:,.2f}, as many at random {np.mean(self.random):,.2f} on "
-            f"average: p {self.p_value:.3f} of {len(self.random):,} runs>"
+            f"<{self.trades:,} trades made {self.real:,.2f}, as many at random {np.mean(self.random):,.2f} "
+            f"on average: p {self.p_value:.3f} of {len(self.random):,} runs>"
         )
 
 

@@ -79,7 +79,11 @@ class Sensitivity:
             at = list(values.index)
             panel.plot(at, values.to_numpy(), marker="o", markersize=4, color=pictures.COLOURS["line"])
             panel.plot(
-                [self.chosen[name]], [self.value], marker="D", color=pictures.COLOURS["mark"], linestyle="none"
+                [self.chosen[name]],
+                [self.value],
+                marker="D",
+                color=pictures.COLOURS["mark"],
+                linestyle="none",
             )
             pictures.style(panel, title=f"{self.figure} by {name}")
         return figure

@@ -25,7 +25,12 @@ def minimum_backtest_years(trials: int, *, sharpe: float = 1.0) -> float:
 
 
 def minimum_track_record(
-    sharpe: float, *, benchmark: float = 0.0, confidence: float = 0.95, skew: float = 0.0, kurtosis: float = 3.0
+    sharpe: float,
+    *,
+    benchmark: float = 0.0,
+    confidence: float = 0.95,
+    skew: float = 0.0,
+    kurtosis: float = 3.0,
 ) -> float:
     """Periods needed before `sharpe` (per period) is above `benchmark` with `confidence`.
 
