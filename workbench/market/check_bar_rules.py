@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from workbench.domain.calendar import hours_of
 from workbench.domain.timeframes import NS_PER_MINUTE, Timeframe
 from workbench.market.bars import BOTH_SIDES, Bars, Ints, crossed_parts, impossible
 from workbench.market.check_gaps import bar_coverage, bar_gaps, closed_bars
@@ -76,11 +77,12 @@ def _possible(bars: Bars) -> Iterator[Finding]:
 
 def _crossed(bars: Bars) -> Finding:
     counts = ", ".join(f"{part} {int(flags.sum()):,}" for part, flags in crossed_parts(bars).items())
-    detail = (
-        f"bars with the bid above the ask ({counts}); the repair drop_crossed makes a version without them"
-    )
+    wrong = bars.crossed
+    swapped = 2 * int(wrong.sum()) > len(bars)
+    way_out = "bid and ask may be swapped" if swapped else "drop_crossed makes a version without them"
+    detail = f"bars with the bid above the ask ({counts}); {way_out}"
     fine = "bid at or below ask in open, high, low and close"
-    return _finding(bars, "crossed", bars.crossed, severity="error", detail=detail, fine=fine)
+    return _finding(bars, "crossed", wrong, severity="error", detail=detail, fine=fine)
 
 
 def _locked(bars: Bars) -> Iterator[Finding]:
@@ -114,8 +116,9 @@ def _week_openings(bars: Bars) -> Iterator[Finding]:
     if bars.timeframe.seconds > Timeframe.H1.seconds:  # too long to tell the hour of an opening
         return
     opens = weekly_opens(bars.open_ns)
-    late = opens[(opens // (60 * NS_PER_MINUTE)) % 24 != 17]
-    detail = f"{len(opens) - len(late)} of {len(opens)} weeks open in the hour from 17:00 New York"
+    hour = hours_of(bars.instrument).week_open.hour
+    late = opens[(opens // (60 * NS_PER_MINUTE)) % 24 != hour]
+    detail = f"{len(opens) - len(late)} of {len(opens)} weeks open in the hour from {hour}:00 New York"
     yield Finding(
         name="week openings",
         severity="note" if len(late) else "ok",
