@@ -106,7 +106,7 @@ class House:
 
     @property
     def gateway(self) -> OperatorClient:
-        return OperatorClient(self.settings.operator_socket, user="david", role="admin", timeout_s=2.0)
+        return OperatorClient(self.settings.operator_socket, user="david", role="admin", timeout_s=15.0)
 
     @property
     def supervisor(self) -> SupervisorClient:
