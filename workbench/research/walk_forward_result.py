@@ -228,7 +228,11 @@ class WalkForwardResult:
         chance = self.skill
         judged = "held up" if chance >= _EVIDENCE else "did not hold up"
         inside, sharpe = float(found["in_sample_sharpe"]), float(found["sharpe"])
-        kept = "" if sharpe >= _KEPT * inside else f", most of the {inside:.2f} shown in sample lost"
+        kept = (
+            ""
+            if inside <= 0.0 or sharpe >= _KEPT * inside
+            else f", most of the {inside:.2f} shown in sample lost"
+        )
         restless = [name for name, row in self.stability.iterrows() if float(row["jump"]) > _JUMP]
         jumps = f" The choice of {' and '.join(map(str, restless))} jumped about." if restless else ""
         made = round(float(found["profitable_windows"]) * len(self))
@@ -302,7 +306,7 @@ class WalkForwardResult:
         return html.page(
             f"<h3>{escape(self.strategy)}: walk-forward, {len(self)} {way} windows</h3>"
             f'<p class="wb-quiet">{escape(self.description)}. {self.trials:,} trials, the highest '
-            f'{escape(self.chosen_by)} chosen in each window.</p>'
+            f"{escape(self.chosen_by)} chosen in each window.</p>"
             f'<p class="wb-note">{escape(self.verdict)}</p>'
             + html.table(("out of sample", ""), shown)
             + self.picture()._repr_html_()

@@ -12,9 +12,11 @@ from workbench.research.overfitting_tests.superior_ability import (
 )
 from workbench.research.overfitting_tests.track_length import minimum_backtest_years, minimum_track_record
 from workbench.research.overfitting_tests.trade_luck import TradeLuck, trade_luck
+from workbench.research.overfitting_tests.verdict import OverfittingVerdict, judge_returns, judge_sweep
 
 __all__ = [
     "BacktestOverfitting",
+    "OverfittingVerdict",
     "RandomEntries",
     "Sensitivity",
     "SuperiorAbility",
@@ -22,6 +24,8 @@ __all__ = [
     "TrialReturns",
     "backtest_overfitting",
     "effective_trials",
+    "judge_returns",
+    "judge_sweep",
     "minimum_backtest_years",
     "minimum_track_record",
     "random_entries",

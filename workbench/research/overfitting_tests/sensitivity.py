@@ -89,11 +89,9 @@ class Sensitivity:
         return figure
 
     def __repr__(self) -> str:
-        return (
-            f"<{self.figure} {self.value:.2f} at "
-            f"{', '.join(f'{name} {value}' for name, value in self.chosen.items())}; neighbours keep "
-            f"{self.plateau:.0%}>"
-        )
+        chosen = ", ".join(f"{name} {value}" for name, value in self.chosen.items())
+        kept = "" if math.isnan(self.plateau) else f"; neighbours keep {self.plateau:.0%}"
+        return f"<{self.figure} {self.value:.2f} at {chosen}{kept}>"
 
 
 def sensitivity(
