@@ -145,7 +145,7 @@ class OverfittingVerdict:
             f"ones) {judged}. Its Sharpe ratio of {found.sharpe:.2f} over {found.years:.1f} years stands "
             f"against {found.expected_best_sharpe:.2f} that the best without skill shows on average; it has "
             f"skill with a chance of {found.deflated_sharpe:.0%} (deflated Sharpe ratio), one as good comes "
-            f"by luck with a chance of {found.superior_ability:.1%} (SPA), and the choice made on half of the "
+            f"by luck with a chance of {found.superior_ability:.1%} (SPA), and the choice made on half the "
             f"time was no better than the median on the other half in {found.overfitting:.0%} of the splits "
             f"and lost in {found.loss_out_of_sample:.0%}."
         )
