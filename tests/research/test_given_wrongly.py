@@ -1,6 +1,6 @@
 """What a backtest is given wrongly is refused, with what to do."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -36,7 +36,7 @@ def test_wrong_terms_are_refused_by_name() -> None:
     refused("latency_ns: expected nanoseconds", latency_ns=-1)
     refused("currency: expected three capital letters", currency="usd")
     refused("cost_book: expected a cost book", cost_book=None)
-    refused("trade_from_ns: expected nanoseconds", trade_from_ns=datetime(2026, 3, 3))
+    refused("trade_from_ns: expected nanoseconds", trade_from_ns=datetime(2026, 3, 3, tzinfo=UTC))
     refused(
         "data: expected Bars or Ticks, or several of them, found DataFrame", data=walk(9, seed=1).to_frame()
     )

@@ -39,6 +39,7 @@ def test_vectorbt_makes_the_same_orders_and_the_same_money(strategy: Strategy, s
     assert theirs.digest == ours.digest
     assert theirs.metrics == ours.metrics
     assert (theirs.path, len(ours.fills) > 100) == ("vectorbt", True)
+    assert repr(theirs) == repr(ours)
     if not spread:  # it values what is held at mid
         profit = theirs.portfolio.total_profit()  # type: ignore[attr-defined]
         assert profit == pytest.approx(ours.metrics["net_profit"], abs=0.005)

@@ -236,8 +236,8 @@ def _check_finer(bars: Bars, item: Series, first: int) -> None:
     if begins >= bars.close_ns[first] or ends < bars.open_ns[-1]:
         raise BadInputError(
             f"{bars.instrument.id}: expected finer prices for all bars that are traded, "
-            f"{_utc(bars.open_ns[first])} to {_utc(bars.close_ns[-1])}, found {_utc(begins)} to {_utc(ends)}; "
-            "trade the part that they cover"
+            f"{_utc(bars.open_ns[first])} to {_utc(bars.close_ns[-1])}, "
+            f"found {_utc(begins)} to {_utc(ends)}; trade the part that they cover"
         )
 
 

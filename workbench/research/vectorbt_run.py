@@ -35,7 +35,7 @@ Ints = npt.NDArray[np.int64]
 _PPM = 1_000_000
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class VectorbtResult(BacktestResult):
     """A backtest that vectorbt has run, with its portfolio for who knows its statistics and plots."""
 
