@@ -1,0 +1,113 @@
+"""Every shipped strategy: compiled run, event replay and the gateway's paper broker agree bit for bit."""
+
+import heapq
+from collections.abc import Iterator, Mapping
+from itertools import count, groupby
+from pathlib import Path
+
+import pytest
+
+from workbench.domain.cost_book import CostBook, retail_book
+from workbench.domain.instruments import instrument
+from workbench.domain.orders import Fill
+from workbench.domain.quotes import Bar, Quote
+from workbench.gateway.brokers.paper import PaperBroker, PaperConfig
+from workbench.gateway.messages import BarClosed, QuoteMoved
+from workbench.market import Bars, sample_files
+from workbench.market.importing import bars_from_file
+from workbench.market.sample import synthetic_companions
+from workbench.notebook import read_notebook
+from workbench.research import replay_backtest, run_backtest
+from workbench.research.outcome import BACKTEST, event_of_bar
+from workbench.strategy import Strategy, StrategyRunner
+
+FOLDER = Path(__file__).parents[2] / "notebooks"
+NOTEBOOKS = [FOLDER / "10_sma_cross.ipynb", *sorted((FOLDER / "strategies").glob("*.ipynb"))]
+BALANCE = 100_000 * 10**6  # micro-units
+RANGE_ENDS, QUOTE = range(2)  # what happens first at an instant
+
+
+@pytest.fixture(scope="module")
+def sample() -> Bars:
+    """EUR/USD hourly, 2017, as shipped."""
+    files = sample_files()
+    return bars_from_file(
+        files.eurusd_h1_2017,
+        instrument(files.instrument),
+        timezone=files.timezone,
+        side=files.side,
+        cost_book=retail_book(files.instrument),
+    )
+
+
+def shipped(path: Path, sample: Bars) -> tuple[Strategy, dict[str, Bars]]:
+    """A notebook's strategy and the prices it is run on, by its own first two cells of code."""
+    given, written = [cell.source for cell in read_notebook(path).cells][:2]
+    names: dict[str, object] = {}
+    exec(given, names)
+    exec(written, names)
+    assert str(sample.timeframe) == names["timeframe"]
+    companions = names.get("companions", [])
+    data = {str(names["instrument"]): sample}
+    if companions:
+        made_up = synthetic_companions(sample)
+        data |= {name: made_up[name] for name in companions}
+    strategy = names["strategy"]
+    assert isinstance(strategy, Strategy)
+    return strategy, data
+
+
+def events(data: Mapping[str, Bars]) -> Iterator[tuple[int, int, list[Bar]]]:
+    """At each instant the bars that close, then the bars that open; instruments in the order of their ids."""
+    streams = [
+        [(time, part, name, bar) for bar, time in ((bar, getattr(bar, at)) for bar in bars)]
+        for name, series in data.items()
+        for bars in [[series.bar(i) for i in range(len(series))]]
+        for part, at in ((RANGE_ENDS, "close_ns"), (QUOTE, "open_ns"))
+    ]
+    merged = heapq.merge(*streams, key=lambda event: event[:3])
+    for (time, part), group in groupby(merged, key=lambda event: event[:2]):
+        yield time, part, [bar for *_, bar in group]
+
+
+def on_paper(strategy: Strategy, data: Mapping[str, Bars], book: CostBook) -> tuple[list[Fill], PaperBroker]:
+    """The strategy as live, one event at a time, its orders placed and withdrawn at the paper broker."""
+    records = tuple(instrument(name) for name in sorted(data))
+    broker = PaperBroker(PaperConfig(instruments=records, cost_book=book, currency="USD", balance=BALANCE))
+    timeframe = next(iter(data.values())).timeframe
+    runner = StrategyRunner(strategy, records, timeframe, BACKTEST)
+    seq, rounds = count(1), count()
+    for time, part, bars in events(data):
+        for bar in bars:
+            if part == QUOTE:
+                quote = Quote(instrument=bar.instrument, time_ns=time, bid=bar.bid_open, ask=bar.ask_open)
+                broker.take_event(QuoteMoved(seq=next(seq), quote=quote))
+            else:
+                broker.take_event(BarClosed(seq=next(seq), bar=bar))
+        if part == RANGE_ENDS:
+            waiting = {item.order.client_order_id for item in broker.open_orders()}
+            decision = runner.on_bars(bars, broker.account(), event_of_bar(next(rounds)))
+            for name in decision.cancels:
+                assert broker.cancel(name, reason="the strategy") == (name in waiting)
+            for order in decision.orders:
+                broker.place(order)
+    done = [item.fill for item in broker.transactions_since(0)]
+    return [fill for fill in done if fill is not None], broker
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=[path.stem for path in NOTEBOOKS])
+def test_a_shipped_strategy_does_the_same_compiled_replayed_and_on_paper(path: Path, sample: Bars) -> None:
+    strategy, data = shipped(path, sample)
+    book = retail_book(*data)
+    compiled = run_backtest(strategy, data, cost_book=book)
+    replayed = replay_backtest(strategy, data, cost_book=book)
+    fills, broker = on_paper(strategy, data, book)
+    assert compiled.path == "compiled"
+    assert {fill.instrument for fill in fills} == set(data)
+    assert len(fills) > 20
+    assert compiled.digest == replayed.digest
+    assert compiled.fills == replayed.fills == fills
+    account = broker.account()
+    assert account.equity == int(compiled.equity[-1]) == int(replayed.equity[-1])
+    assert account.balance == BALANCE + sum(f.realized - f.commission for f in fills) + account.financing
+    assert account.financing == int(compiled.outcome.financing_amount.sum())
