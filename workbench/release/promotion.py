@@ -13,7 +13,7 @@ from typing import Any
 
 import nbformat
 import sqlalchemy as sa
-from nbformat.v4 import new_code_cell, new_notebook
+from nbformat.v4 import new_code_cell
 
 from workbench.domain.limits import Limits
 from workbench.errors import BadInputError
@@ -27,7 +27,7 @@ from workbench.notebook import (
     run_notebook,
     write_notebook,
 )
-from workbench.notebook.document import INJECTED_TAG, RESEARCH_TAG
+from workbench.notebook.document import RESEARCH_TAG
 from workbench.release.bundle import (
     COST_BOOK,
     ENVIRONMENT,
@@ -57,6 +57,7 @@ from workbench.release.gates import (
 )
 from workbench.release.keys import signing_key
 from workbench.release.rehearsal import ORDER
+from workbench.release.released_notebook import notebook_bytes, released_form
 from workbench.release.releases import Release, register_release, the_store
 from workbench.research import expected_maximum_sharpe
 from workbench.settings import Settings
@@ -73,7 +74,7 @@ from workbench.tracking import (
     settings_environment,
 )
 
-__all__ = ["promote", "released_form"]
+__all__ = ["promote"]
 
 _FORMAT = 1
 _CUTS = (0.6, 0.8, 0.95)  # of the bars: where the future is taken away
@@ -147,28 +148,6 @@ def promote(
         return promotion.run(author=author.strip(), limits=limits)
 
 
-def released_form(notebook: Notebook) -> nbformat.NotebookNode:
-    """The notebook as it is released: its code cells with their tags, without outputs, prose or counts."""
-    cells = [
-        cell
-        for cell in notebook.node.cells
-        if cell.cell_type == "code" and INJECTED_TAG not in cell.metadata.get("tags", ())
-    ]
-    node: nbformat.NotebookNode = new_notebook(
-        cells=[
-            new_code_cell(
-                cell.source,
-                id=f"cell-{number:03}",
-                metadata={"tags": list(cell.metadata["tags"])} if cell.metadata.get("tags") else {},
-            )
-            for number, cell in enumerate(cells, start=1)
-        ]
-    )
-    if "kernelspec" in notebook.node.metadata:
-        node.metadata["kernelspec"] = notebook.node.metadata["kernelspec"]
-    return node
-
-
 @dataclass(slots=True)
 class _Promotion:
     """One promotion under way."""
@@ -221,7 +200,7 @@ class _Promotion:
 
         lock = "\n".join(rehearsed["environment"]) + "\n"
         files = {
-            NOTEBOOK: _notebook_bytes(released),
+            NOTEBOOK: notebook_bytes(released),
             EXECUTED: again.read_bytes(),
             ENVIRONMENT: lock.encode(),
             COST_BOOK: canonical(self.candidate["cost_book"]),
@@ -494,8 +473,3 @@ def _limits(given: Limits | Mapping[str, Any] | None, *, proposed: Mapping[str, 
     if isinstance(given, Limits):
         return given
     return Limits.from_json(given if given is not None else proposed or {})
-
-
-def _notebook_bytes(node: nbformat.NotebookNode) -> bytes:
-    text: str = nbformat.writes(node, version=nbformat.NO_CONVERT)
-    return f"{text}\n".encode()
