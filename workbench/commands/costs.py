@@ -159,9 +159,9 @@ def costs_edit(
 @json_option
 @answers
 def costs_diff(before: str, after: str, session: str | None, as_json: bool) -> None:
-    """Say what is different between two books."""
+    """Say what is different between two books; `retail` is that of the other book's instruments."""
     settings = load_settings()
-    old, new = (_one(_read(item, (), settings), session) for item in (before, after))
+    old, new = _pair(before, after, session, settings)
     show(
         [{item.name: getattr(found, item.name) for item in fields(found)} for found in old.diff(new)],
         as_json=as_json,
@@ -229,6 +229,18 @@ def _one(found: CostBook | CostHistory, session: str | None) -> CostBook:
     if session is not None:
         return CostHistory([found] if isinstance(found, CostBook) else found).at(_date(session))
     return found if isinstance(found, CostBook) else found[-1]
+
+
+def _pair(before: str, after: str, session: str | None, settings: Settings) -> tuple[CostBook, CostBook]:
+    """Two books to compare; one of them may be `retail`."""
+    found = [
+        None if item == "retail" else _one(_read(item, (), settings), session) for item in (before, after)
+    ]
+    named = next((item for item in found if item is not None), None)
+    if named is None:
+        raise BadInputError("expected at least one book from a file, found retail twice")
+    old, new = (retail_book(*named.costs) if item is None else item for item in found)
+    return old, new
 
 
 def _only(book: CostBook, names: tuple[str, ...]) -> CostBook:
