@@ -1,7 +1,7 @@
 """The face that JupyterLab's scheduler screens see: jupyter-scheduler's interface onto our store.
 
-An adapter; only it and `jupyter_models` import Jupyter in this room. Nothing runs in the Jupyter server: a job
-is a row that the workbench's own scheduler picks up, and a job definition is a schedule. Configured by
+An adapter; only it and `jupyter_models` import Jupyter in this room. Nothing runs in the Jupyter server: a
+job is a row that the workbench's own scheduler picks up, and a job definition is a schedule. Configured by
 
     c.SchedulerApp.scheduler_class = "workbench.schedule.jupyter_face.WorkbenchScheduler"
     c.SchedulerApp.environment_manager_class = "workbench.schedule.jupyter_face.WorkbenchEnvironments"
