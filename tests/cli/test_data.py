@@ -160,3 +160,30 @@ def test_ctrl_c_leaves_the_store_as_it_was(run, tmp_path, monkeypatch):
     assert done.stderr.splitlines()[-1] == "interrupted"
     assert json.loads(run("list", "--json").stdout) == []
     assert run("import", path).exit_code == 0
+
+
+def test_a_database_that_can_not_be_used_is_one_sentence(run, tmp_path, monkeypatch):
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "workbench.db").write_bytes(bytes(range(256)) * 20)
+    done = run("list")
+    assert done.exit_code == 1
+    assert (
+        "expected a database that can be opened and written to, found: file is not a database" in done.output
+    )
+    monkeypatch.setenv("WORKBENCH_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
+    done = run("list")
+    assert (done.exit_code, done.output.count("\n")) == (1, 1)
+    assert "WORKBENCH_DATABASE_URL" in done.output
+
+
+def test_a_storage_that_does_not_answer_is_one_sentence(run, tmp_path, monkeypatch):
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("WORKBENCH_MARKET_URL", "s3://bucket/market")
+    done = run("import", quotes(tmp_path / "ticks.csv", 10))
+    assert done.exit_code == 1
+    assert "expected the storage of WORKBENCH_MARKET_URL to answer, found: " in done.output

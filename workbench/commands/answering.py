@@ -1,6 +1,7 @@
 """How every command answers: a table or JSON, one sentence for an error, a bar for what takes long."""
 
 import json
+import sqlite3
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ __all__ = ["ROLE", "answers", "cell_progress", "columns", "json_option", "parame
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
+_DATABASE_FAILURES = frozenset({"OperationalError", "InterfaceError", "DatabaseError"})
 ROLE = "admin"  # whoever may reach the private sockets of a home is its administrator
 
 
@@ -37,8 +39,32 @@ def answers(function: Callable[_P, _R]) -> Callable[_P, _R]:
         except KeyboardInterrupt:
             click.echo("interrupted", err=True)
             sys.exit(130)
+        except Exception as error:
+            said = _from_outside(error)
+            if said is None:  # a mistake of ours, which its traceback helps to find
+                raise
+            click.echo(f"error: {said}", err=True)
+            sys.exit(1)
 
     return run
+
+
+def _from_outside(error: Exception) -> str | None:
+    """What a database or a storage that can not be used said; None for any other error."""
+    kind = type(error)
+    package = kind.__module__.partition(".")[0]
+    if package in ("sqlalchemy", sqlite3.__name__) and kind.__name__ in _DATABASE_FAILURES:
+        found = " ".join(str(getattr(error, "orig", None) or error).split())
+        return (
+            f"expected a database that can be opened and written to, found: {found}; check the home "
+            "(WORKBENCH_HOME) or WORKBENCH_DATABASE_URL"
+        )
+    if package in ("botocore", "aiobotocore"):
+        return (
+            f"expected the storage of WORKBENCH_MARKET_URL to answer, found: {error}; check the URL and the "
+            "AWS_ variables"
+        )
+    return None
 
 
 def json_option(function: Callable[_P, _R]) -> Callable[_P, _R]:

@@ -58,9 +58,19 @@ class Catalogue:
         known = [name for name in names if name.startswith(fingerprint)]
         if len(known) == 1 and len(fingerprint) >= _SHORTEST:
             return self._known(known[0])
+        shown = fingerprint[:_HEX_SHOWN]
+        if len(fingerprint) < _SHORTEST:
+            raise MissingDataError(
+                f"expected a fingerprint or its first {_SHORTEST} digits, found {shown!r}; "
+                "`workbench data list` shows them"
+            )
         raise MissingDataError(
-            f"expected one dataset {fingerprint[:_HEX_SHOWN] or '(no fingerprint)'}, found {len(known)}; "
-            "import its source, or give more of the fingerprint"
+            f"expected one dataset {shown}, found {len(known)}; "
+            + (
+                "give more of the fingerprint"
+                if known
+                else "import its source; `workbench data list` shows them"
+            )
         )
 
     def all(
