@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.market.bars_for_tests import MONDAY
+from tests.market.bars_for_tests import MONDAY, bars_at
 from tests.market.ticks_for_tests import DAY, HOUR, MS, ticks, ticks_at, walk
 from workbench.domain.calendar import to_ns
 from workbench.domain.instruments import instrument
 from workbench.domain.timeframes import Timeframe
+from workbench.errors import BadInputError
 from workbench.market import CheckReport, bars_from_ticks
 from workbench.market.checks import TickChecker, check_against, check_aggregation
 from workbench.market.formats import open_source
@@ -258,3 +259,11 @@ def test_oandas_ticks_make_all_of_oandas_bars(real_data: Path) -> None:  # G-AGG
     report = check_aggregation(ticks_source.batches(), bars)
     assert (report.rows, report.finding("aggregation").count) == (15_366, 0)
     assert report.finding("bars only").count == report.finding("ticks only").count == 0
+
+
+def test_only_hours_of_one_instrument_are_compared() -> None:
+    hours = bars_at([MONDAY, MONDAY + HOUR], Timeframe.H1)
+    with pytest.raises(BadInputError, match="bars of an hour or less to compare, found EUR_USD D1UTC"):
+        check_against(hours, bars_at([MONDAY], Timeframe.D1UTC))
+    with pytest.raises(BadInputError, match="one instrument, found EUR_USD and GBP_USD"):
+        check_against(hours, bars_at([MONDAY], Timeframe.H1, name="GBP_USD"))

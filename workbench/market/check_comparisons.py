@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from workbench.domain.timeframes import Timeframe
+from workbench.errors import BadInputError
 from workbench.market.bar_builder import BarBuilder
 from workbench.market.bars import PRICES, Bars, Ints
 from workbench.market.check_report import CheckReport, Finding
@@ -61,7 +62,19 @@ def check_against(bars: Bars, trusted: Bars, *, spreads: float = 2.0) -> CheckRe
 
     Hourly closes should agree within a spread or two; the hourly moves of each week should be most
     alike without a shift, else the time zone is wrong.
+
+    Raises
+    ------
+    BadInputError
+        Bars longer than an hour, or of two instruments.
     """
+    for item in (bars, trusted):
+        if item.timeframe.seconds > Timeframe.H1.seconds:
+            raise BadInputError(f"expected bars of an hour or less to compare, found {item.describe()}")
+    if bars.instrument.id != trusted.instrument.id:
+        raise BadInputError(
+            f"expected two sources of one instrument, found {bars.instrument.id} and {trusted.instrument.id}"
+        )
     mine, theirs = _hourly(bars), _hourly(trusted)
     common, left, right = np.intersect1d(mine.open_ns, theirs.open_ns, return_indices=True)
     subject = f"{bars.describe()}, against {trusted.describe()}"
@@ -102,7 +115,7 @@ def _only(name: str, count: int, detail: str) -> Finding:
 
 
 def _hourly(bars: Bars) -> Bars:
-    return bars if bars.timeframe.seconds >= Timeframe.H1.seconds else resample(bars, Timeframe.H1)
+    return bars if bars.timeframe is Timeframe.H1 else resample(bars, Timeframe.H1)
 
 
 def _middle(bars: Bars) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
