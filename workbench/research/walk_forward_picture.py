@@ -133,6 +133,7 @@ class WalkForwardPicture:
         panel.segment(
             x0="left", x1="right", y0=name, y1=name, source=source, line_width=4, color=COLOURS["line"]
         )
+        panel.yaxis.ticker.desired_num_ticks = 3
         values = np.array(self._result.grid[name], np.float64)
         room = 0.12 * float(np.ptp(values))
         panel.y_range.start, panel.y_range.end = float(values.min()) - room, float(values.max()) + room

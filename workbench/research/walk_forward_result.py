@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from workbench.domain.money import MICRO
 from workbench.research import html
@@ -29,6 +28,8 @@ from workbench.research.statistics import (
 from workbench.research.sweep_result import SweepResult
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from workbench.research.walk_forward_picture import WalkForwardPicture
 
 __all__ = ["Span", "WalkForwardResult", "Window"]
@@ -160,11 +161,14 @@ class WalkForwardResult:
         return {name: value for name, value in found.items() if math.isfinite(float(value))}
 
     @cached_property
-    def frame(self) -> pd.DataFrame:
+    def frame(self) -> "pd.DataFrame":
         """One row a window: its days, the parameters chosen, and figures of both parts.
 
         A test without two different returns has a Sharpe ratio of 0 here, so that it counts in means.
         """
+
+        import pandas as pd  # takes a while
+
         rows = []
         before = self.starting_balance
         for item in self.windows:
@@ -189,13 +193,16 @@ class WalkForwardResult:
         return frame
 
     @cached_property
-    def stability(self) -> pd.DataFrame:
+    def stability(self) -> "pd.DataFrame":
         """How steady each parameter was, one row a parameter.
 
         ``distinct`` values chosen, the ``most_common`` and its ``share`` of the windows, the mean ``jump``
         from one window to the next in places of the grid as a fraction of its length, and ``at_edge``: the
         share of windows that chose the first or last value of the grid.
         """
+
+        import pandas as pd  # takes a while
+
         rows = []
         for name, values in self.grid.items():
             places = sorted(values)
@@ -276,16 +283,19 @@ class WalkForwardResult:
             "efficiency",
         )
         shown = [
-            (name.replace("_", " "), html.figure_text(name, figures.get(name)))
+            (
+                name.replace("_", " "),
+                html.figure_text("win_rate" if name == "profitable_windows" else name, figures[name]),
+            )
             for name in names
             if name in figures
         ]
         stability = [
             (
                 str(name),
-                str(row["most_common"]),
+                f"{row['most_common']:g}",
                 f"{row['share']:.0%}",
-                str(row["distinct"]),
+                f"{row['distinct']:g}",
                 f"{row['jump']:.0%}",
                 f"{row['at_edge']:.0%}",
             )
