@@ -151,6 +151,8 @@ def run_by_callback(strategy: Strategy, given: Given, terms: AccountTerms) -> Ou
     if terms.rules.close_out_ppm > core.PPM:
         return None
     ((name, bars),) = given.decided.items()
+    if bars.instrument.quote != terms.currency:  # profits are converted
+        return None
     by_tick = strategy.form == "on_tick"
     whole, matched = given.whole[name], given.matched[name]
     if by_tick and (isinstance(matched, Bars) or type(strategy).on_bar is not Strategy.on_bar):
