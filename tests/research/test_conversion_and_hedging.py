@@ -147,3 +147,18 @@ def test_financing_that_cancels_out_is_still_told_apart() -> None:
     found = same(Held(), [bars, moved("GBP_USD", bars)], cost_book=costs)
     assert found.metrics["financing"] == 0.0
     assert len(found.outcome.financing_amount) > 2
+
+
+class InAndOut(Strategy):
+    """Buys and sells by the number of bars."""
+
+    def on_bar(self, market: MarketView, account: AccountView) -> None:
+        if len(market) % 7 == 1:
+            account.buy(1_000)
+        if len(market) % 7 == 5:
+            account.close()
+
+
+def test_a_strategy_in_python_is_converted_too() -> None:
+    bars = moved("USD_JPY", walk(60, seed=1))
+    same(InAndOut(), bars, cost_book=book_for("USD_JPY"), currency="USD")
