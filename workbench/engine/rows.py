@@ -10,7 +10,7 @@ from workbench.engine import layout
 from workbench.engine.layout import Ints
 from workbench.errors import BadInputError
 
-__all__ = ["check_order", "check_quote", "order_row"]
+__all__ = ["check_order", "check_quote", "order_row", "order_values"]
 
 _KINDS = {
     OrderKind.MARKET: layout.KIND_MARKET,
@@ -51,8 +51,16 @@ def check_order(order: Order, *, rules: AccountRules) -> None:
 def _wrong(order: Order, rules: AccountRules) -> str:
     if order.units == 0 or abs(order.units) > layout.MAX_UNITS:
         return f"expected 1 to {layout.MAX_UNITS:,} units to buy or sell, found {order.units:,}"
-    amounts = {name: getattr(order, name) for name in (*_DISTANCES, "price_bound")}
-    if not all(0 <= amount <= layout.MAX_POINTS for amount in amounts.values()):
+    most = layout.MAX_POINTS
+    if not (
+        0 <= order.stop_distance <= most
+        and 0 <= order.target_distance <= most
+        and 0 <= order.trailing_distance <= most
+        and 0 <= order.stop_price <= most
+        and 0 <= order.target_price <= most
+        and 0 <= order.price_bound <= most
+    ):
+        amounts = {name: getattr(order, name) for name in (*_DISTANCES, "price_bound")}
         found = " and ".join(f"{name} {amount}" for name, amount in amounts.items() if amount)
         return f"expected stop and target distances and levels of 0 or more points, found {found}"
     at_market = order.kind == OrderKind.MARKET
@@ -72,7 +80,12 @@ def _wrong(order: Order, rules: AccountRules) -> str:
 
 
 def order_row(order: Order, *, key: int, k: int, closes: int, now_ns: int) -> Ints:
-    """An order of instrument `k` as `core_place` takes it; a good-for-day one ends with the present session.
+    """An order of instrument `k` as `core_place` takes it; see `order_values`."""
+    return np.array(order_values(order, key=key, k=k, closes=closes, now_ns=now_ns), np.int64)
+
+
+def order_values(order: Order, *, key: int, k: int, closes: int, now_ns: int) -> tuple[int, ...]:
+    """The columns of `order_row`; a good-for-day order ends with the present session.
 
     Raises
     ------
@@ -87,25 +100,28 @@ def order_row(order: Order, *, key: int, k: int, closes: int, now_ns: int) -> In
                 "without it the day is not known"
             )
         expires = day_close_ns(session_of(now_ns))
-    row = np.zeros(layout.PENDING_SIZE, np.int64)
-    row[layout.P_ORDER] = key
-    row[layout.P_BOOK] = k
-    row[layout.P_UNITS] = order.units
-    row[layout.P_KIND] = _KINDS[order.kind]
-    row[layout.P_PRICE] = order.price
-    row[layout.P_BOUND] = order.price_bound
-    row[layout.P_FORCE] = _FORCES.get(order.time_in_force, layout.WAITS_GTC)
-    row[layout.P_EXPIRES] = expires
-    reduces = order.reduce_only
-    row[layout.P_POSITION_FILL] = layout.FILL_REDUCE_ONLY if reduces else _FILLS[order.position_fill]
-    row[layout.P_TRIGGER] = _TRIGGERS[order.trigger]
-    row[layout.P_STOP_DISTANCE] = order.stop_distance
-    row[layout.P_TARGET_DISTANCE] = order.target_distance
-    row[layout.P_TRAIL_DISTANCE] = order.trailing_distance
-    row[layout.P_STOP_PRICE] = order.stop_price
-    row[layout.P_TARGET_PRICE] = order.target_price
-    row[layout.P_CLOSES] = closes
-    return row
+    return (  # in the order of layout's columns
+        key,  # P_ORDER
+        k,  # P_BOOK
+        order.units,
+        _KINDS[order.kind],
+        order.price,
+        order.price_bound,
+        _FORCES.get(order.time_in_force, layout.WAITS_GTC),
+        expires,
+        layout.FILL_REDUCE_ONLY if order.reduce_only else _FILLS[order.position_fill],
+        _TRIGGERS[order.trigger],
+        order.stop_distance,
+        order.target_distance,
+        order.trailing_distance,
+        order.stop_price,
+        order.target_price,
+        closes,
+        0,  # P_ACTIVE and the rest are the engine's
+        0,
+        0,
+        0,
+    )
 
 
 def check_quote(quote: Quote) -> None:

@@ -13,12 +13,12 @@ from workbench.domain.orders import ClientOrderId
 from workbench.engine import core
 from workbench.engine.accounts import engine_error
 from workbench.engine.matching import CANCEL_REASONS
-from workbench.engine.rows import check_order, order_row
+from workbench.engine.rows import check_order, order_values
 from workbench.indicators.compiled import compiled
 from workbench.market import Bars
 from workbench.market.ticks import Ticks
 from workbench.research.account_terms import AccountTerms
-from workbench.research.callback_views import LazyAccount, LazyMarket
+from workbench.research.callback_views import LazyAccount, LazyMarket, LazyTicks
 from workbench.research.calls import call, whole_at
 from workbench.research.events import step_addresses
 from workbench.research.given import Given
@@ -51,6 +51,16 @@ def _catch_up(path: Ints, first: int, stop: int, account: Ints, books: Ints) -> 
 
 
 @compiled
+def _hand_in(
+    path: Ints, first: int, stop: int, account: Ints, books: Ints, pending: Ints, orders: Ints
+) -> None:
+    """Orders decided after element `stop` - 1."""
+    _catch_up(path, first, stop, account, books)
+    for number in range(orders.shape[0]):
+        core.core_place(account, books, pending, orders[number])
+
+
+@compiled
 def _advance(
     steps: Ints,
     path: Ints,
@@ -67,8 +77,24 @@ def _advance(
     roll_ns: Ints,
     roll_days: Ints,
     costs: Ints,
+    equity: Ints,
+    noted: int,
 ) -> int:
-    """Let the engine take element `at`, after those from `first` on; the next one that it must see."""
+    """Let the engine take element `at`, after those from `first` on; the next one that it must see.
+
+    The equity is written from `noted` to there.
+    """
+    held = books[0, core.B_UNITS]
+    value = account[core.A_BALANCE]
+    if held == 0:
+        for i in range(noted, at):
+            equity[i] = value
+    else:
+        value -= books[0, core.B_COST]
+        point = held * books[0, core.B_MICRO_PER_POINT]
+        closing = path[5] if held > 0 else path[9]
+        for i in range(noted, at):
+            equity[i] = value + point * whole_at(closing, i)
     _catch_up(path, first, at, account, books)
     bid, ask = whole_at(path[2], at), whole_at(path[6], at)
     opens, closes = whole_at(path[0], at), whole_at(path[1], at)
@@ -201,7 +227,9 @@ class Run:
         self._trade(strategy)
 
     def _trade(self, strategy: Strategy) -> None:
-        market, account = LazyMarket(self), LazyAccount(self)
+        market = (LazyTicks if self.by_tick else LazyMarket)(self)
+        account = LazyAccount(self)
+        waiting, orders, cancels = account._waiting, account._orders, account._cancels  # kept, not replaced
         method = strategy.on_tick if self.by_tick else strategy.on_bar
         loud, first = self.count, self.first
         for at in range(self.count):
@@ -209,18 +237,17 @@ class Run:
                 loud = self._step(at)
             self.at = at
             market._index = first + at
-            if account._waiting:
+            if waiting:
                 account._forget_ended()
             method(market, account)
-            if account._orders or account._cancels:
+            if orders or cancels:
                 self._follow(account)
                 loud = at + 1
         self._note(self.count)
 
     def _step(self, at: int) -> int:
         """The engine takes an element."""
-        self._note(at)
-        waiting = int(self.account[core.A_PENDING])
+        waiting = self.account.item(core.A_PENDING)
         if 2 * waiting + 8 > len(self.fills):
             self.fills = core.new_rows(core.FILL_SIZE, capacity=4 * waiting + 16)
         if waiting + 2 > len(self.canceled):
@@ -242,43 +269,51 @@ class Run:
             self.roll_ns,
             self.roll_days,
             self.costs,
+            self.equity,
+            self.noted,
         )
-        self.seen = at
-        if account[core.A_ERROR]:
+        self.seen = self.noted = at
+        state = account.tolist()
+        if state[core.A_ERROR]:
             raise engine_error(account, [self.record])
-        booked = int(account[core.A_FINANCING])
+        booked = state[core.A_FINANCING]
         if booked != self.paid:
             self.financing.append((self.row_count, booked - self.paid))
             self.paid = booked
-        if count := int(account[core.A_FILLS]):
+        if count := state[core.A_FILLS]:
             self.rows.append(self.fills[:count].copy())
             self.row_count += count
             self.fill_round += [at] * count
             account[core.A_FILLS] = 0
-        if count := int(account[core.A_CANCELED]):
+        if count := state[core.A_CANCELED]:
             self.refused += [(key, CANCEL_REASONS[why]) for key, why in self.canceled[:count].tolist()]
             account[core.A_CANCELED] = 0
-        self.balance = int(account[core.A_BALANCE])
-        self.units, self.cost = int(self.books[0, core.B_UNITS]), int(self.books[0, core.B_COST])
+        self.balance = state[core.A_BALANCE]
+        self.units, self.cost = self.books.item(0, core.B_UNITS), self.books.item(0, core.B_COST)
         return int(loud)
 
     def _follow(self, view: LazyAccount) -> None:
         """Withdraw and hand in what was decided at the present element."""
-        self.catch_up()
-        for name in view._cancels:
-            if name in self.keys:
-                core.core_cancel(self.account, self.pending, self.keys[name])
-        event_seq = event_of_bar(self.at)
+        if view._cancels:
+            self.catch_up()
+            for name in view._cancels:
+                if name in self.keys:
+                    core.core_cancel(self.account, self.pending, self.keys[name])
+        first_key = order_key(event_of_bar(self.at), 0)
         now = int(self.close_ns[self.at])
-        for number, order in enumerate(view._orders):
-            key = order_key(event_seq, number)
+        rows, keys = [], self.keys
+        for key, order in enumerate(view._orders, first_key):
             check_order(order, rules=self.terms.rules)
-            if int(self.account[core.A_PENDING]) + 2 > len(self.pending):
-                self.pending = core.grown(self.pending, len(self.pending))
-            self.keys[order.client_order_id] = key
-            closes = self.keys.get(order.closes, 0) if order.closes is not None else 0
-            row = order_row(order, key=key, k=0, closes=closes, now_ns=now)
-            core.core_place(self.account, self.books, self.pending, row)
+            keys[order.client_order_id] = key
+            closes = keys.get(order.closes, 0) if order.closes is not None else 0
+            rows.append(order_values(order, key=key, k=0, closes=closes, now_ns=now))
+        while self.account.item(core.A_PENDING) + len(rows) + 1 > len(self.pending):
+            self.pending = core.grown(self.pending, len(self.pending))
+        if rows:
+            table = np.array(rows, np.int64)
+            until = self.at + 1
+            _hand_in(self.path, self.seen + 1, until, self.account, self.books, self.pending, table)
+            self.seen = max(self.seen, self.at)
         view._taken()
 
     def known_bars(self) -> int:

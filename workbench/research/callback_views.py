@@ -25,7 +25,7 @@ from workbench.strategy.views import InstrumentView
 if TYPE_CHECKING:
     from workbench.research.callback import Run
 
-__all__ = ["LazyAccount", "LazyMarket"]
+__all__ = ["LazyAccount", "LazyMarket", "LazyTicks"]
 
 
 class _LazyInstrument(InstrumentView):
@@ -101,23 +101,30 @@ class LazyMarket(MarketView):
 
     def value(self, expr: Expr) -> float:
         try:
-            column = self._computed[expr.key]
+            return self._computed[expr.key][self._index]
         except (KeyError, AttributeError):
-            column = self._column_of(expr)
-        if self._run.by_tick:
-            self._index = self._run.known_bars() - 1
-        return column[self._index] if self._index >= 0 else float("nan")
+            return self._column_of(expr)[self._index]
 
     def _column_of(self, expr: Expr) -> list[float]:
         if not isinstance(expr, Expr):
             raise BadInputError(
                 f"value: expected an expression such as sma(bar.mid.close, 20), found {expr!r}"
             )
-        self._computed[expr.key] = evaluate_expression(expr, self._run.bars).tolist()
-        return self._computed[expr.key]
+        column: list[float] = evaluate_expression(expr, self._run.bars).tolist()
+        column.append(float("nan"))  # at -1: no bar has closed yet
+        self._computed[expr.key] = column
+        return column
 
     def __iter__(self) -> Iterator[InstrumentView]:
         return iter((self._main,))
+
+
+class LazyTicks(LazyMarket):
+    """The same, called at every tick."""
+
+    def value(self, expr: Expr) -> float:
+        self._index = self._run.known_bars() - 1
+        return super().value(expr)
 
 
 class LazyAccount(AccountView):

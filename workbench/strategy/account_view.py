@@ -196,7 +196,7 @@ class AccountView:
         return self._instrument, self._units(verb, self._instrument, of)
 
     def _units(self, verb: str, item: Instrument, units: object) -> int:
-        whole = isinstance(units, numbers.Integral) and not isinstance(units, bool)
+        whole = _is_whole(units)
         number = int(units) if whole else 0  # type: ignore[call-overload]  # a whole number
         if not whole or not item.minimum_units <= number <= MAX_ORDER_UNITS or number % item.unit_step:
             raise BadInputError(
@@ -317,9 +317,13 @@ class AccountView:
         return order.client_order_id
 
 
+def _is_whole(value: object) -> bool:
+    # the first is by far the quickest to tell, and what nearly all are
+    return type(value) is int or (isinstance(value, numbers.Integral) and not isinstance(value, bool))
+
+
 def _distance(name: str, value: object) -> int:
-    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    if not whole or value < 0:  # type: ignore[operator]  # a whole number
+    if not _is_whole(value) or value < 0:  # type: ignore[operator]  # a whole number
         raise BadInputError(f"{name}: expected a distance of 0 or more whole points, found {value!r}")
     return int(value)  # type: ignore[call-overload,no-any-return]  # a whole number
 
@@ -333,8 +337,7 @@ def _points(name: str, value: object, record: Instrument, *, optional: bool = Fa
                 f"{name}: expected a price of {record.id} with at most {record.digits} decimals, "
                 f"found {value!r}"
             ) from None
-    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    if not whole or value < (0 if optional else 1):  # type: ignore[operator]  # a whole number
+    if not _is_whole(value) or value < (0 if optional else 1):  # type: ignore[operator]  # a whole number
         raise BadInputError(f"{name}: expected whole points above 0, or a price as text, found {value!r}")
     return int(value)  # type: ignore[call-overload,no-any-return]  # a whole number
 

@@ -7,6 +7,7 @@ once a signal. Both are compiled, and the same where both apply.
 
 import hashlib
 import math
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -525,9 +526,14 @@ def client_order_id(deployment_id: str, event_seq: int, n: int) -> ClientOrderId
     BadInputError
         Negative numbers, or so large that the id would pass 32 characters.
     """
-    name = f"{hashlib.sha256(deployment_id.encode()).hexdigest()[:12]}-{event_seq}-{n}"
+    name = f"{_short_name(deployment_id)}-{event_seq}-{n}"
     if event_seq < 0 or n < 0 or len(name) > 32:
         raise BadInputError(
             f"expected an event number and an order number of 0 or more, found {event_seq}, {n}"
         )
     return ClientOrderId(name)
+
+
+@lru_cache(maxsize=256)
+def _short_name(deployment_id: str) -> str:
+    return hashlib.sha256(deployment_id.encode()).hexdigest()[:12]

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from html import escape
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -170,7 +171,7 @@ def spec(strategy: Strategy) -> dict[str, Any]:
     if strategy.form == "rules":
         value["rules"] = rules_to_json(strategy.traced())
     else:
-        value["source_sha256"] = _source_sha256(type(strategy))
+        value["source_sha256"] = _source_sha256(type(strategy))  # type: ignore[arg-type]  # a class is hashable
     return {**value, "digest": _digest(value)}
 
 
@@ -204,6 +205,7 @@ def _digest(value: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+@lru_cache(maxsize=256)  # to find a source Python parses the whole file
 def _source_sha256(cls: type) -> str:
     """Hash of the source of the class and of those between it and `Strategy`."""
     content = hashlib.sha256()
