@@ -2,6 +2,7 @@
 
 from workbench.research.overfitting_tests.bootstrap import stationary_draws
 from workbench.research.overfitting_tests.cross_validation import BacktestOverfitting, backtest_overfitting
+from workbench.research.overfitting_tests.perturbation import Perturbed, perturbed
 from workbench.research.overfitting_tests.random_entries import RandomEntries, random_entries
 from workbench.research.overfitting_tests.returns import TrialReturns, effective_trials, trial_returns
 from workbench.research.overfitting_tests.sensitivity import Sensitivity, sensitivity
@@ -17,6 +18,7 @@ from workbench.research.overfitting_tests.verdict import OverfittingVerdict, jud
 __all__ = [
     "BacktestOverfitting",
     "OverfittingVerdict",
+    "Perturbed",
     "RandomEntries",
     "Sensitivity",
     "SuperiorAbility",
@@ -28,6 +30,7 @@ __all__ = [
     "judge_sweep",
     "minimum_backtest_years",
     "minimum_track_record",
+    "perturbed",
     "random_entries",
     "reality_check",
     "sensitivity",

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 from tqdm.auto import tqdm
 
 from workbench.domain.accounts import AccountRules
@@ -21,6 +21,10 @@ from workbench.research.compiled_run import PlainRun, signals_of
 from workbench.research.given import Given, Several, given
 from workbench.research.statistics import DayEnds, day_ends
 from workbench.strategy import Strategy
+
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 __all__ = ["TrialReturns", "checked_returns", "effective_trials", "trial_returns"]
 
@@ -38,8 +42,11 @@ class TrialReturns:
     returns: Floats  # (sessions, trials)
 
     @property
-    def frame(self) -> pd.DataFrame:
+    def frame(self) -> "pd.DataFrame":
         """The same, labelled: sessions down, numbers of the trials across."""
+
+        import pandas as pd  # takes a while
+
         return pd.DataFrame(self.returns, index=pd.Index(self.sessions, name="session"))
 
     @property

@@ -7,12 +7,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from workbench.errors import BadInputError
 from workbench.research.sweep_result import SweepResult
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.figure import Figure
 
 __all__ = ["Sensitivity", "sensitivity"]
@@ -30,8 +30,11 @@ class Sensitivity:
     slices: Mapping[str, "pd.Series[float]"]  # by parameter; NaN where the figure is undefined
 
     @cached_property
-    def neighbours(self) -> pd.DataFrame:
+    def neighbours(self) -> "pd.DataFrame":
         """The figure one step of the grid below and above the chosen value, one row a neighbour."""
+
+        import pandas as pd  # takes a while
+
         rows = []
         for name, values in self.slices.items():
             at = values.index.get_loc(self.chosen[name])
@@ -111,6 +114,9 @@ def sensitivity(
     BadInputError
         The sweep has no such trial, no such figure, or only one value of each parameter.
     """
+
+    import pandas as pd  # takes a while
+
     varied = [name for name, values in result.grid.items() if len(values) > 1]
     if not varied:
         raise BadInputError("expected a sweep over two values or more of a parameter, found one trial")

@@ -2,12 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from workbench.errors import BadInputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 __all__ = ["METHODS", "TradeLuck", "trade_luck"]
 
@@ -48,8 +52,11 @@ class TradeLuck:
         return float(np.mean(self.drawdown >= fraction))
 
     @property
-    def frame(self) -> pd.DataFrame:
+    def frame(self) -> "pd.DataFrame":
         """Quantiles of both over the runs, and the real values last."""
+
+        import pandas as pd  # takes a while
+
         shares = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
         frame = pd.DataFrame(
             {

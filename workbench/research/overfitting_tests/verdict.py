@@ -6,11 +6,10 @@ from dataclasses import dataclass, fields
 from decimal import Decimal
 from functools import cached_property
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from workbench.domain.cost_book import CostBook
 from workbench.domain.money import MICRO
@@ -34,6 +33,10 @@ from workbench.research.result import BacktestResult
 from workbench.research.statistics import SESSIONS_PER_YEAR, shape_of
 from workbench.research.sweep_result import SweepResult
 from workbench.strategy import Strategy
+
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 __all__ = ["FIGURES", "OverfittingVerdict", "judge_returns", "judge_sweep"]
 
@@ -114,8 +117,11 @@ class OverfittingVerdict:
         }
 
     @cached_property
-    def frame(self) -> pd.DataFrame:
+    def frame(self) -> "pd.DataFrame":
         """The figures: value, the limit it has to keep, whether it does, and what it means."""
+
+        import pandas as pd  # takes a while
+
         limits = {
             "deflated_sharpe": f"at least {_EVIDENCE}",
             "superior_ability": f"at most {_LUCK}",
