@@ -44,9 +44,10 @@ class Perturbed:
         return float(np.mean((factor - factor.mean()) * profit)) / spread if spread else float("nan")
 
     def __repr__(self) -> str:
+        profit = self.frame["net_profit"].median()
         return (
-            f"<{len(self.frame)} runs with other costs and prices: {self.loss_probability:.0%} lose, median "
-            f"net profit {self.frame['net_profit'].median():,.2f} (as recorded {self.real['net_profit']:,.2f})>"
+            f"<{len(self.frame)} runs with other costs and prices: {self.loss_probability:.0%} lose, "
+            f"median net profit {profit:,.2f} (as recorded {self.real['net_profit']:,.2f})>"
         )
 
 
