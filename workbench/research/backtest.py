@@ -11,6 +11,7 @@ from workbench.domain.money import to_micro
 from workbench.domain.timeframes import Timeframe
 from workbench.engine.accounts import as_cost_books
 from workbench.errors import BadInputError
+from workbench.market import Bars
 from workbench.research.account_terms import AccountTerms
 from workbench.research.callback import run_by_callback
 from workbench.research.compiled_run import run_compiled
@@ -120,6 +121,7 @@ def replay_backtest(
     rules = _account_rules(account, mode, latency_ns)
     prices = given(data, finer=finer, also=also, timeframe=timeframe, trade_from_ns=trade_from_ns)
     terms = _terms(cost_book, currency, balance, rules)
+    _check_ticks(strategy, prices)
     result = _result(strategy, prices, terms, run_replayed(strategy, prices, terms), path="replay")
     if ledger is not None:
         ledger.record([result.trial()])
@@ -131,6 +133,7 @@ def backtest_of(strategy: Strategy, prices: Given, terms: AccountTerms) -> Backt
     if strategy.form == "rules":
         outcome = run_compiled(strategy.traced(), prices, terms)
         return _result(strategy, prices, terms, outcome, path="compiled")
+    _check_ticks(strategy, prices)
     found = run_by_callback(strategy, prices, terms)
     if found is not None:
         return _result(strategy, prices, terms, found, path="callback")
@@ -171,6 +174,15 @@ def _terms(
     )
 
 
+def _check_ticks(strategy: Strategy, prices: Given) -> None:
+    bars = [name for name in prices.decided if isinstance(prices.matched[name], Bars)]
+    if strategy.form == "on_tick" and bars:
+        raise BadInputError(
+            f"{strategy.name}: on_tick is asked at every quote, found bars of {', '.join(bars)}; give ticks, as "
+            "data or as finer=, or write on_bar"
+        )
+
+
 def _result(
     strategy: Strategy, prices: Given, terms: AccountTerms, outcome: Outcome, *, path: str
 ) -> BacktestResult:
@@ -180,7 +192,7 @@ def _result(
         spec=spec(strategy),
         parameters=strategy.params,
         bars=traded[first],
-        warm_up_bars=prices.first[first],
+        warm_up_bars=sum(prices.first.values()),
         cost_book=terms.cost_books[-1],
         cost_books=terms.cost_books,
         currency=terms.currency,

@@ -1,15 +1,17 @@
 """Results as HTML that reads well in a light and in a dark theme: colours come from the page."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
+from workbench.research.paid import COSTS
 from workbench.research.statistics import DEFINITIONS
 
 if TYPE_CHECKING:
     from workbench.research.result import BacktestResult
 
-__all__ = ["STYLE", "figure_text", "page", "result_html", "table", "tiles"]
+__all__ = ["STYLE", "figure_text", "instruments", "page", "result_html", "table", "tiles"]
 
 STYLE = """<style>
 .wb-card{font-family:var(--jp-ui-font-family,system-ui,sans-serif);font-size:13px;line-height:1.45;
@@ -113,6 +115,18 @@ def heading(result: "BacktestResult") -> str:
     )
 
 
+def instruments(result: "BacktestResult") -> str:
+    """What each of several instruments did."""
+    frame = result.by_instrument
+    rows = []
+    for name, row in zip(frame.index, frame.to_dict("records"), strict=True):
+        share = figure_text("win_rate", None if math.isnan(row["win_rate"]) else row["win_rate"])
+        amounts = (f"{row[kind]:,.2f}" for kind in ("before_costs", *COSTS, "net_profit"))
+        rows.append((str(name), f"{row['trades']:,}", share, *amounts))
+    head = ("", "trades", "win rate", "before costs", *COSTS, "net profit")
+    return f"<h4>By instrument, in {escape(result.currency)}</h4>{table(head, rows)}"
+
+
 def warnings_of(result: "BacktestResult") -> str:
     """What a reader must not miss."""
     figures, notes = result.metrics, []
@@ -155,6 +169,7 @@ def result_html(result: "BacktestResult") -> str:
         heading(result)
         + tiles(figures, currency=result.currency)
         + warnings_of(result)
+        + (instruments(result) if len(result.traded) > 1 else "")
         + f'<p class="wb-quiet">Paid in {escape(result.currency)}: {escape(costs)}.</p>'
         + f"<details><summary>All figures and what they mean</summary>"
         f"{table(('figure', 'value', 'definition'), rows, words=(2,))}</details>"

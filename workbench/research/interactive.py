@@ -1,4 +1,4 @@
-"""One figure to move about in: equity above, price and trades below, linked, by Bokeh.
+"""One figure to move about in: equity above, price and trades below (a tab an instrument), linked, by Bokeh.
 
 The page it makes carries Bokeh itself, so it works without a network and outside Jupyter.
 """
@@ -10,7 +10,15 @@ import numpy as np
 import pandas as pd
 from bokeh.embed import file_html
 from bokeh.layouts import column
-from bokeh.models import ColumnDataSource, CrosshairTool, HoverTool, NumeralTickFormatter
+from bokeh.models import (
+    ColumnDataSource,
+    CrosshairTool,
+    HoverTool,
+    InlineStyleSheet,
+    NumeralTickFormatter,
+    TabPanel,
+    Tabs,
+)
 from bokeh.models.annotations import Span
 from bokeh.plotting import figure
 from bokeh.resources import INLINE
@@ -20,11 +28,18 @@ from workbench.research.pictures import COLOURS
 from workbench.research.thinning import thinned
 
 if TYPE_CHECKING:
+    from workbench.market import Bars
     from workbench.research.result import BacktestResult
 
 __all__ = ["Interactive"]
 
 _POINTS = 6_000
+_TABS = """
+:host(.bk-Tabs) .bk-header { border-bottom: 1px solid #75757580; color: #757575; }
+:host(.bk-Tabs) .bk-tab { border-radius: 4px 4px 0 0; }
+:host(.bk-Tabs) .bk-tab.bk-active { background: transparent; color: #3b82c4; border-color: #75757580; }
+:host(.bk-Tabs) .bk-tab:hover { background: #75757522; }
+"""
 _TOOLS = "xpan,xwheel_zoom,box_zoom,reset,save"
 
 
@@ -36,17 +51,25 @@ class Interactive:
 
     def figure(self) -> Any:
         """The Bokeh layout."""
-        equity, price = self._equity(), self._price()
-        price.x_range = equity.x_range
+        equity = self._equity()
+        prices = {name: self._price(bars) for name, bars in self._result.traded.items()}
         width = Span(dimension="height", line_dash="dotted", line_color=COLOURS["text"])
-        for panel in (equity, price):
+        for panel in (equity, *prices.values()):
+            panel.x_range = equity.x_range
             panel.add_tools(CrosshairTool(overlay=width, dimensions="height"))
             _plain(panel)
-        return column(equity, price, sizing_mode="stretch_width")
+        below: Any = next(iter(prices.values()))
+        if len(prices) > 1:
+            below = Tabs(
+                tabs=[TabPanel(child=price, title=str(name)) for name, price in prices.items()],
+                sizing_mode="stretch_width",
+                stylesheets=[InlineStyleSheet(css=_TABS)],
+            )
+        return column(equity, below, sizing_mode="stretch_width")
 
     def html(self) -> str:
         """A page that stands alone."""
-        title = f"{self._result.name}, {self._result.instrument.id} {self._result.bars.timeframe}"
+        title = f"{self._result.name}, {self._result.data['instrument']} {self._result.data['timeframe']}"
         return str(file_html(self.figure(), INLINE, title))
 
     def __repr__(self) -> str:
@@ -54,8 +77,9 @@ class Interactive:
 
     def _repr_html_(self) -> str:
         page = escape(self.html(), quote=True)
+        height = 660 if len(self._result.traded) == 1 else 700  # with a row of tabs
         return (
-            '<iframe title="Equity and price, interactive" style="border:0;width:100%;height:660px;'
+            f'<iframe title="Equity and price, interactive" style="border:0;width:100%;height:{height}px;'
             f'background:transparent" srcdoc="{page}"></iframe>'
         )
 
@@ -64,7 +88,7 @@ class Interactive:
         values = result.equity / MICRO
         keep = thinned(values, limit=_POINTS)
         source = ColumnDataSource(
-            {"at": result.bars.close_ns[keep].view("M8[ns]"), "equity": values[keep]}, name="equity"
+            {"at": result.round_ns[keep].view("M8[ns]"), "equity": values[keep]}, name="equity"
         )
         panel = figure(
             height=280,
@@ -83,10 +107,9 @@ class Interactive:
         )
         return panel
 
-    def _price(self) -> Any:
-        result = self._result
-        scale = 10.0**-result.instrument.digits
-        mid = (result.bars.bid_close + result.bars.ask_close) / 2 * scale
+    def _price(self, bars: "Bars") -> Any:
+        name, digits = bars.instrument.id, bars.instrument.digits
+        mid = (bars.bid_close + bars.ask_close) / 2 * 10.0**-digits
         keep = thinned(mid, limit=_POINTS)
         panel = figure(
             height=340,
@@ -95,13 +118,13 @@ class Interactive:
             tools=_TOOLS,
             active_drag="xpan",
             active_scroll="xwheel_zoom",
-            title=f"{result.instrument.id} mid close and trades",
+            title=f"{name} mid close and trades",
         )
-        panel.line(
-            result.bars.close_ns[keep].view("M8[ns]"), mid[keep], color=COLOURS["line"], line_width=1.2
+        panel.line(bars.close_ns[keep].view("M8[ns]"), mid[keep], color=COLOURS["line"], line_width=1.2)
+        panel.yaxis.formatter = NumeralTickFormatter(format="0." + "0" * digits)
+        source = ColumnDataSource(
+            _trade_columns(self._result.trades_of(name), end_ns=int(bars.close_ns[-1])), name="trades"
         )
-        panel.yaxis.formatter = NumeralTickFormatter(format="0." + "0" * result.instrument.digits)
-        source = ColumnDataSource(_trade_columns(result), name="trades")
         lines = panel.segment(
             "entry_at", "entry_price", "last_at", "exit_price", source=source, color="colour", line_width=2
         )
@@ -120,9 +143,8 @@ class Interactive:
         return panel
 
 
-def _trade_columns(result: "BacktestResult") -> dict[str, Any]:
-    trades = result.trades
-    end = pd.Timestamp(int(result.bars.close_ns[-1]), tz="UTC")
+def _trade_columns(trades: pd.DataFrame, *, end_ns: int) -> dict[str, Any]:
+    end = pd.Timestamp(end_ns, tz="UTC")
     return {
         "entry_at": trades["entry_at"].dt.tz_convert(None).to_numpy(),
         "last_at": trades["exit_at"].fillna(end).dt.tz_convert(None).to_numpy(),

@@ -22,6 +22,8 @@ from workbench.research.thinning import thinned
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from workbench.domain.instruments import InstrumentId
+    from workbench.market import Bars
     from workbench.research.result import BacktestResult
 
 __all__ = [
@@ -88,12 +90,17 @@ def equity_picture(result: "BacktestResult") -> Figure:
     high = np.maximum.accumulate(np.maximum(equity, result.starting_balance / MICRO))
     fall = (equity - high) / high * 100
     keep = thinned(equity, limit=_POINTS)
-    times = _dates(result.bars.close_ns[keep])
+    times = _dates(result.round_ns[keep])
     figure = new_figure(9, 4.6)
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     top.plot(times, equity[keep], color=COLOURS["line"], linewidth=1.2)
     top.axhline(result.starting_balance / MICRO, color=COLOURS["text"], linewidth=0.8, linestyle=":")
-    style(top, title=f"Equity, {result.currency}, at each bar's close")
+    when = (
+        "at each bar's close"
+        if len(result.traded) == 1
+        else f"of all {len(result.traded)} instruments together"
+    )
+    style(top, title=f"Equity, {result.currency}, {when}")
     top.yaxis.set_major_formatter("{x:,.0f}")
     bottom.fill_between(times, fall[keep], 0, color=COLOURS["down"], alpha=0.55, linewidth=0)
     style(bottom, title="Below the highest equity before, %", dates=True)
@@ -167,24 +174,26 @@ def heat(
         )
 
 
-def trade_picture(result: "BacktestResult", *, low: int, high: int) -> Figure:
-    """Mid prices of the bars in `[low, high)` with the trades that touch them."""
-    bars = result.bars.at(low, high)
-    scale = 10.0**-result.instrument.digits
+def trade_picture(result: "BacktestResult", name: "InstrumentId", *, start_ns: int, end_ns: int) -> Figure:
+    """Mid prices of an instrument's bars that open in `[start_ns, end_ns)`, and trades that touch them."""
+    bars = result.traded[name].between(start_ns, end_ns)
+    scale = 10.0**-bars.instrument.digits
     times = _dates(bars.close_ns)
     figure = new_figure(9, 3.6)
     axes = figure.subplots()
     close = (bars.bid_close + bars.ask_close) / 2 * scale
     if len(bars) <= _CANDLES:
-        _candles(axes, result, low=low, high=high)
+        _candles(axes, bars)
     else:
         axes.plot(times, close, color=COLOURS["line"], linewidth=0.9)
-    style(axes, title=f"{result.instrument.id} {result.bars.timeframe}, mid, with trades", dates=True)
+    style(axes, title=f"{name} {bars.timeframe}, mid, with trades", dates=True)
     if len(bars):
-        _trade_marks(axes, result, start_ns=int(bars.open_ns[0]), end_ns=int(bars.close_ns[-1]))
+        _trade_marks(
+            axes, result.trades_of(name), start_ns=int(bars.open_ns[0]), end_ns=int(bars.close_ns[-1])
+        )
         if len(bars) > 1:
             axes.set_xlim(times[0], times[-1])
-    axes.yaxis.set_major_formatter(f"{{x:.{max(result.instrument.digits - 1, 0)}f}}")
+    axes.yaxis.set_major_formatter(f"{{x:.{max(bars.instrument.digits - 1, 0)}f}}")
     return figure
 
 
@@ -225,9 +234,8 @@ def cost_picture(result: "BacktestResult") -> Figure:
     return figure
 
 
-def _candles(axes: "Axes", result: "BacktestResult", *, low: int, high: int) -> None:
-    bars = result.bars.at(low, high)
-    scale = 10.0**-result.instrument.digits
+def _candles(axes: "Axes", bars: "Bars") -> None:
+    scale = 10.0**-bars.instrument.digits
     times = _dates(bars.close_ns)
     opened, highs, lows, closes = (
         (getattr(bars, f"bid_{part}") + getattr(bars, f"ask_{part}")) / 2 * scale
@@ -241,9 +249,8 @@ def _candles(axes: "Axes", result: "BacktestResult", *, low: int, high: int) -> 
     axes.autoscale_view()
 
 
-def _trade_marks(axes: "Axes", result: "BacktestResult", *, start_ns: int, end_ns: int) -> None:
+def _trade_marks(axes: "Axes", trades: pd.DataFrame, *, start_ns: int, end_ns: int) -> None:
     start, end = pd.Timestamp(start_ns, tz="UTC"), pd.Timestamp(end_ns, tz="UTC")
-    trades = result.trades
     ended = trades["exit_at"].fillna(end)
     shown = trades[(trades["entry_at"] <= end) & (ended >= start)]
     entries = _MDATES.date2num(shown["entry_at"].dt.tz_convert(None).to_numpy())
