@@ -1,5 +1,8 @@
 """Market data: import, check, store, resample, replay."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from workbench.market.bar_builder import BarBuilder
 from workbench.market.bars import Bars, make_bars
 from workbench.market.checks import (
@@ -11,12 +14,14 @@ from workbench.market.checks import (
     check_aggregation,
     check_bars,
 )
-from workbench.market.market_store import Dataset, ImportReport, MarketStore
-from workbench.market.reference_rates import ecb_rate
 from workbench.market.replay import Feed, FeedEvent, ReplayFeed
 from workbench.market.resampling import bars_from_ticks, resample
-from workbench.market.sample import SampleFiles, import_sample, sample_files
 from workbench.market.ticks import Ticks
+
+if TYPE_CHECKING:
+    from workbench.market.market_store import Dataset, ImportReport, MarketStore
+    from workbench.market.reference_rates import ecb_rate
+    from workbench.market.sample import SampleFiles, import_sample, sample_files
 
 __all__ = [
     "BarBuilder",
@@ -43,3 +48,25 @@ __all__ = [
     "resample",
     "sample_files",
 ]
+
+_LATER = {  # imported when asked for: they bring the database along, which a backtest does not need
+    "Dataset": "market_store",
+    "ImportReport": "market_store",
+    "MarketStore": "market_store",
+    "SampleFiles": "sample",
+    "ecb_rate": "reference_rates",
+    "import_sample": "sample",
+    "sample_files": "sample",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

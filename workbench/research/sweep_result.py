@@ -10,7 +10,6 @@ from html import escape
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from workbench.errors import BadInputError
 from workbench.research import html
@@ -19,6 +18,7 @@ from workbench.research.overfitting import deflated_sharpe_ratio, expected_maxim
 from workbench.research.statistics import DEFINITIONS, SESSIONS_PER_YEAR
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.figure import Figure
 
 __all__ = ["SweepResult"]
@@ -42,8 +42,11 @@ class SweepResult:
         return len(self.trials)
 
     @cached_property
-    def frame(self) -> pd.DataFrame:
+    def frame(self) -> "pd.DataFrame":
         """One row a trial: its parameters, then its figures (NaN where one is undefined)."""
+
+        import pandas as pd  # takes a while
+
         rows = [{**item.parameters, **item.result} for item in self.trials]
         frame = pd.DataFrame(rows)
         frame.index.name = "trial"
