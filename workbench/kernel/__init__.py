@@ -3,6 +3,7 @@
 from workbench.kernel.data import cost_book, load_bars
 from workbench.kernel.data_form import data_form
 from workbench.kernel.deploying import deploy
+from workbench.kernel.judging import judge, walk_forward
 from workbench.kernel.models import keep_model, show_judgement
 from workbench.kernel.results import backtest, sweep, tear_sheet, track, trials
 from workbench.kernel.session import Mode, Session, current_session, new_session
@@ -16,6 +17,7 @@ __all__ = [
     "current_session",
     "data_form",
     "deploy",
+    "judge",
     "keep_model",
     "load_bars",
     "new_session",
@@ -25,4 +27,5 @@ __all__ = [
     "tear_sheet",
     "track",
     "trials",
+    "walk_forward",
 ]

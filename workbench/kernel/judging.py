@@ -1,0 +1,102 @@
+"""Walk-forward and the verdict on a sweep in a notebook: computed by research, counted, shown."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from workbench.domain.cost_history import Costs
+from workbench.kernel.data import start_ns, to_balance
+from workbench.kernel.results import trials
+from workbench.kernel.session import current_session
+from workbench.kernel.showing import show_result
+
+if TYPE_CHECKING:
+    from workbench.market import Bars
+    from workbench.research import SweepResult, WalkForwardResult
+    from workbench.research.overfitting_tests import OverfittingVerdict
+    from workbench.strategy import Strategy
+
+__all__ = ["judge", "walk_forward"]
+
+_BALANCE = Decimal(100_000)
+
+
+def walk_forward(
+    strategy_class: "type[Strategy]",
+    bars: "Bars | Mapping[str, Bars]",
+    *,
+    grid: Mapping[str, Iterable[Any]],
+    train: int | str,
+    test: int | str,
+    cost_book: Costs,
+    anchored: bool = False,
+    balance: Decimal | int | str = _BALANCE,
+    trade_from: str | datetime | None = None,
+    **options: Any,
+) -> "WalkForwardResult":
+    """Choose parameters window by window and trade them on what came next; each backtest counts as a trial.
+
+    Parameters
+    ----------
+    options
+        Passed on to `workbench.research.walk_forward`, which tells what the rest means.
+    """
+    from workbench.research import walk_forward as walk
+
+    session = current_session()
+    result = walk(
+        strategy_class,
+        bars,
+        grid={name: list(values) for name, values in grid.items()},
+        train=train,
+        test=test,
+        anchored=anchored,
+        cost_book=cost_book,
+        balance=to_balance(balance),
+        trade_from_ns=start_ns(trade_from),
+        ledger=session.ledger(),
+        **options,
+    )
+    for item in bars.values() if isinstance(bars, Mapping) else [bars]:
+        session.used(key=f"{item.instrument.id} {item.timeframe}", fingerprint=item.fingerprint)
+    session.cost_book = cost_book
+    session.made("walk_forward", result.digest)
+    text = f"Walk-forward of {strategy_class.__name__}: {len(result)} windows, {result.trials:,} trials."
+    show_result("walk_forward", result.digest, text)
+    return result
+
+
+def judge(
+    strategy_class: "type[Strategy]",
+    bars: "Bars | Mapping[str, Bars]",
+    swept: "SweepResult",
+    *,
+    cost_book: Costs,
+    balance: Decimal | int | str = _BALANCE,
+    trade_from: str | datetime | None = None,
+    seed: int = 0,
+    **options: Any,
+) -> "OverfittingVerdict":
+    """Whether the best of a sweep is more than luck, with every trial of this notebook's idea counted.
+
+    Parameters
+    ----------
+    options
+        Passed on to `workbench.research.judge_sweep`: what the sweep was given too.
+    """
+    import numpy as np
+
+    from workbench.research import judge_sweep
+
+    return judge_sweep(
+        strategy_class,
+        bars,
+        swept,
+        cost_book=cost_book,
+        balance=to_balance(balance),
+        trade_from_ns=start_ns(trade_from),
+        rng=np.random.default_rng(seed),
+        trials=trials() if current_session().logs else None,
+        **options,
+    )
