@@ -1,5 +1,6 @@
 """The store's data in the forms that others work with: nothing lost, nothing copied that need not be."""
 
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -157,6 +158,14 @@ def test_import_export_import_is_the_identity(
     out = market.export("EUR_USD", "M1", None, None, folder / f"bars{ending}", fingerprint=second)
     again = market.import_file(out, "EUR_USD", timeframe="M1", show_progress=False)
     assert (again.fingerprint, again.is_new) == (second, False)
+
+
+def test_a_modelled_side_stays_one_in_parquet(sqlite_market: MarketStore, tmp_path: Path) -> None:
+    bars = replace(minutes(30), sides="bid; ask = bid + a model")
+    first = sqlite_market.add(bars, source="test").fingerprint
+    out = sqlite_market.export("EUR_USD", "M1", None, None, tmp_path / "bars.parquet")
+    again = sqlite_market.import_file(out, "EUR_USD")
+    assert (again.fingerprint, again.is_new) == (first, False)
 
 
 def test_an_export_is_whole_or_not_there(sqlite_market: MarketStore, tmp_path: Path) -> None:

@@ -41,6 +41,8 @@ def data_export(
 ) -> None:
     """Write bars (TIMEFRAME M1, H1, D1 …) or ticks (tick) to a file that can be imported again.
 
+    Where one side of bars is a model's, only .parquet says so.
+
     \b
     workbench data export EUR_USD H1 --from 2024-01-01 --to 2024-07-01 --out eurusd-h1.parquet
     """

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from workbench.errors import BadInputError
 from workbench.market.bars import PRICES, Bars, Ints
 from workbench.market.errors import MissingDataError
+from workbench.market.formats.parquet import SIDES_KEY
 from workbench.market.ticks import Ticks
 
 __all__ = ["export", "rows_as_csv"]
@@ -29,7 +30,7 @@ def export(pieces: Iterable[Bars | Ticks], out: Path) -> Path:
     """Write pieces of one series at `out`: whole or not at all, by the ending of its name.
 
     CSV has times in ISO 8601 with ``Z`` and prices with all their decimals; Parquet has timestamps in
-    nanoseconds and exact decimals.
+    nanoseconds and exact decimals. Only Parquet can say, and does, that one side of bars is a model's.
 
     Raises
     ------
@@ -80,6 +81,8 @@ def _write_parquet(blocks: Iterator[Bars | Ticks], file: IO[bytes], out: Path) -
                     for name, column in _columns(block).items()
                 }
             )
+            if isinstance(block, Bars):
+                table = table.replace_schema_metadata({SIDES_KEY: block.sides})
             if writer is None:
                 writer = stack.enter_context(pq.ParquetWriter(file, table.schema, compression="zstd"))
             writer.write_table(table)

@@ -16,9 +16,10 @@ from workbench.market.errors import MalformedLineError, TruncatedFileError
 from workbench.market.formats.delimited import PARTS, WIDE, kind_of, refuse_roles
 from workbench.market.formats.raw import BATCH_ROWS, Notes, RawBatch
 
-__all__ = ["MAGIC", "columns_of", "read"]
+__all__ = ["MAGIC", "SIDES_KEY", "columns_of", "read", "sides_of"]
 
 MAGIC = b"PAR1"
+SIDES_KEY = "workbench.sides"  # of the file's metadata: which side of its bars is modelled and how
 
 _TIMES = ("time", "time_ns", "timestamp", "open_ns", "open_at", "open_time", "datetime", "date")
 _SIZES = ("bid_size", "ask_size")
@@ -74,6 +75,12 @@ def columns_of(
     stamp = schema.field(found["time"]).type
     utc = getattr(stamp, "tz", None) is not None or found["time"] in ("time_ns", "open_ns")
     return found, kind, side, utc
+
+
+def sides_of(path: Path) -> str:
+    """What our own export says of the two sides of its bars; empty in other files."""
+    with _opened(path) as file:
+        return ((file.schema_arrow.metadata or {}).get(SIDES_KEY.encode()) or b"").decode("utf-8", "replace")
 
 
 def read(

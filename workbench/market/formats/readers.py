@@ -45,6 +45,8 @@ class Reader(Protocol):
     def why(self) -> str: ...
     @property
     def timeframe(self) -> Timeframe | None: ...
+    @property
+    def sides_written(self) -> str: ...
 
     def batches(self, notes: Notes, progress: Progress = None) -> Iterator[RawBatch]:
         """The rows of all files."""
@@ -63,6 +65,7 @@ class _About:
     zone_is_sure: bool = True
     states_utc: bool = False
     timeframe: Timeframe | None = None
+    sides_written: str = ""  # what the files say of their two sides, where they can
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -324,6 +324,12 @@ class _Options:
         (columns, kind, found, utc), *others = told.values()
         if any(item[0] != columns or item[3] != utc for item in others):
             raise AmbiguousFormatError("expected Parquet files with the same columns; import them apart")
+        written = {parquet.sides_of(path) for path in files}
+        if len(written) > 1:
+            raise AmbiguousFormatError(
+                f"expected Parquet files with sides made alike, found {', '.join(sorted(written))}; "
+                "import them apart"
+            )
         return ParquetReader(
             format="parquet",
             kind=kind,
@@ -334,6 +340,7 @@ class _Options:
             states_utc=utc,
             columns=columns,
             time_unit=self.time_format,
+            sides_written=written.pop(),
         )
 
     def _refuse_name(self, name: str) -> None:

@@ -12,7 +12,7 @@ from workbench.domain.cost_history import Costs
 from workbench.domain.instruments import Instrument
 from workbench.domain.timeframes import NS_PER_MINUTE, Timeframe
 from workbench.errors import BadInputError
-from workbench.market.bars import Bars, Ints, make_bars
+from workbench.market.bars import BOTH_SIDES, Bars, Ints, make_bars
 from workbench.market.errors import (
     BadBarsError,
     BadTicksError,
@@ -246,7 +246,7 @@ class Source:
             timeframe=timeframe,
             cost_book=self._cost_book,
         )
-        return both.prices, both.sides
+        return both.prices, (self._reader.sides_written if side == BOTH_SIDES else "") or both.sides
 
 
 def open_source(
