@@ -1,5 +1,6 @@
 """Deployments: put a release on an account, watch, stop, kill, verify."""
 
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -210,16 +211,19 @@ def _scope(deployment: str | None, account_id: str | None) -> str:
     return f"deployment:{deployment}" if deployment else f"account:{account_id}" if account_id else "all"
 
 
-_SCOPE = (
-    click.option("--deployment", help="Only this deployment."),
-    click.option("--account", "account_id", help="Only this account."),
-)
+def _scoped(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that say what a kill switch covers, and why."""
+    for option in (
+        click.option("--reason", default="", help="For the record."),
+        click.option("--account", "account_id", help="Only this account."),
+        click.option("--deployment", help="Only this deployment."),
+    ):
+        command = option(command)
+    return command
 
 
 @click.command()
-@_SCOPE[0]
-@_SCOPE[1]
-@click.option("--reason", default="", help="For the record.")
+@_scoped
 @json_option
 @answers
 def kill(deployment: str | None, account_id: str | None, reason: str, as_json: bool) -> None:
@@ -235,9 +239,7 @@ def kill(deployment: str | None, account_id: str | None, reason: str, as_json: b
 
 
 @click.command()
-@_SCOPE[0]
-@_SCOPE[1]
-@click.option("--reason", default="", help="For the record.")
+@_scoped
 @json_option
 @answers
 def unkill(deployment: str | None, account_id: str | None, reason: str, as_json: bool) -> None:
