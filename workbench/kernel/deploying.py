@@ -68,7 +68,7 @@ def deploy(
     if session.mode is Mode.RESEARCH:
         value = _candidate(session, strategy=described, instruments=names, timeframe=frame, limits=proposed)
         _register(session, value)
-        _show_next_steps(session, value)
+        _show_next_steps(session, value, missing_live=_missing_live(strategy, names))
     show_result(
         "deploy",
         described["digest"],
@@ -146,7 +146,15 @@ def _register(session: Session, value: Mapping[str, Any]) -> None:
     set_tags(run_id, {TAG_CANDIDATE: str(value["strategy"]["digest"])})
 
 
-def _show_next_steps(session: Session, value: Mapping[str, Any]) -> None:
+def _missing_live(strategy: "Strategy", names: Sequence[str]) -> tuple[str, ...]:
+    """What it needs that a live kernel does not give yet, in words."""
+    from workbench.strategy.needs import needs
+
+    together = len(names) > 1 and strategy.form != "rules"
+    return (*needs(strategy), *((f"{strategy.form} over several instruments at once",) if together else ()))
+
+
+def _show_next_steps(session: Session, value: Mapping[str, Any], *, missing_live: Sequence[str]) -> None:
     from workbench.kernel.results import trials
 
     steps = [
@@ -162,6 +170,11 @@ def _show_next_steps(session: Session, value: Mapping[str, Any]) -> None:
             value["limits"] is not None,
             "limits are proposed",
             "give deploy(...) limits, or set them when promoting",
+        ),
+        (
+            not missing_live,
+            "a live kernel can run it",
+            f"it needs {' and '.join(missing_live)}, which live kernels do not give yet",
         ),
         (False, "a second person approves the release", "they see it under Releases once you promote"),
     ]

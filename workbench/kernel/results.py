@@ -1,6 +1,6 @@
 """Backtests, sweeps and tear sheets in a notebook: computed by research, counted, logged, shown."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -11,18 +11,20 @@ from workbench.kernel.session import Session, current_session
 from workbench.kernel.showing import show_result
 
 if TYPE_CHECKING:
-    from workbench.market import Bars
+    from workbench.domain.accounts import AccountMode
     from workbench.research import BacktestResult, SweepResult, TearSheet
+    from workbench.research.given import Series, Several
     from workbench.strategy import Strategy
 
 __all__ = ["backtest", "sweep", "tear_sheet", "track", "trials"]
 
 _BALANCE = Decimal(100_000)
+_PRICES = ("finer", "also")
 
 
 def backtest(
     strategy: "Strategy",
-    bars: "Bars | Mapping[str, Bars]",
+    bars: "Several",
     *,
     cost_book: Costs,
     currency: str = "USD",
@@ -35,13 +37,14 @@ def backtest(
     Parameters
     ----------
     bars
-        Of one instrument, or of several by name.
+        Bars or ticks of one instrument, or of several as a mapping or a sequence.
     balance
         What the account starts with, in `currency`.
-    options
-        Passed on to `workbench.research.run_backtest`.
     trade_from
         Bars that close up to this instant only warm up the indicators; text such as ``"2017-03-01"`` is UTC.
+    options
+        Passed on to `workbench.research.run_backtest`: ``finer``, ``also``, ``timeframe``, ``account``,
+        ``mode``, ``latency_ns``, ``engine``.
 
     Raises
     ------
@@ -51,6 +54,8 @@ def backtest(
     from workbench.research import run_backtest
 
     session = current_session()
+    bars = _kept(bars)
+    options = {name: _kept(value) if name in _PRICES else value for name, value in options.items()}
     result = run_backtest(
         strategy,
         bars,
@@ -61,7 +66,7 @@ def backtest(
         ledger=session.ledger(),
         **options,
     )
-    _remember(session, "backtest", result.digest, bars=bars, cost_book=cost_book)
+    _remember(session, "backtest", result.digest, prices=_series(bars, options), cost_book=cost_book)
     session.backtests += 1
     if session.logs:
         _log_backtest(session, result)
@@ -71,13 +76,15 @@ def backtest(
 
 def sweep(
     strategy_class: "type[Strategy]",
-    bars: "Bars",
+    bars: "Several",
     grid: Mapping[str, Iterable[Any]],
     *,
     cost_book: Costs,
     currency: str = "USD",
     balance: Decimal | int | str = _BALANCE,
     trade_from: str | datetime | None = None,
+    mode: "AccountMode | str | None" = None,
+    latency_ns: int | None = None,
     **options: Any,
 ) -> "SweepResult":
     """Trade every variant of a strategy; each counts as a trial.
@@ -86,17 +93,25 @@ def sweep(
     ----------
     grid
         Values by parameter, as in ``{"fast": range(5, 30, 5), "slow": [50, 100]}``.
+    bars, balance, trade_from, mode, latency_ns
+        As in `backtest`.
     options
-        Passed on to `workbench.research.sweep`.
+        Passed on to `workbench.research.sweep`: ``finer``, ``also``, ``timeframe`` and ``account`` as in
+        `backtest`, ``statistics``, ``where``, ``workers``, ``progress``.
 
     Raises
     ------
     BadInputError
         Something given can not be used.
     """
+    from workbench.domain.accounts import AccountRules
     from workbench.research import sweep as run_sweep
+    from workbench.research.backtest import account_rules
 
     session = current_session()
+    bars = _kept(bars)
+    options = {name: _kept(value) if name in _PRICES else value for name, value in options.items()}
+    options["account"] = account_rules(options.get("account", AccountRules()), mode, latency_ns)
     result = run_sweep(
         strategy_class,
         bars,
@@ -108,9 +123,10 @@ def sweep(
         ledger=session.ledger(),
         **options,
     )
-    _remember(session, "sweep", result.digest, bars=bars, cost_book=cost_book)
+    prices = _series(bars, options)
+    _remember(session, "sweep", result.digest, prices=prices, cost_book=cost_book)
     if session.logs:
-        _log_sweep(session, result, bars=bars, cost_book=cost_book, strategy=strategy_class.__name__)
+        _log_sweep(session, result, prices=prices, cost_book=cost_book, strategy=strategy_class.__name__)
     text = f"Sweep of {strategy_class.__name__}: {len(result.frame):,} variants{_trials_text(session)}."
     show_result("sweep", result.digest, text)
     return result
@@ -133,7 +149,9 @@ def tear_sheet(result: "BacktestResult", **options: Any) -> "TearSheet":
         from workbench.tracking import log_figure
 
         for name, figure in sheet.figures.items():
-            log_figure(session.run_id(), figure, f"{_folder(session)}/tear_sheet/{name}.png")
+            log_figure(
+                session.run_id(), figure, f"{_folder(session)}/tear_sheet/{name.replace(' ', '_')}.png"
+            )
     return sheet
 
 
@@ -174,11 +192,40 @@ def trials() -> int:
     return count_trials(session.engine, session.idea)
 
 
+def _kept(given: Any) -> Any:
+    """What was given, so that it can be looked through more than once."""
+    return list(given) if isinstance(given, Iterator) else given
+
+
+def _series(bars: Any, options: Mapping[str, Any]) -> "list[Series]":
+    """All prices of a run, those to match on and to look at too."""
+    from workbench.market import Bars
+    from workbench.market.ticks import Ticks
+
+    found: list[Series] = []
+    for item in (bars, *(options.get(name) for name in _PRICES)):
+        if isinstance(item, Bars | Ticks):
+            found.append(item)
+        elif item is not None:
+            found += item.values() if isinstance(item, Mapping) else item
+    return found
+
+
+def _fingerprint(item: "Series") -> tuple[str, str]:
+    """What a series is called, and the fingerprint of what is in it."""
+    from workbench.market import Bars
+
+    if isinstance(item, Bars):
+        return f"{item.instrument.id} {item.timeframe}", item.fingerprint
+    return f"{item.instrument.id} tick", item.content_digest()
+
+
 def _remember(
-    session: Session, kind: str, digest: str, *, bars: "Bars | Mapping[str, Bars]", cost_book: Costs
+    session: Session, kind: str, digest: str, *, prices: "Iterable[Series]", cost_book: Costs
 ) -> None:
-    for item in bars.values() if isinstance(bars, Mapping) else [bars]:
-        session.used(key=f"{item.instrument.id} {item.timeframe}", fingerprint=item.fingerprint)
+    for item in prices:
+        key, fingerprint = _fingerprint(item)
+        session.used(key=key, fingerprint=fingerprint)
     session.cost_book = cost_book
     session.made(kind, digest)
 
@@ -196,7 +243,7 @@ def _log_backtest(session: Session, result: "BacktestResult") -> None:
 
 
 def _log_sweep(
-    session: Session, result: "SweepResult", *, bars: "Bars", cost_book: Costs, strategy: str
+    session: Session, result: "SweepResult", *, prices: "Iterable[Series]", cost_book: Costs, strategy: str
 ) -> None:
     from workbench.tracking import TAG_RESULT, add_data, log_metrics, log_table, set_tags
 
@@ -204,7 +251,8 @@ def _log_sweep(
     number = sum(1 for item in session.results if item["kind"] == "sweep")
     log_table(run_id, result.frame, f"sweep_{number:02d}/variants.parquet")
     log_metrics(run_id, {"sweep.variants": len(result.frame)}, step=number)
-    add_data(run_id, bars.fingerprint)
+    for item in prices:
+        add_data(run_id, _fingerprint(item)[1])
     set_tags(
         run_id,
         {
@@ -223,7 +271,7 @@ def _backtest_line(session: Session, result: "BacktestResult") -> str:
     profit = f"net profit {float(figures['net_profit']):,.2f} {result.currency}"
     sharpe = f", Sharpe {float(figures['sharpe']):.2f}" if "sharpe" in figures else ""
     return (
-        f"{result.name} on {result.instrument.id} {result.bars.timeframe}: {profit}{sharpe}, "
+        f"{result.name} on {result.data['instrument']} {result.data['timeframe']}: {profit}{sharpe}, "
         f"{figures['trades']} trades{_trials_text(session)}."
     )
 

@@ -22,7 +22,14 @@ from workbench.research.replay import run_replayed
 from workbench.research.result import BacktestResult
 from workbench.strategy import Strategy, spec
 
-__all__ = ["backtest_of", "first_traded", "replay_backtest", "run_backtest", "starting_balance"]
+__all__ = [
+    "account_rules",
+    "backtest_of",
+    "first_traded",
+    "replay_backtest",
+    "run_backtest",
+    "starting_balance",
+]
 
 _BALANCE = Decimal(100_000)
 _RULES = AccountRules()
@@ -87,7 +94,7 @@ def run_backtest(
     """
     if engine not in _ENGINES:
         raise BadInputError(f"engine: expected {' or '.join(_ENGINES)}, found {engine!r}")
-    rules = _account_rules(account, mode, latency_ns)
+    rules = account_rules(account, mode, latency_ns)
     prices = given(data, finer=finer, also=also, timeframe=timeframe, trade_from_ns=trade_from_ns)
     terms = _terms(cost_book, currency, balance, rules)
     if engine == "vectorbt":
@@ -118,7 +125,7 @@ def replay_backtest(
     ledger: TrialLedger | None = None,
 ) -> BacktestResult:
     """The same as `run_backtest`, event by event through `MatchingEngine` and `StrategyRunner`, as live."""
-    rules = _account_rules(account, mode, latency_ns)
+    rules = account_rules(account, mode, latency_ns)
     prices = given(data, finer=finer, also=also, timeframe=timeframe, trade_from_ns=trade_from_ns)
     terms = _terms(cost_book, currency, balance, rules)
     _check_ticks(strategy, prices)
@@ -138,6 +145,30 @@ def backtest_of(strategy: Strategy, prices: Given, terms: AccountTerms) -> Backt
     if found is not None:
         return _result(strategy, prices, terms, found, path="callback")
     return _result(strategy, prices, terms, run_replayed(strategy, prices, terms), path="replay")
+
+
+def account_rules(
+    account: AccountRules, mode: AccountMode | str | None, latency_ns: int | None
+) -> AccountRules:
+    """How an account is kept, with the mode and the latency that were given alone.
+
+    Raises
+    ------
+    BadInputError
+        There is no such mode, or the latency is no whole number of 0 or more.
+    """
+    if mode is not None:
+        try:
+            account = replace(account, mode=AccountMode(str(mode).upper()))
+        except ValueError:
+            raise BadInputError(f"mode: expected one of {', '.join(AccountMode)}, found {mode!r}") from None
+    if latency_ns is not None:
+        if isinstance(latency_ns, bool) or not isinstance(latency_ns, int) or latency_ns < 0:
+            raise BadInputError(
+                f"latency_ns: expected nanoseconds, a whole number of 0 or more, found {latency_ns!r}"
+            )
+        account = replace(account, latency_ns=latency_ns)
+    return account
 
 
 def starting_balance(balance: Decimal) -> int:
@@ -178,8 +209,8 @@ def _check_ticks(strategy: Strategy, prices: Given) -> None:
     bars = [name for name in prices.decided if isinstance(prices.matched[name], Bars)]
     if strategy.form == "on_tick" and bars:
         raise BadInputError(
-            f"{strategy.name}: on_tick is asked at every quote, found bars of {', '.join(bars)}; give ticks, as "
-            "data or as finer=, or write on_bar"
+            f"{strategy.name}: on_tick is asked at every quote, found bars of {', '.join(bars)}; "
+            "give ticks, as data or as finer=, or write on_bar"
         )
 
 
@@ -202,20 +233,3 @@ def _result(
         account=terms.rules,
         given=prices,
     )
-
-
-def _account_rules(
-    account: AccountRules, mode: AccountMode | str | None, latency_ns: int | None
-) -> AccountRules:
-    if mode is not None:
-        try:
-            account = replace(account, mode=AccountMode(str(mode).upper()))
-        except ValueError:
-            raise BadInputError(f"mode: expected one of {', '.join(AccountMode)}, found {mode!r}") from None
-    if latency_ns is not None:
-        if isinstance(latency_ns, bool) or not isinstance(latency_ns, int) or latency_ns < 0:
-            raise BadInputError(
-                f"latency_ns: expected nanoseconds, a whole number of 0 or more, found {latency_ns!r}"
-            )
-        account = replace(account, latency_ns=latency_ns)
-    return account
