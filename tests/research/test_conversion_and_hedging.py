@@ -10,6 +10,7 @@ from tests.research.strategies_for_tests import book, walk
 from tests.research.test_paths_agree import assert_same
 from workbench.domain.cost_book import CostBook
 from workbench.domain.instruments import InstrumentId
+from workbench.domain.timeframes import Timeframe
 from workbench.errors import BadInputError
 from workbench.research import BacktestResult, replay_backtest, run_backtest
 from workbench.strategy import (
@@ -162,3 +163,21 @@ class InAndOut(Strategy):
 def test_a_strategy_in_python_is_converted_too() -> None:
     bars = moved("USD_JPY", walk(60, seed=1))
     same(InAndOut(), bars, cost_book=book_for("USD_JPY"), currency="USD")
+
+
+class EveryBar(Strategy):
+    """In at one bar, out at the next."""
+
+    def on_bar(self, market: MarketView, account: AccountView) -> None:
+        if account.units:
+            account.close()
+        else:
+            account.buy(10_000)
+
+
+def test_financing_within_a_bar_belongs_to_what_was_filled_at_its_open() -> None:
+    bars = walk(60, seed=3, timeframe=Timeframe.H4, gap_share=0.3)  # 17:00 New York lies within bars
+    found = same(EveryBar(), bars, cost_book=book())
+    assert found.path == "callback"
+    assert len(found.outcome.financing_amount) > 3
+    assert found.trades["net_profit"].sum() == pytest.approx(found.metrics["net_profit"], abs=1e-6)

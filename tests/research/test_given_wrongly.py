@@ -8,8 +8,8 @@ import pytest
 from tests.research.markets_for_tests import finer_walk, ticks_of
 from tests.research.strategies_for_tests import Cross, book, walk
 from workbench.errors import BadInputError
-from workbench.research import run_backtest
-from workbench.strategy import LimitAt, Rules, Units, bar
+from workbench.research import replay_backtest, run_backtest
+from workbench.strategy import AccountView, LimitAt, MarketView, Rules, Strategy, Units, bar
 
 
 def refused(match: str, **options: Any) -> None:
@@ -48,3 +48,17 @@ def test_a_price_where_points_belong_is_refused() -> None:
         Rules(enter_long=bar.mid.close > 1, entry=LimitAt(1.05), size=Units(1))
     with pytest.raises(BadInputError, match="expected a distance of a point or more"):
         Rules(enter_long=bar.mid.close > 1, stop=0.005, size=Units(1))
+
+
+class ByTick(Strategy):
+    def on_tick(self, market: MarketView, account: AccountView) -> None:
+        if not account.units:
+            account.buy(1_000)
+
+
+def test_a_strategy_of_ticks_is_not_run_on_bars() -> None:
+    bars, fine = finer_walk(10, seed=1)
+    for run in (run_backtest, replay_backtest):
+        with pytest.raises(BadInputError, match="on_tick is asked at every quote, found bars of EUR_USD"):
+            run(ByTick(), bars, finer=fine, cost_book=book())
+        assert run(ByTick(), bars, finer=ticks_of(fine, seed=1), cost_book=book()).fills

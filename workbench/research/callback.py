@@ -79,10 +79,11 @@ def _advance(
     costs: Ints,
     equity: Ints,
     noted: int,
+    opened: Ints,
 ) -> int:
     """Let the engine take element `at`, after those from `first` on; the next one that it must see.
 
-    The equity is written from `noted` to there.
+    The equity is written from `noted` to there; `opened` tells financing and fills after the opening quote.
     """
     held = books[0, core.B_UNITS]
     value = account[core.A_BALANCE]
@@ -102,6 +103,7 @@ def _advance(
         steps[0],
         (account, books, 0, opens, bid, ask, pending, trades, fills, canceled, roll_ns, roll_days, costs),
     )
+    opened[0], opened[1] = account[core.A_FINANCING], account[core.A_FILLS]
     if path[11] != 0 and account[core.A_ERROR] == 0:
         call(
             steps[1],
@@ -222,6 +224,7 @@ class Run:
         self.row_count = 0
         self.fill_round: list[int] = []
         self.financing: list[tuple[int, int]] = []
+        self.opened = np.zeros(2, np.int64)
         self.refused: list[tuple[int, str]] = []
         self.keys: dict[ClientOrderId, int] = {}
         self._trade(strategy)
@@ -271,15 +274,17 @@ class Run:
             self.costs,
             self.equity,
             self.noted,
+            self.opened,
         )
         self.seen = self.noted = at
         state = account.tolist()
         if state[core.A_ERROR]:
             raise engine_error(account, [self.record])
-        booked = state[core.A_FINANCING]
-        if booked != self.paid:
-            self.financing.append((self.row_count, booked - self.paid))
-            self.paid = booked
+        at_open, fills_at_open = self.opened.tolist()
+        for booked, before in ((at_open, 0), (state[core.A_FINANCING], fills_at_open)):
+            if booked != self.paid:
+                self.financing.append((self.row_count + before, booked - self.paid))
+                self.paid = booked
         if count := state[core.A_FILLS]:
             self.rows.append(self.fills[:count].copy())
             self.row_count += count
