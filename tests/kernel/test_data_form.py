@@ -63,3 +63,12 @@ def test_a_file_that_is_no_table_is_said_without_a_traceback(home: Path) -> None
     assert "Not imported: " in form._said.value
     assert "Traceback" not in form._said.value
     assert "&lt;" in form._said.value or "<html>" not in form._said.value
+
+
+def test_quotes_that_are_not_fit_for_use_do_not_come_in_green(home: Path) -> None:
+    rows = [f"2024-01-02T08:00:{second:02d}Z,1.10010,1.10000" for second in range(20)]
+    (home / "crossed.csv").write_text("\n".join(["time,bid,ask", *rows]) + "\n")
+    form = data_form(home)
+    report = form.run("crossed.csv")
+    assert report is not None
+    assert "It is not fit for use: 1 error" in form._said.value.split("</div>")[0]

@@ -178,9 +178,11 @@ def _offered(folder: Path) -> tuple[str, ...]:
 def _shown(report: "ImportReport") -> str:
     dataset = report.dataset
     what = "Imported" if report.is_new else "It is there already, nothing changed"
-    parts = [
-        _line(f"{what}: dataset {dataset.fingerprint[:12]}, {dataset.rows:,} {dataset.kind}.", "#2e8b57")
-    ]
+    said = f"{what}: dataset {dataset.fingerprint[:12]}, {dataset.rows:,} {dataset.kind}."
+    if report.check.ok:
+        parts = [_line(said, "#2e8b57")]
+    else:
+        parts = [_line(f"{said} It is {report.check.verdict}.", "#c77700")]
     if report.zone is not None:
         parts.append(f"<div style='max-width:70em'>{escape(report.zone.text)}</div>")
     parts += [f"<div>{escape(f'{item.name}: {item.count:,} {item.detail}')}</div>" for item in report.notes]
