@@ -453,3 +453,8 @@ def test_a_grid_is_what_a_sweep_tries():
 def test_a_value_off_the_grid_and_a_grid_without_end_are_refused(act, message):
     with pytest.raises(BadInputError, match=message):
         act()
+
+
+def test_rules_are_shown_as_text_as_their_expressions_are() -> None:
+    rules = ws.Rules(enter_long=ws.bar.mid.close > 1, size=ws.Units(5))
+    assert ws.to_text(rules) == repr(rules) == "Rules(enter_long=bar.mid.close > 1, size=Units(5))"

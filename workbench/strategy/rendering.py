@@ -11,6 +11,7 @@ from workbench.strategy.sessions import SESSIONS
 
 if TYPE_CHECKING:
     from workbench.strategy.expressions import Expr
+    from workbench.strategy.rules import Rules
 
 __all__ = ["to_text", "view_text"]
 
@@ -24,9 +25,11 @@ _CALLS = {"min": "minimum", "max": "maximum"}
 _MAX_TEXT = 20_000
 
 
-def to_text(expr: Expr) -> str:
-    """`expr` in the notation of a rule; cut after 20,000 characters."""
-    text = _render(expr, {})[0]
+def to_text(expr: Expr | Rules) -> str:
+    """An expression in the notation of a rule, or whole rules; cut after 20,000 characters."""
+    from workbench.strategy.rules import Rules
+
+    text = repr(expr) if isinstance(expr, Rules) else _render(expr, {})[0]
     return text if len(text) <= _MAX_TEXT else text[:_MAX_TEXT] + "..."
 
 
