@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 from tqdm.auto import tqdm
 
 from workbench.domain.cost_book import CostBook
@@ -15,6 +14,10 @@ from workbench.errors import BadInputError
 from workbench.market import Bars
 from workbench.research.backtest import run_backtest
 from workbench.strategy import Strategy
+
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 __all__ = ["Perturbed", "perturbed", "with_dearer_costs", "with_shaken_prices", "with_wider_spread"]
 
@@ -28,7 +31,7 @@ _KEPT = ("net_profit", "sharpe", "max_drawdown", "trades")
 class Perturbed:
     """A strategy over and over, each time with other costs and prices."""
 
-    frame: pd.DataFrame  # a row a run: cost_factor, net_profit, sharpe, max_drawdown, trades
+    frame: "pd.DataFrame"  # a row a run: cost_factor, net_profit, sharpe, max_drawdown, trades
     real: Mapping[str, float | int | str]  # figures with costs and prices as recorded
 
     @property
@@ -79,6 +82,9 @@ def perturbed(
     -----
     Nothing is chosen among the runs, so they count as no trials.
     """
+
+    import pandas as pd  # takes a while
+
     low, high = costs
     if not 0.0 < low <= high or prices < 0.0 or runs < 1:
         raise BadInputError(
