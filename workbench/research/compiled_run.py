@@ -211,8 +211,9 @@ class PlainRun:
         if totals is None:
             return None
         done, dropped, booked = int(totals[R_FILLS]), int(totals[R_REFUSED]), int(totals[R_BOOKINGS])
-        if 2 * done < len(fills):  # let go of the room that was not needed
-            fills, fill_bar = fills[:done].copy(), fill_bar[:done].copy()
+        if 2 * done < len(fills):  # let go of the room that was not needed, where it is
+            fills.resize((done, core.FILL_SIZE), refcheck=False)
+            fill_bar.resize(done, refcheck=False)
         return Outcome(
             fills=fills[:done],
             fill_bar=fill_bar[:done],
