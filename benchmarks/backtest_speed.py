@@ -5,22 +5,22 @@ median of interleaved repeats. Run it alone, or all by `workbench bench`.
 """
 
 import json
-import resource
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from datetime import date
-from importlib.metadata import version
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from market_for_benchmarks import synthetic_m1, synthetic_ticks
+from market_for_benchmarks import YEAR_BARS, synthetic_m1, synthetic_ticks
+from one_run import BOOK, COMMISSION_PPM, UNITS, SmaCross, save
 
-from workbench.domain.cost_book import CostBook, InstrumentCosts
-from workbench.domain.instruments import InstrumentId
 from workbench.market import Bars
 from workbench.market.tick_versions import concatenated
 from workbench.research import BacktestResult, run_backtest, sweep
@@ -40,33 +40,9 @@ from workbench.strategy import (
 )
 
 REPEATS = 5
-UNITS = 10_000
-COMMISSION_PPM = 20
 POINT = 1e-5
 GRID = {"fast": range(4, 36), "slow": range(40, 168, 4)}
 IDS = ("P1", "P2", "P3", "P4", "P5", "P6", "P7", "P9", "P10", "P11")
-
-COSTS = InstrumentCosts(
-    spread_points=(6,) * 168,
-    commission_ppm=COMMISSION_PPM,
-    financing_long_ppm=0,  # vectorbt knows no financing
-    financing_short_ppm=0,
-    margin_rate_ppm=33_333,
-)
-BOOK = CostBook(broker="benchmark", valid_from=date(2017, 1, 1), costs={InstrumentId("EUR_USD"): COSTS})
-
-
-class SmaCross(Strategy):
-    """The strategy of the measured peers."""
-
-    fast = Param(10, low=2, high=200)
-    slow = Param(50, low=5, high=400)
-
-    def rules(self, bar: BarExpr) -> Rules:
-        fast, slow = sma(bar.mid.close, self.fast), sma(bar.mid.close, self.slow)
-        return Rules(
-            enter_long=crosses_above(fast, slow), enter_short=crosses_below(fast, slow), size=Units(UNITS)
-        )
 
 
 class SmaTrailing(SmaCross):
@@ -117,9 +93,21 @@ class Peer:
         import vectorbt
 
         self.vbt = vectorbt
+        self.engines = ["numba"]
+        with suppress(PackageNotFoundError):  # then the lines are those of the Numba engine alone
+            self.engines.append(f"rust {version('vectorbt-rust')}")
         self.mid = pd.Series((bars.bid_close + bars.ask_close) / 2)
         self.bid_open, self.ask_open = bars.bid_open * POINT, bars.ask_open * POINT
         self.price = self.mid * POINT
+
+    def on(self, engine: str, work: Callable[[], object]) -> Callable[[], object]:
+        """`work` on one of its engines; left alone it takes Rust for all that Rust can do."""
+
+        def chosen() -> object:
+            self.vbt.settings["engine"] = "numba" if engine == "numba" else "auto"
+            return work()
+
+        return chosen
 
     def orders(self, fast: "int | list[int]", slow: "int | list[int]") -> Any:
         """Averages, crossings, orders."""
@@ -179,7 +167,8 @@ def _compiled(bars: Bars, wanted: set[str]) -> list[dict[str, Any]]:
     check_equal_fills(run_backtest(SmaCross(), bars, cost_book=BOOK), peer.orders(10, 50))
     rows = []
     name = ("vectorbt", version("vectorbt"))
-    single: list[tuple[str, str, Callable[[], object], Callable[[], object], float, float]] = [
+    # the ratio to its Numba engine, then to its Rust engine, that is asked for
+    single: list[tuple[str, str, Callable[[], object], Callable[[], object], float, float, float]] = [
         (
             "P1",
             "single run, user-written rules",
@@ -187,6 +176,7 @@ def _compiled(bars: Bars, wanted: set[str]) -> list[dict[str, Any]]:
             lambda: peer.orders(10, 50).value(),
             50.0,
             20.0,
+            8.0,
         ),
         (
             "P2",
@@ -194,6 +184,7 @@ def _compiled(bars: Bars, wanted: set[str]) -> list[dict[str, Any]]:
             lambda: run_backtest(SmaCross(), bars, cost_book=BOOK).metrics,
             lambda: peer.orders(10, 50).stats(),
             20.0,
+            1.0,
             1.0,
         ),
         (
@@ -203,14 +194,19 @@ def _compiled(bars: Bars, wanted: set[str]) -> list[dict[str, Any]]:
             lambda: peer.bracket().value(),
             30.0,
             10.0,
+            10.0,
         ),
     ]
-    for key, what, ours, theirs, target, times in single:
+    for key, what, ours, theirs, target, numba, rust in single:
         if key in wanted:
-            took, other = cpu_seconds(ours, theirs)
-            rows.append(
-                row(key, what, n / took / 1e6, "Mbars/cpu-s", name, other / took, target, times=times)
-            )
+            took, *others = cpu_seconds(ours, *(peer.on(engine, theirs) for engine in peer.engines))
+            for engine, other in zip(peer.engines, others, strict=True):
+                times = numba if engine == "numba" else rust
+                theirs_is = (f"vectorbt ({engine})", name[1])
+                speed = n / took / 1e6
+                rows.append(
+                    row(key, what, speed, "Mbars/cpu-s", theirs_is, other / took, target, times=times)
+                )
     if wanted & {"P6", "P7"}:
         count = len(GRID["fast"]) * len(GRID["slow"])
         pairs = [(fast, slow) for fast in GRID["fast"] for slow in GRID["slow"]][:10]  # best for it
@@ -241,14 +237,20 @@ def _compiled(bars: Bars, wanted: set[str]) -> list[dict[str, Any]]:
 def _fresh(wanted: set[str]) -> list[dict[str, Any]]:
     """In processes of their own: ten years' memory, and the first backtest."""
     rows = []
-    if "P4" in wanted:
-        peak = [_child("memory") for _ in range(REPEATS)]
-        rows.append(row("P4", "peak memory of ten years", _median(peak), "MB", None, None, 500.0, less=True))
-    if "P5" in wanted:
-        took = [_child("first") for _ in range(REPEATS + 1)][1:]
-        rows.append(
-            row("P5", "fresh process: first backtest", _median(took), "s", None, None, 2.0, less=True)
-        )
+    for key, count in (("P4", 10 * YEAR_BARS), ("P5", 10_000)):
+        if key not in wanted:
+            continue
+        with TemporaryDirectory() as folder:
+            save(synthetic_m1(count), Path(folder))
+            found = [_child(folder) for _ in range(REPEATS + 1)][1:]  # the first fills the compile cache
+        if key == "P4":
+            peak = _median([item["peak_mb"] for item in found])
+            rows.append(row(key, "peak memory of ten years", peak, "MB", None, None, 500.0, less=True))
+            continue
+        for what, name in (("on the clock", "wall_s"), ("of processor time", "processor_s")):
+            took = _median([item[name] for item in found])
+            what = f"fresh process: first backtest, {what}"
+            rows.append(row(key, what, took, "s", None, None, 2.0, less=True))
     return rows
 
 
@@ -386,25 +388,16 @@ def _median(values: Sequence[float]) -> float:
     return float(statistics.median(values))
 
 
-def _child(what: str) -> float:
-    """A figure from a process of its own."""
-    if what == "first":
-        begun = time.perf_counter()
-        subprocess.run([sys.executable, __file__, what], check=True, capture_output=True)
-        return time.perf_counter() - begun
-    done = subprocess.run([sys.executable, __file__, what], check=True, capture_output=True, text=True)
-    return float(done.stdout)
+def _child(folder: str) -> dict[str, Any]:
+    """What one backtest took in a process of its own."""
+    begun = time.perf_counter()
+    program = str(Path(__file__).with_name("one_run.py"))
+    done = subprocess.run([sys.executable, program, folder], check=True, capture_output=True, text=True)
+    return {"wall_s": time.perf_counter() - begun, **json.loads(done.stdout)}
 
 
 def _main(what: str) -> None:
-    if what == "memory":
-        bars = synthetic_m1(10 * 371_000)
-        run_backtest(SmaCross(), bars, cost_book=BOOK)
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
-    elif what == "first":
-        run_backtest(SmaCross(), synthetic_m1(10_000), cost_book=BOOK)
-    else:
-        print(json.dumps(measure([what] if what else []), indent=2, default=float))
+    print(json.dumps(measure([what] if what else []), indent=2, default=float))
 
 
 if __name__ == "__main__":

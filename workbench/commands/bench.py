@@ -90,7 +90,7 @@ def _measured(folder: Path, name: str, ids: Sequence[str]) -> Iterator[dict[str,
 def _line(row: dict[str, Any]) -> str:
     """One target for people."""
     peer = row.get("peer")
-    other = f"{peer} {row.get('peer_version') or ''}".strip() if peer else "no peer"
+    other = f"{peer} {row.get('peer_version') or ''}".strip() if peer else "no peer in this run"
     ratio = f", {row['ratio']:.3g}x" if row.get("ratio") else ""
     return (
         f"{row['id']:<4} {row['what']}: {row['ours']:.4g} {row['unit']} | {other}{ratio} | "
