@@ -324,6 +324,21 @@ def test_crossed_ticks_are_kept_and_make_bars_that_say_so(sqlite_market: MarketS
         assert "with the bid above the ask" in repr(bars)
 
 
+def test_what_was_wrong_stays_said_when_good_quotes_are_added(sqlite_market: MarketStore) -> None:
+    columns = walk(100).columns()
+    columns["ask"] = columns["bid"] - 3
+    _add(sqlite_market, Ticks(instrument=instrument("EUR_USD"), **columns))
+    later = walk(100)
+    later = Ticks(
+        instrument=later.instrument, **{**later.columns(), "time_ns": later.time_ns + 86_400_000_000_000}
+    )
+    report = sqlite_market.add_ticks([later], instrument="EUR_USD", source="later", extend=True)
+    assert report.dataset.rows == 200
+    assert not report.check.ok
+    assert report.check.finding("crossed").count == 100
+    assert report.check.rows == 200
+
+
 def test_bars_can_be_extended_too(sqlite_market: MarketStore) -> None:
     bars = minutes(300)
     sqlite_market.add(bars.at(0, 200), source="first")

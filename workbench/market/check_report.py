@@ -1,7 +1,7 @@
 """What the checks of one series found: for a person as text and HTML, for a machine as JSON."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from html import escape
 from typing import Any
 
@@ -9,6 +9,7 @@ from workbench.market.check_picture import calendar_picture
 
 __all__ = ["CheckReport", "Coverage", "Finding"]
 
+_EXAMPLES = 5
 _SIGNS = {"ok": "✓", "note": "·", "warning": "!", "error": "✗"}
 _COLOURS = {"ok": "#2e8b57", "note": "#7f7f7f", "warning": "#c77700", "error": "#d03a3a"}
 
@@ -71,6 +72,27 @@ class CheckReport:
             if item.name == name:
                 return item
         raise KeyError(name)
+
+    def with_later(self, later: "CheckReport", *, subject: str, rows: int) -> "CheckReport":
+        """What was found in two parts of a series, checked apart: counts add up, the worse verdict stays."""
+        rank = list(_SIGNS)
+        found = {item.name: item for item in self.findings}
+        for item in later.findings:
+            before = found.get(item.name, item)
+            if before is item:
+                found[item.name] = item
+                continue
+            worse = max(before, item, key=lambda one: (rank.index(one.severity), one.count))
+            examples = (*before.examples, *item.examples)[:_EXAMPLES]
+            found[item.name] = replace(worse, count=before.count + item.count, examples=examples)
+        days = {item.session: item for item in self.coverage}
+        for day in later.coverage:
+            had = days.get(day.session, Coverage(session=day.session, present=0, expected=0))
+            expected = max(had.expected, day.expected)
+            present = min(had.present + day.present, expected)
+            days[day.session] = Coverage(session=day.session, present=present, expected=expected)
+        coverage = tuple(days[session] for session in sorted(days))
+        return CheckReport(subject=subject, rows=rows, findings=tuple(found.values()), coverage=coverage)
 
     def to_json(self) -> dict[str, Any]:
         """A plain value that `from_json` reads back."""

@@ -119,7 +119,7 @@ class Ingestion:
                 last_ns=version.ticks[-1].last_ns,
                 sides=version.sides,
                 path="",
-                report=report,
+                report=report if base is None else _of_both(base, report, version),
                 created_ns=0,
                 kind="ticks",
                 parts=version.to_json(),
@@ -186,6 +186,12 @@ def _lineage(origin: Origin, base: Dataset | None) -> dict[str, Any]:
         "source_format": origin.source_format,
         "zone": origin.zone,
     }
+
+
+def _of_both(base: Dataset, new: CheckReport, version: Version) -> CheckReport:
+    """The new rows were checked, those of the base were before; `check` goes through the whole."""
+    subject = f"{version.instrument.id} ticks: {version.rows:,} quotes, checked as they came in"
+    return base.report.with_later(new, subject=subject, rows=version.rows)
 
 
 def _expected(origin: Origin, base: Dataset | None) -> str | None:
