@@ -103,8 +103,8 @@ def test_vectorbt_gets_all_of_them_on_one_account(result: BacktestResult) -> Non
         half_spreads += held * spread * item.micro_per_point / 2 / 1e6
     ours = result.metrics["net_profit"] - result.metrics["financing"] + half_spreads
     assert float(portfolio.total_profit()) == pytest.approx(ours, abs=0.01)
-    trades = portfolio.orders.records_readable
-    assert set(trades["Column"]) == set(NAMES)
+    assert set(portfolio.orders.records["col"]) == {0, 1, 2}
+    assert tuple(portfolio.wrapper.columns) == NAMES
 
 
 def test_vectorbt_is_refused_what_it_would_have_to_convert(data: dict[str, Bars]) -> None:
