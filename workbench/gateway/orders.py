@@ -86,7 +86,7 @@ def hand_over(desk: Desk, trading: Trading, order: Order) -> IntentResult:
         if state is OrderState.WORKING:
             write_accepted(
                 change,
-                order.client_order_id,
+                order,
                 accepted,
                 accepted_seq=trading.seq,
                 now_ns=desk.ledger.now_ns(),
@@ -118,7 +118,14 @@ def cancel_waiting(desk: Desk, trading: Trading, *, control: str, reason: str) -
     found = trading.broker.transactions_since(trading.watermark)
     if found:
         with desk.ledger.change("cancel") as change:
-            write_transactions(change, trading, found, now_ns=desk.ledger.now_ns(), control=control)
+            write_transactions(
+                change,
+                trading,
+                found,
+                now_ns=desk.ledger.now_ns(),
+                control=control,
+                canceled_seq=trading.seq,
+            )
         trading.watermark += len(found)
     for name in canceled:
         desk.log.info(
