@@ -14,7 +14,7 @@ import structlog
 
 from workbench.domain.accounts import AccountSnapshot
 from workbench.domain.cost_book import CostBook, retail_costs
-from workbench.domain.instruments import InstrumentId, instrument
+from workbench.domain.instruments import Instrument, InstrumentId, instrument
 from workbench.domain.limits import Limits
 from workbench.domain.orders import ClientOrderId, Fill, Order, OrderKind, TimeInForce
 from workbench.domain.quotes import Bar, Quote
@@ -42,6 +42,7 @@ from workbench.gateway.messages import (
 )
 from workbench.gateway.operators import act, check_request
 from workbench.gateway.recovery import load_desk
+from workbench.gateway.specs import DeploymentSpec
 from workbench.market import Bars, make_bars
 from workbench.store import open_store
 from workbench.strategy import Decision
@@ -64,7 +65,7 @@ WIDE = Limits(
 )
 
 
-def made_up_bars(count: int, *, seed: int = 7) -> Bars:
+def made_up_bars(count: int, *, seed: int = 7, name: str = "EUR_USD") -> Bars:
     """A random walk around 1.18, hourly, with a spread of 13 points."""
     rng = np.random.default_rng(seed)
     closes = 118_000 + np.cumsum(rng.integers(-120, 121, count))
@@ -74,7 +75,7 @@ def made_up_bars(count: int, *, seed: int = 7) -> Bars:
     bid = {"bid_open": opens, "bid_high": highs, "bid_low": lows, "bid_close": closes}
     ask = {name.replace("bid", "ask"): column + 13 for name, column in bid.items()}
     return make_bars(
-        instrument("EUR_USD"),
+        instrument(name),
         timeframe=Timeframe.H1,
         open_ns=START + HOUR * np.arange(count, dtype=np.int64),
         prices={**bid, **ask},
@@ -193,6 +194,7 @@ class Kernel:
     deployment_id: str = "d-1"
     token: str = TOKEN
     decide: Callable[..., Decision | list[Order]] = busy
+    across: bool = False  # whether it is given all bars of an instant
     after: int = 0
     decision: dict[str, Any] = field(default_factory=dict)
     fills: list[Fill] = field(default_factory=list)
@@ -254,7 +256,8 @@ class Kernel:
             self.ended = True
             return reply
         assert isinstance(reply.event, BarClosed)
-        found = decided(self.decide(reply.event.bar, reply.account, reply.event.seq))
+        seen = reply.event.bars if self.across else reply.event.bar
+        found = decided(self.decide(seen, reply.account, reply.event.seq))
         self.decision = {"orders": [msgspec.to_builtins(order) for order in found.orders]}
         if found.cancels:
             self.decision["cancels"] = list(found.cancels)
@@ -303,6 +306,7 @@ class Room:
     url: str
     home: Path
     bars: Bars
+    more: Sequence[Bars] = ()  # of further instruments
     clock: FakeClock = field(default_factory=FakeClock)
     at_boundary: Callable[[str], None] = lambda name: None
     engine: sa.Engine = field(init=False)
@@ -332,12 +336,16 @@ class Room:
                 monotonic=self.clock,
                 at_boundary=self.at_boundary,
             ),
-            load_bars=lambda spec: self.bars.between(spec.feed.start_ns, spec.feed.end_ns),
+            load_bars=self._load_bars,
             monotonic=self.clock,
             log=log,
             at_boundary=self.at_boundary,
         )
         load_desk(self.desk)
+
+    def _load_bars(self, spec: DeploymentSpec, record: Instrument) -> Bars:
+        found = next(bars for bars in (self.bars, *self.more) if bars.instrument.id == record.id)
+        return found.between(spec.feed.start_ns, spec.feed.end_ns)
 
     @property
     def checkpoints(self) -> Path:

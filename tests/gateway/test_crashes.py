@@ -306,7 +306,7 @@ def test_books_that_do_not_agree_with_the_store_freeze_the_deployment(
 def test_a_dataset_that_is_gone_freezes_only_its_deployment(room: Room) -> None:
     room.open("d-1").run(most=5)
 
-    def lost(spec: object) -> Bars:
+    def lost(spec: object, record: object) -> Bars:
         raise BadInputError("no such dataset")
 
     room.desk.load_bars = lost  # what the next start meets

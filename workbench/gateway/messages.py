@@ -55,7 +55,7 @@ class QuoteMoved(_Message, frozen=True, kw_only=True):
     quote: Quote
 
 
-class BarClosed(_Message, frozen=True, kw_only=True):
+class BarClosed(_Message, frozen=True, kw_only=True, omit_defaults=True):
     """All bars that close at one instant are complete: the strategy decides now."""
 
     seq: int

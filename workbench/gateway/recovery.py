@@ -81,7 +81,9 @@ def new_trading(desk: Desk, spec: DeploymentSpec) -> Trading:
         Its data or its account can not be had.
     """
     feed = BarReplay(
-        desk.load_bars(spec), bars_per_second=spec.feed.bars_per_second, monotonic=desk.monotonic
+        [desk.load_bars(spec, record) for record in spec.records],
+        bars_per_second=spec.feed.bars_per_second,
+        monotonic=desk.monotonic,
     )
     return _trading(spec, feed)
 
@@ -146,7 +148,7 @@ def _trading(spec: DeploymentSpec, feed: BarReplay | _NoFeed) -> Trading:
     book = spec.parsed_cost_book()
     broker = PaperBroker(
         PaperConfig(
-            instruments=(spec.record,),
+            instruments=spec.records,
             cost_book=book,
             currency=spec.account.currency,
             balance=spec.account.balance,
@@ -155,7 +157,7 @@ def _trading(spec: DeploymentSpec, feed: BarReplay | _NoFeed) -> Trading:
     return Trading(
         spec=spec,
         limits=spec.parsed_limits(),
-        margin_rate_ppm=book.of(spec.record.id).margin_rate_ppm,
+        margin_rates_ppm={item.id: book.of(item.id).margin_rate_ppm for item in spec.records},
         feed=feed,
         broker=broker,
         equity=spec.account.balance,
@@ -188,7 +190,7 @@ def _replay(connection: sa.Connection, trading: Trading) -> None:
         if event is None:
             raise BooksMismatchError(
                 f"expected event {seq} of the feed again, found none; restore the dataset "
-                f"{trading.spec.feed.fingerprint}"
+                f"{', '.join(map(trading.spec.fingerprint_of, trading.spec.instruments))}"
             )
         trading.take(event)
         for order in accepted.get(seq, ()):

@@ -47,7 +47,7 @@ class WorkbenchParts:
                 "run it in a backtest, or write it without"
             )
         store = MarketStore(launch.market_dir, launch.store_url)
-        records = [instrument(name) for name in launch.instruments]
+        records = sorted((instrument(name) for name in launch.instruments), key=lambda item: item.id)
         instants = _instants([_bars(store, launch, item) for item in records])
         runner = _runner(strategy, records, launch, launch.deployment_id)
         if instants and strategy.form == "rules":
