@@ -22,8 +22,8 @@ test: $(VENV)/.lab ## run every check and test; says what each stage is and how 
 lab: $(VENV)/.lab ## open the workbench: JupyterLab, gateway, supervisor, scheduler, Voila, MLflow
 	@$(BIN)/workbench up
 
-bench: $(VENV)/.ready ## measure against the peers
-	@for file in benchmarks/*.py; do $(BIN)/python $$file; done
+bench: $(VENV)/.ready .venv-bench/.ready ## measure against the peers (ids: make bench IDS="P1 P7")
+	@$(BIN)/workbench bench $(IDS)
 
 nautilus: $(VENV)/.ready .venv-nautilus/.ready ## compare the engine with NautilusTrader, in an environment of its own
 	@$(BIN)/pytest -q -m nautilus tests/engine/nautilus
@@ -35,7 +35,7 @@ format: $(VENV)/.ready ## put the code into its format
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
 clean: ## remove the virtual environment, builds and the demo's home
-	rm -rf $(VENV) .venv-nautilus .home build dist workbench/labextension extensions/*/lib extensions/*/node_modules
+	rm -rf $(VENV) .venv-nautilus .venv-bench .home build dist workbench/labextension extensions/*/lib extensions/*/node_modules
 
 $(VENV)/.packages: requirements.lock
 	@echo "== setting up $(VENV) from requirements.lock (a few minutes the first time)"
@@ -55,6 +55,14 @@ $(VENV)/.ready: $(VENV)/.packages pyproject.toml
 	@echo "== setting up .venv-nautilus (a minute the first time)"
 	@$(PYTHON) -m venv .venv-nautilus
 	@.venv-nautilus/bin/python -m pip install -qq --requirement $<
+	@touch $@
+
+# peers that the workbench itself does not need; its own packages are seen through a .pth file
+.venv-bench/.ready: benchmarks/requirements.txt $(VENV)/.packages
+	@echo "== setting up .venv-bench (a minute the first time)"
+	@$(BIN)/python -m venv .venv-bench
+	@$(BIN)/python -c 'import site, pathlib; own = site.getsitepackages()[0]; [(folder / "workbench.pth").write_text(own + "\n") for folder in pathlib.Path(".venv-bench/lib").glob("python*/site-packages")]'
+	@.venv-bench/bin/python -m pip install -qq --no-deps --requirement $<
 	@touch $@
 
 # the JupyterLab extension is built anew only when its sources changed

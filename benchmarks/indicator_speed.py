@@ -69,6 +69,9 @@ def _cases(market: dict[str, np.ndarray]) -> dict[str, tuple[Compute, dict[str, 
     """Ours and the peers of every indicator that has some; those that are not installed are left out."""
     c, h, l, o = market["close"], market["high"], market["low"], market["open"]
     v, x = market["volume"], market["other"]
+    apart = (
+        c + np.arange(BARS) / 2**19
+    )  # without equal values, of which TA-Lib takes now the first, now the last
     frame = pd.DataFrame(market)
     close, high, low = frame["close"], frame["high"], frame["low"]
     cases: dict[str, tuple[Compute, dict[str, Compute]]] = {
@@ -131,6 +134,10 @@ def _cases(market: dict[str, np.ndarray]) -> dict[str, tuple[Compute, dict[str, 
         "highest 20": (lambda: ind.highest(c, 20), lambda: talib.MAX(c, 20)),
         "lowest 55": (lambda: ind.lowest(c, 55), lambda: talib.MIN(c, 55)),
         "highest 200": (lambda: ind.highest(c, 200), lambda: talib.MAX(c, 200)),
+        "highest_bars 20": (
+            lambda: ind.highest_bars(apart, 20),
+            lambda: np.arange(BARS) - talib.MAXINDEX(apart, 20),
+        ),
         "linear_regression 14": (
             lambda: itemgetter(0, 1, 2, 4)(ind.linear_regression(c, 14)),
             lambda: (

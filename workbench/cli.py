@@ -4,6 +4,7 @@ import click
 
 from workbench import __version__
 from workbench.commands.answering import answers
+from workbench.commands.bench import bench
 from workbench.commands.costs import costs
 from workbench.commands.data import data
 from workbench.commands.research import approve, backtest, promote
@@ -44,6 +45,6 @@ def demo(speed: float, weeks: int) -> None:
 
 for command in (
     *(data, costs, backtest, promote, approve, account, deploy, status, stop, start, kill, unkill, verify),
-    *(pipeline, schedule),
+    *(pipeline, schedule, bench),
 ):
     main.add_command(command)

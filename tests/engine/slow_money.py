@@ -1,6 +1,6 @@
 """The slow engine's money: exact fractions, one rounding half to even for each booking.
 
-Amounts are micro-units; prices are whole points. Written from FX_REFERENCE sections 1, 4 and 5.
+Amounts are micro-units; prices are whole points. Written from the rules, not from the engine.
 """
 
 from collections.abc import Mapping

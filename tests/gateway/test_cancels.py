@@ -14,7 +14,7 @@ from workbench.gateway.messages import CancelResult, FeedEvent, IntentResult, Qu
 from workbench.market import Bars
 from workbench.store.schema import cancels, fills, intents, journal, orders
 
-FAR = {"kind": OrderKind.LIMIT, "price": 100_000}  # 18,000 points below the market
+FAR: dict[str, Any] = {"kind": OrderKind.LIMIT, "price": 100_000}  # 18,000 points below the market
 
 
 def _found(reply: Any) -> tuple[str, bool]:
@@ -47,6 +47,7 @@ def test_a_waiting_order_is_taken_back_and_the_same_wish_gets_the_same_answer(ro
     assert kinds.index("cancel.intent") < kinds.index("order.canceled") < kinds.index("cancel.canceled")
     kernel.take()
     again = kernel.cancel("one")
+    assert isinstance(again, CancelResult)
     assert _found(again) == ("CANCELED", False)
     assert "had ended before: CANCELED" in again.reason
     assert verify_journal(room.engine).fault == ""

@@ -167,7 +167,7 @@ class House:
 
     @property
     def gateway(self) -> OperatorClient:
-        return OperatorClient(self.settings.operator_socket, user="david", role="admin", timeout_s=10.0)
+        return OperatorClient(self.settings.operator_socket, user="david", role="admin", timeout_s=15.0)
 
     @property
     def supervisor(self) -> SupervisorClient:

@@ -79,14 +79,20 @@ def test_sides_instrument_and_timeframe_are_part_of_the_fingerprint() -> None:
         ({"ask_low": {2: 999_999}}, "ask open or close is outside low to high"),
         ({"bid_low": {0: 0}}, "bid price of 0 or less"),
         (
-            {"bid_open": {4: 120_000}, "bid_high": {4: 120_000}},
-            r"crossed: bid open is above ask open in 1 of 5 bars, first: at 2026-03-02 00:04:00 UTC",
+            {"bid_open": {4: 120_000}},
+            r"outside low to high in 1 of 5 bars, first: at 2026-03-02 00:04:00 UTC",
         ),
     ],
 )
 def test_what_no_market_can_have_made_is_refused(columns: dict[str, dict[int, int]], match: str) -> None:
     with pytest.raises(BadBarsError, match=match):
         _changed(minutes(5), **columns)
+
+
+def test_crossed_bars_are_made_and_said() -> None:
+    bars = _changed(minutes(5), bid_open={4: 120_000}, bid_high={4: 120_000})
+    assert bars.crossed.tolist() == [False, False, False, False, True]
+    assert repr(bars).endswith("bid+ask, 1 with the bid above the ask>")
 
 
 def test_columns_of_different_lengths_are_a_mistake_of_the_caller() -> None:

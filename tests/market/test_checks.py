@@ -54,6 +54,15 @@ def test_nothing_is_found_in_whole_weeks(timeframe: Timeframe) -> None:
     assert report.finding("week openings").detail == "2 of 2 weeks open in the hour from 17:00 New York"
 
 
+def test_weeks_of_gold_open_an_hour_later() -> None:
+    gold = instrument("XAU_USD")
+    start = to_ns(datetime(2026, 3, 1, 22, tzinfo=UTC))
+    times = [start + index * _HOUR for index in range(20 * 24)]
+    times = [item for item in times if is_open(item, gold)]
+    report = check_bars(bars_at(times, Timeframe.H1, name="XAU_USD"))
+    assert report.finding("week openings").detail == "2 of 2 weeks open in the hour from 18:00 New York"
+
+
 def test_whole_days_have_no_gap_through_the_clock_change() -> None:
     from workbench.market import resample
 
@@ -169,6 +178,21 @@ def test_impossible_bars_that_got_in_by_another_way_are_errors() -> None:
     assert not report.ok
     assert report.finding("crossed").count == 200
     assert len(report.finding("crossed").examples) == 5
+    assert (
+        "bid and ask may be swapped"
+        in check_bars(
+            replace(
+                bars,
+                **{
+                    f"{side}_{part}": getattr(bars, f"{other}_{part}")
+                    for side, other in (("bid", "ask"), ("ask", "bid"))
+                    for part in ("open", "high", "low", "close")
+                },
+            )
+        )
+        .finding("crossed")
+        .detail
+    )
 
 
 def test_a_report_survives_json_and_is_shown() -> None:

@@ -129,7 +129,12 @@ def test_a_price_that_does_not_move_is_stale() -> None:
 
 @pytest.mark.parametrize(
     ("change", "said"),
-    [(10.0, "a factor of 10"), (0.01, "a factor of 100"), (1 / 1.1**2, "its reciprocal")],
+    [
+        (10.0, "a factor of 10"),
+        (0.01, "a factor of 100"),
+        (1 / 1.1**2, "its reciprocal"),
+        (137.0, "another instrument"),
+    ],
 )
 def test_prices_in_other_units_are_found(change: float, said: str) -> None:
     data = walk(400)

@@ -813,3 +813,15 @@ def test_progress_sums_to_the_files_size(tmp_path: Path) -> None:
         source = open_source(_file(tmp_path, body, name), EUR_USD, progress=seen.append)
         list(source.batches())
         assert sum(seen) == source.total_bytes == len(body)
+
+
+@pytest.mark.parametrize("name", ["USDJPY-2024.csv", "usd_jpy.csv", "my.usd-jpy.m1.csv"])
+def test_a_file_called_after_another_instrument_is_refused(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_text("time,bid,ask\n2026-03-02T08:00:00Z,1.10000,1.10010\n")
+    with pytest.raises(
+        BadInputError, match="holds USDJPY, not EUR_USD, by its name; name its own instrument"
+    ):
+        open_source(path, instrument("EUR_USD"))
+    both = path.rename(tmp_path / f"EURUSD-{name}")
+    assert open_source(both, instrument("EUR_USD")).kind == "ticks"

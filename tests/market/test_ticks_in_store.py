@@ -22,7 +22,6 @@ from workbench.errors import BadInputError
 from workbench.market import Bars, MarketStore, bars_from_ticks
 from workbench.market.bars import COLUMNS
 from workbench.market.errors import (
-    BadBarsError,
     ConflictingDataError,
     DamagedDatasetError,
     MissingDataError,
@@ -312,17 +311,17 @@ def test_what_runs_back_or_is_another_instruments_is_refused(sqlite_market: Mark
     assert sqlite_market.datasets() == []
 
 
-def test_crossed_ticks_are_kept_and_make_no_bars(sqlite_market: MarketStore) -> None:
+def test_crossed_ticks_are_kept_and_make_bars_that_say_so(sqlite_market: MarketStore) -> None:
     columns = walk(100).columns()
     columns["ask"] = columns["ask"].copy()
     columns["ask"][0] = columns["bid"][0] - 3
     crossed = Ticks(instrument=instrument("EUR_USD"), **columns)
-    name = _add(sqlite_market, crossed)
+    _add(sqlite_market, crossed)
     assert same(sqlite_market.ticks("EUR_USD"), crossed)
-    with pytest.raises(
-        BadBarsError, match=rf"the ticks of dataset {name[:12]} make .* without crossed quotes"
-    ):
-        sqlite_market.bars("EUR_USD", "M1")
+    for _ in range(2):  # made, and from the cache
+        bars = sqlite_market.bars("EUR_USD", "M1")
+        assert bars.crossed[0]
+        assert "with the bid above the ask" in repr(bars)
 
 
 def test_bars_can_be_extended_too(sqlite_market: MarketStore) -> None:

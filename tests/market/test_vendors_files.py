@@ -16,16 +16,16 @@ from workbench.domain.calendar import hour_of_week, to_ns
 from workbench.domain.cost_book import CostBook
 from workbench.domain.instruments import Instrument, instrument
 from workbench.domain.timeframes import Timeframe
-from workbench.market import Bars, check_bars, resample
+from workbench.market import Bars, MarketStore, check_bars, resample
 from workbench.market.bars import PRICES, Ints
 from workbench.market.errors import (
     AmbiguousFormatError,
-    BadBarsError,
     TimeZoneNotStatedError,
     WrongTimeZoneError,
 )
 from workbench.market.formats import Source, open_source
 from workbench.market.importing import bars_from_file
+from workbench.market.repairing import repair
 from workbench.market.ticks import Ticks
 
 EUR_USD, GBP_USD = instrument("EUR_USD"), instrument("GBP_USD")
@@ -275,11 +275,18 @@ def test_two_vendors_agree_on_the_hours_of_march_2017(real_data: Path, cost_book
     assert len(far) < 20
 
 
-def test_fxcms_pair_of_files_is_refused_with_its_first_crossed_bar(real_data: Path) -> None:
+def test_fxcms_pair_of_files_comes_in_with_what_is_wrong_and_a_repair_cleans_it(
+    real_data: Path, sqlite_market: MarketStore
+) -> None:
     bid, ask = (real_data / "fxcm_m1" / f"gbpusd-m1-{side}-2012.csv" for side in ("bid", "ask"))
     source = open_source(bid, GBP_USD, pair_with=ask)
     assert (source.format, source.zone.basis) == ("ohlc", "stated")
-    with pytest.raises(
-        BadBarsError, match=r"crossed: bid \w+ is above ask \w+ in \d+ of 30117 bars, first: line \d+"
-    ):
-        list(source.batches())
+    report = sqlite_market.add(_bars(source), source="fxcm")
+    crossed = report.check.finding("crossed")
+    assert (crossed.severity, report.dataset.rows) == ("error", 30_117)
+    assert "low 254, close 347" in crossed.detail
+    clean, taken = repair(sqlite_market, report.fingerprint, "drop_crossed")
+    assert taken == crossed.count
+    assert (clean.dataset.parent, clean.dataset.rule) == (report.fingerprint, "drop_crossed")
+    assert clean.check.finding("crossed").severity == "ok"
+    assert sqlite_market.bars("GBP_USD", "M1", fingerprint=report.fingerprint).crossed.sum() == taken

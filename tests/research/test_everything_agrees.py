@@ -220,7 +220,7 @@ def test_doubled_units_double_the_profit_where_costs_are_linear() -> None:
 def test_a_future_cut_off_changes_nothing_before(strategy: Everything, seed: int, known: int) -> None:
     bars = [walk(60, seed=seed), moved(GBP, walk(60, seed=seed + 1))]
     whole = run_backtest(strategy, bars, cost_book=book_for(EUR, GBP))
-    cut = int(bars[0].close_ns[known - 1])
+    cut = max(int(bars[0].close_ns[known - 1]), int(bars[1].close_ns[0]))  # a bar of each
     prefix = run_backtest(strategy, [item.between(None, cut) for item in bars], cost_book=book_for(EUR, GBP))
     until = int(np.searchsorted(whole.round_ns, cut, side="left"))
     assert np.array_equal(whole.equity[:until], prefix.equity[:until])

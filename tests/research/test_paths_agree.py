@@ -88,7 +88,7 @@ def test_a_strategy_written_with_on_bar_is_replayed_and_trades_like_its_rules(
     bars = sample.at(0, 1_500)
     by_bar = run_backtest(CrossByBar(fast=5, slow=20), bars, cost_book=cost_book)
     by_rules = run_backtest(Cross(fast=5, slow=20), bars, cost_book=cost_book)
-    assert (by_bar.path, by_rules.path) == ("replay", "compiled")
+    assert (by_bar.path, by_rules.path) == ("callback", "compiled")
     assert by_bar.fills == by_rules.fills
     assert by_bar.digest == by_rules.digest
 
@@ -154,6 +154,22 @@ def test_a_result_says_which_side_is_modelled(sample: Bars, cost_book: CostBook)
     assert "ask" in str(modelled.data["sides"])
     assert "Only one side was recorded" in modelled._repr_html_()
     assert "as recorded" in recorded._repr_html_()
+
+
+def test_a_result_on_crossed_bars_says_so(cost_book: CostBook) -> None:
+    plain = walk(400, seed=1)
+    at = np.arange(len(plain)) % 50 == 3
+    raised = {
+        f"bid_{part}": np.where(at, plain.ask_high + 2, getattr(plain, f"bid_{part}"))
+        for part in ("open", "high", "low", "close")
+    }
+    crossed = dataclasses.replace(plain, **raised)
+    result = run_backtest(Cross(), crossed, cost_book=cost_book)
+    assert result.crossed_prices == result.data["crossed"] == int(at.sum())
+    assert "have the bid above the ask" in result._repr_html_()
+    assert "8 crossed prices" in repr(result)
+    assert replay_backtest(Cross(), crossed, cost_book=cost_book).digest == result.digest
+    assert "bid above the ask" not in run_backtest(Cross(), plain, cost_book=cost_book)._repr_html_()
 
 
 def test_nothing_is_guessed_about_money(sample: Bars, cost_book: CostBook) -> None:

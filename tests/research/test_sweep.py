@@ -187,3 +187,15 @@ def test_a_sweep_without_trades_says_so() -> None:
     with pytest.raises(BadInputError, match="two parameters"):
         result.heatmap()
     assert "None of the 2 trials" in result._repr_html_()
+
+
+def test_the_figures_of_the_trades_alone_are_those_of_the_whole_backtest(
+    sample: Bars, cost_book: CostBook
+) -> None:
+    swept = sweep(
+        Cross, sample, {"fast": (2, 5, 9), "slow": (12, 40)}, cost_book=cost_book, statistics="trades"
+    )
+    for trial in swept.trials:
+        whole = run_backtest(Cross(**trial.parameters), sample, cost_book=cost_book).metrics
+        assert "sharpe" not in trial.result
+        assert trial.result == {name: whole[name] for name in trial.result}

@@ -1,6 +1,5 @@
 """`workbench data`: import, check and list market data; the other verbs are in the modules beside."""
 
-import json
 import sys
 from pathlib import Path
 
@@ -11,8 +10,10 @@ from workbench.commands.data_instruments import data_instruments
 from workbench.commands.data_making import data_download, data_repair
 from workbench.commands.data_opening import market_store
 from workbench.commands.data_reading import data_export, data_snapshot
-from workbench.domain.cost_book import CostBook, retail_book
+from workbench.domain.cost_book import retail_book
+from workbench.domain.cost_history import Costs
 from workbench.errors import BadInputError
+from workbench.market.cost_files import read_costs
 from workbench.settings import load_settings
 
 __all__ = ["data"]
@@ -114,15 +115,13 @@ def data_import(
     show([item.to_json() for item in reports], as_json=as_json, text=lambda: (str(item) for item in reports))
 
 
-def _cost_book(given: str, instrument: str) -> CostBook:
+def _cost_book(given: str, instrument: str) -> Costs:
     if given == "retail":
         return retail_book(instrument)
     try:
-        return CostBook.from_json(json.loads(Path(given).read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BadInputError(
-            f"--cost-book {given}: expected a JSON file or the word retail, found: {error}"
-        ) from None
+        return read_costs(Path(given))
+    except BadInputError as error:
+        raise BadInputError(f"--cost-book: {error}; give a JSON file or the word retail") from None
 
 
 def _columns(given: str) -> dict[str, str | int]:

@@ -12,7 +12,7 @@ from workbench.domain.cost_book import CostBook
 from workbench.domain.cost_text import json_text
 from workbench.errors import BadInputError
 
-__all__ = ["CostHistory", "costs_from_json"]
+__all__ = ["CostHistory", "Costs", "costs_from_json"]
 
 
 class CostHistory(Sequence[CostBook]):
@@ -112,7 +112,10 @@ class CostHistory(Sequence[CostBook]):
         return json_text(self.to_json())
 
 
-def costs_from_json(value: Any) -> CostBook | CostHistory:
+Costs = CostBook | CostHistory  # costs that always hold, or dated ones
+
+
+def costs_from_json(value: Any) -> Costs:
     """A book or a history, whichever a file holds.
 
     Raises

@@ -111,8 +111,11 @@ class MatchingEngine:
         """How often a bar reached both stop and target (or entry and stop), taken as the stop."""
         return int(self._account[core.A_AMBIGUOUS])
 
-    def submit(self, order: Order) -> None:
+    def submit(self, order: Order, *, at_ns: int | None = None) -> None:
         """Take an order; one at the market fills at the next quote of its instrument.
+
+        `at_ns` is when it was handed in, where that is after the last quote: latency and a day's end count
+        from it.
 
         Raises
         ------
@@ -126,6 +129,8 @@ class MatchingEngine:
             raise BadInputError(
                 f"order {order.client_order_id} is waiting already; give each order its own id"
             )
+        if at_ns is not None and at_ns > self._time_ns:
+            self._time_ns = self._account[core.A_TIME] = at_ns
         self._pending = core.pending_room(self._account, self._pending)
         self._canceled = core.pending_room(self._account, self._canceled)
         key, self._next_key = self._next_key, self._next_key + 1

@@ -42,6 +42,7 @@ __all__ = [
 Floats = npt.NDArray[np.float64]
 MAX_LOOKBACK = 1_000_000
 PRICE_INPUTS = ("open", "high", "low", "close")  # inputs of these names are prices of a bar
+_KNOWN = 1_000
 SESSION, VOLUME = "session", "volume"  # and these the number of the FX day, and what was traded
 
 
@@ -182,6 +183,7 @@ class Indicator:
         self._state = state
         self._warm_up = warm_up
         self.constants = tuple(float(item) for item in constants)
+        self._known: dict[tuple[Any, ...], tuple[Any, ...]] = {}  # settings that were checked before
         self.__doc__ = doc or kernel.__doc__
 
     def __repr__(self) -> str:
@@ -229,6 +231,18 @@ class Indicator:
         TypeError
             One is missing or unknown.
         """
+        key = (*((type(item), item) for item in given), *((k, type(v), v) for k, v in named.items()))
+        try:
+            known = self._known.get(key)
+        except TypeError:  # something that has no hash, and is no setting either
+            known = None
+        if known is None:
+            known = self._checked(given, named)
+            if len(self._known) < _KNOWN:
+                self._known[key] = known
+        return known
+
+    def _checked(self, given: tuple[object, ...], named: dict[str, object]) -> tuple[Any, ...]:
         try:
             bound = inspect.Signature(self.parameter_slots()).bind(*given, **named)
         except TypeError as wrong:

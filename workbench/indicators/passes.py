@@ -112,9 +112,10 @@ def mean_pass(state: Floats, n: int, x: Floats, out: Floats) -> None:
             while whole and i < m:
                 stop = min(m, i + BLOCK)
                 new, old, to = x[i:stop], x[i - n : stop - n], out[i:stop]
-                if all_finite(new):
-                    total = _window_sums(new, old, total, to)
+                after = _window_sums(new, old, total, to)
+                if math.isfinite(after):  # then every value was: a sum does not come back from NaN
                     _divide(to, n)
+                    total = after
                     i = stop
                     continue
                 for k in range(old.shape[0]):
@@ -290,7 +291,7 @@ def deviation_pass(state: Floats, n: int, x: Floats, mean: Floats, out: Floats) 
 
 def extreme_size(n: int) -> int:
     """Values of state of `extreme_pass`."""
-    return 3 + 2 * n + 2 * (n + max(4 * n, 2 * BLOCK))
+    return 3 + 2 * n + 2 * (n + max(8 * n, 2 * BLOCK))
 
 
 extreme_size_inside = borrowing_inline(extreme_size)  # the same for kernels
@@ -309,7 +310,7 @@ def extreme_pass(state: Floats, n: int, sign: float, x: Floats, out: Floats) -> 
     m = x.shape[0]
     start = 0
     if n > 1 and m >= _WORTH_IT and 4 * m >= n:
-        wide = max(4 * n, 2 * BLOCK)
+        wide = max(8 * n, 2 * BLOCK)
         behind = False
         while start < m:
             stop = min(m, start + wide)

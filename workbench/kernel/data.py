@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.domain.calendar import to_ns
-from workbench.domain.cost_book import CostBook, retail_book
+from workbench.domain.cost_book import retail_book
+from workbench.domain.cost_history import CostHistory, Costs
 from workbench.errors import BadInputError
 from workbench.kernel.session import Mode, current_session
 
@@ -64,15 +65,16 @@ def load_bars(
     return bars
 
 
-def cost_book(*names: str, file: str | Path | None = None) -> CostBook:
-    """The cost book of a file, or plausible retail costs of some instruments to start from.
+def cost_book(*names: str, file: str | Path | None = None) -> Costs:
+    """The cost book (or dated books) of a file, or plausible retail costs of some instruments to start from.
 
     Parameters
     ----------
     names
         Instruments, as in ``"EUR_USD"``; needed when no file is given.
     file
-        JSON as `CostBook.to_json` writes it; a name without folder is looked up in the home's `cost_books`.
+        JSON as `CostBook.to_json` or `CostHistory.to_json` writes it; a name without folder is looked
+        up in the home's `cost_books`.
 
     Raises
     ------
@@ -80,10 +82,11 @@ def cost_book(*names: str, file: str | Path | None = None) -> CostBook:
         No instrument and no file, a file that can not be read, or one without an instrument asked for.
     """
     if file is not None:
-        book = _read_book(Path(file))
-        for name in names:
-            book.of(name)
-        return book
+        costs = _read_costs(Path(file))
+        for book in costs if isinstance(costs, CostHistory) else [costs]:
+            for name in names:
+                book.of(name)
+        return costs
     if not names:
         raise BadInputError(
             'expected instruments, as in cost_book("EUR_USD"), or a file, as in '
@@ -146,15 +149,12 @@ def _known_by(bars: "Bars") -> "Bars":
     return bars.at(0, count)
 
 
-def _read_book(path: Path) -> CostBook:
+def _read_costs(path: Path) -> Costs:
     if not path.exists() and path.parent == Path():
         path = current_session().settings.home / "cost_books" / path.name
-    try:
-        return CostBook.from_json(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
-        raise BadInputError(f"expected a cost book at {path}, could not read it: {error}") from error
-    except BadInputError as error:
-        raise BadInputError(f"{path}: {error}") from error
+    from workbench.market.cost_files import read_costs
+
+    return read_costs(path)
 
 
 def start_ns(value: str | datetime | None) -> int | None:

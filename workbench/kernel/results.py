@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from workbench.domain.cost_book import CostBook
+from workbench.domain.cost_history import Costs
 from workbench.kernel.data import start_ns, to_balance
 from workbench.kernel.session import Session, current_session
 from workbench.kernel.showing import show_result
@@ -24,7 +24,7 @@ def backtest(
     strategy: "Strategy",
     bars: "Bars | Mapping[str, Bars]",
     *,
-    cost_book: CostBook,
+    cost_book: Costs,
     currency: str = "USD",
     balance: Decimal | int | str = _BALANCE,
     trade_from: str | datetime | None = None,
@@ -74,7 +74,7 @@ def sweep(
     bars: "Bars",
     grid: Mapping[str, Iterable[Any]],
     *,
-    cost_book: CostBook,
+    cost_book: Costs,
     currency: str = "USD",
     balance: Decimal | int | str = _BALANCE,
     trade_from: str | datetime | None = None,
@@ -175,7 +175,7 @@ def trials() -> int:
 
 
 def _remember(
-    session: Session, kind: str, digest: str, *, bars: "Bars | Mapping[str, Bars]", cost_book: CostBook
+    session: Session, kind: str, digest: str, *, bars: "Bars | Mapping[str, Bars]", cost_book: Costs
 ) -> None:
     for item in bars.values() if isinstance(bars, Mapping) else [bars]:
         session.used(key=f"{item.instrument.id} {item.timeframe}", fingerprint=item.fingerprint)
@@ -196,7 +196,7 @@ def _log_backtest(session: Session, result: "BacktestResult") -> None:
 
 
 def _log_sweep(
-    session: Session, result: "SweepResult", *, bars: "Bars", cost_book: CostBook, strategy: str
+    session: Session, result: "SweepResult", *, bars: "Bars", cost_book: Costs, strategy: str
 ) -> None:
     from workbench.tracking import TAG_RESULT, add_data, log_metrics, log_table, set_tags
 

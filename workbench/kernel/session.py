@@ -20,7 +20,7 @@ from workbench.settings import Settings, load_settings
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-    from workbench.domain.cost_book import CostBook
+    from workbench.domain.cost_history import Costs
     from workbench.strategy import Strategy
     from workbench.tracking import SqlTrialLedger
 
@@ -53,7 +53,7 @@ class Session:
         self.mode = _mode(environment.get("WORKBENCH_MODE", ""))
         self.results: list[dict[str, str]] = []  # kind and digest of each result, in order
         self.data: dict[str, str] = {}  # fingerprint by "EUR_USD H1"
-        self.cost_book: CostBook | None = None  # of the last result
+        self.cost_book: Costs | None = None  # of the last result
         self.backtests = 0
         self.deployed: tuple[Strategy, list[str], str] | None = None  # strategy, instruments, timeframe
         self._environment = dict(environment)

@@ -2,7 +2,15 @@
 
 from workbench.market.bar_builder import BarBuilder
 from workbench.market.bars import Bars, make_bars
-from workbench.market.checks import CheckReport, Finding, check_bars
+from workbench.market.checks import (
+    CheckReport,
+    Coverage,
+    Finding,
+    TickChecker,
+    check_against,
+    check_aggregation,
+    check_bars,
+)
 from workbench.market.market_store import Dataset, ImportReport, MarketStore
 from workbench.market.reference_rates import ecb_rate
 from workbench.market.replay import Feed, FeedEvent, ReplayFeed
@@ -14,6 +22,7 @@ __all__ = [
     "BarBuilder",
     "Bars",
     "CheckReport",
+    "Coverage",
     "Dataset",
     "Feed",
     "FeedEvent",
@@ -22,8 +31,11 @@ __all__ = [
     "MarketStore",
     "ReplayFeed",
     "SampleFiles",
+    "TickChecker",
     "Ticks",
     "bars_from_ticks",
+    "check_against",
+    "check_aggregation",
     "check_bars",
     "ecb_rate",
     "import_sample",

@@ -10,15 +10,13 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from workbench.domain.instruments import Instrument
 from workbench.domain.timeframes import Timeframe
 from workbench.market.bars import COLUMNS, Bars
 
-__all__ = ["BarCache", "crossed_bars"]
+__all__ = ["BarCache"]
 
 _MOST_BYTES = 4 << 30  # the oldest go when there are more
 
@@ -58,9 +56,7 @@ class BarCache:
         return bars
 
     def write(self, bars: Bars, fingerprint: str) -> None:
-        """Keep bars, unless they are crossed; where nothing can be written nothing is kept."""
-        if crossed_bars(bars).any():
-            return
+        """Keep bars; where nothing can be written nothing is kept."""
         head = {"sides": bars.sides, "digest": _digest(bars)}
         table = pa.table(
             {name: pa.array(column) for name, column in bars.columns().items()},
@@ -99,14 +95,6 @@ class BarCache:
             with suppress(OSError):
                 os.unlink(name)
             left -= stat.st_size
-
-
-def crossed_bars(bars: Bars) -> npt.NDArray[np.bool_]:
-    """Which bars have a bid above the ask."""
-    crossed = np.zeros(len(bars), dtype=np.bool_)
-    for part in ("open", "high", "low", "close"):
-        crossed |= getattr(bars, f"bid_{part}") > getattr(bars, f"ask_{part}")
-    return crossed
 
 
 def _digest(bars: Bars) -> str:

@@ -17,7 +17,7 @@ from workbench.market.new_york import bar_closes, on_grid
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["BOTH_SIDES", "COLUMNS", "PRICES", "Bars", "Ints", "impossible", "make_bars"]
+__all__ = ["BOTH_SIDES", "COLUMNS", "PRICES", "Bars", "Ints", "crossed_parts", "impossible", "make_bars"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -78,10 +78,19 @@ class Bars:
         if not len(self):
             return f"{self.instrument.id} {self.timeframe}: no bars"
         first, last = self.open_ns[0], self.close_ns[-1]
+        crossed = int(self.crossed.sum())
         return (
             f"{self.instrument.id} {self.timeframe}: {len(self):,} bars, {_utc(first)} to {_utc(last)} UTC, "
-            f"{self.sides}"
+            f"{self.sides}{f', {crossed:,} with the bid above the ask' if crossed else ''}"
         )
+
+    @property
+    def crossed(self) -> npt.NDArray[np.bool_]:
+        """Which bars have the bid above the ask in open, high, low or close."""
+        found = np.zeros(len(self), dtype=np.bool_)
+        for flags in crossed_parts(self).values():
+            found |= flags
+        return found
 
     def bar(self, index: int) -> Bar:
         """The bar at `index`, as a value of plain whole numbers; negative counts from the end."""
@@ -150,11 +159,14 @@ def make_bars(
 ) -> Bars:
     """Bars from their opening times and the eight price columns; fingerprinted by their content.
 
+    Sources do quote a bid above the ask: such bars are made, and `Bars.crossed`, every check and every
+    backtest tell of them.
+
     Raises
     ------
     BadBarsError
-        The bars are out of order, off the timeframe's grid, crossed, or high and low are not highest
-        and lowest. The message names the first one, with its line when `lines` are given.
+        The bars are out of order, off the timeframe's grid, or high and low are not highest and lowest.
+        The message names the first one, with its line when `lines` are given.
     """
     bars = Bars(
         instrument=instrument,
@@ -194,9 +206,14 @@ def impossible(bars: Bars) -> Iterator[tuple[str, npt.NDArray[np.bool_]]]:
         outside = (low > np.minimum(opened, closed)) | (high < np.maximum(opened, closed))
         yield f"{side} open or close is outside low to high", outside
         yield f"{side} price of 0 or less", low <= 0
-    for part in ("open", "high", "low", "close"):
-        crossed = getattr(bars, f"bid_{part}") > getattr(bars, f"ask_{part}")
-        yield f"crossed: bid {part} is above ask {part}", crossed
+
+
+def crossed_parts(bars: Bars) -> dict[str, npt.NDArray[np.bool_]]:
+    """Where the bid is above the ask, for open, high, low and close each."""
+    return {
+        part: getattr(bars, f"bid_{part}") > getattr(bars, f"ask_{part}")
+        for part in ("open", "high", "low", "close")
+    }
 
 
 def _utc(time_ns: int) -> str:

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from workbench.domain.calendar import hours_of
 from workbench.domain.timeframes import NS_PER_MINUTE, Timeframe
-from workbench.market.bars import BOTH_SIDES, Bars, Ints, impossible
+from workbench.market.bars import BOTH_SIDES, Bars, Ints, crossed_parts, impossible
 from workbench.market.check_gaps import bar_coverage, bar_gaps, closed_bars
 from workbench.market.check_kernels import NEIGHBOURS, SPIKE_FACTOR, find_spikes
 from workbench.market.check_report import CheckReport, Finding
@@ -43,6 +44,7 @@ def weekly_opens(open_ns: Ints) -> Ints:
 
 def _findings(bars: Bars) -> Iterator[Finding]:
     yield from _possible(bars)
+    yield _crossed(bars)
     yield from _locked(bars)
     yield from _closed_hours(bars)
     yield from _week_openings(bars)
@@ -58,12 +60,10 @@ def _possible(bars: Bars) -> Iterator[Finding]:
     groups = {
         "order": ("opens before", "the open is not"),
         "ohlc": ("outside", "0 or less"),
-        "crossed": ("crossed",),
     }
     details = {
         "order": "bars in time order, on the grid, none twice",
         "ohlc": "open and close between low and high, prices above 0",
-        "crossed": "bid at or below ask in open, high, low and close",
     }
     flags = {name: np.zeros(len(bars), dtype=np.bool_) for name in groups}
     for what, wrong in impossible(bars):
@@ -73,6 +73,16 @@ def _possible(bars: Bars) -> Iterator[Finding]:
         yield _finding(
             bars, name, wrong, severity="error", detail=f"expected {details[name]}", fine=details[name]
         )
+
+
+def _crossed(bars: Bars) -> Finding:
+    counts = ", ".join(f"{part} {int(flags.sum()):,}" for part, flags in crossed_parts(bars).items())
+    wrong = bars.crossed
+    swapped = 2 * int(wrong.sum()) > len(bars)
+    way_out = "bid and ask may be swapped" if swapped else "drop_crossed makes a version without them"
+    detail = f"bars with the bid above the ask ({counts}); {way_out}"
+    fine = "bid at or below ask in open, high, low and close"
+    return _finding(bars, "crossed", wrong, severity="error", detail=detail, fine=fine)
 
 
 def _locked(bars: Bars) -> Iterator[Finding]:
@@ -103,11 +113,12 @@ def _closed_hours(bars: Bars) -> Iterator[Finding]:
 
 
 def _week_openings(bars: Bars) -> Iterator[Finding]:
-    if bars.timeframe in (Timeframe.D1, Timeframe.H4):
+    if bars.timeframe.seconds > Timeframe.H1.seconds:  # too long to tell the hour of an opening
         return
     opens = weekly_opens(bars.open_ns)
-    late = opens[(opens // (60 * NS_PER_MINUTE)) % 24 != 17]
-    detail = f"{len(opens) - len(late)} of {len(opens)} weeks open in the hour from 17:00 New York"
+    hour = hours_of(bars.instrument).week_open.hour
+    late = opens[(opens // (60 * NS_PER_MINUTE)) % 24 != hour]
+    detail = f"{len(opens) - len(late)} of {len(opens)} weeks open in the hour from {hour}:00 New York"
     yield Finding(
         name="week openings",
         severity="note" if len(late) else "ok",

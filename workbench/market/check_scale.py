@@ -14,6 +14,7 @@ __all__ = ["ScaleWatch", "scale_findings"]
 
 _JUMP = 0.05  # no pair moves by a twentieth from one quote to the next but in a catastrophe
 _NEAR = 0.03
+_UNLIKE = 2.0  # and none doubles or halves
 _FEW = 20  # prices that may all be round by chance
 
 
@@ -52,7 +53,7 @@ class ScaleWatch:
             name="scale",
             severity="error" if self._jump_count else "ok",
             count=self._jump_count,
-            detail="jumps by a factor of ten or a hundred or to the reciprocal"
+            detail="jumps by a factor of ten or a hundred, to the reciprocal, or to prices of something else"
             if self._jump_count
             else "no jump by a factor of ten or a hundred or to the reciprocal",
             examples=tuple(f"{utc(time_ns)} UTC: {what}" for time_ns, what in self._jumps),
@@ -82,6 +83,8 @@ class ScaleWatch:
                 return f"{then:.{digits}f} to {now:.{digits}f}, a factor of {factor}"
         if abs(now * then - 1) < _NEAR:
             return f"{then:.{digits}f} to {now:.{digits}f}, its reciprocal"
+        if not 1 / _UNLIKE < ratio < _UNLIKE:
+            return f"{then:.{digits}f} to {now:.{digits}f}: another instrument, or another unit"
         return ""
 
     def _step(self, time_ns: Ints, bid: Ints, ask: Ints) -> None:

@@ -80,7 +80,7 @@ class DuplicateBarsError(BadInputError):
 
 
 class BadBarsError(BadInputError):
-    """Bars that no market can have made: out of order, crossed, high below low, off the grid."""
+    """Bars that no market can have made: out of order, high below low, off the grid."""
 
 
 class BadTicksError(BadInputError):

@@ -19,7 +19,7 @@ COUNT = 10  # of quotes or bars in what is open, 0 when nothing is
 LAST = 11  # the time that came last
 STATE_SIZE = 12
 
-BACKWARDS = -1
+_HOP = 8  # rows skipped while looking for the end of a bar
 
 
 @compiled
@@ -83,12 +83,21 @@ def fold(
             a_open, a_high, a_low = ask_open[row], ask_high[row], ask_low[row]
         end = row + 1
         border = -(-closed // unit)
+        while end + _HOP < rows and times[end + _HOP] < border:
+            end += _HOP
         while end < rows and times[end] < border:
             end += 1
         for index in range(row, end):
-            b_high, b_low = max(b_high, bid_high[index]), min(b_low, bid_low[index])
-        for index in range(row, end):
-            a_high, a_low = max(a_high, ask_high[index]), min(a_low, ask_low[index])
+            high, low = bid_high[index], bid_low[index]
+            if high > b_high:
+                b_high = high
+            if low < b_low:
+                b_low = low
+            high, low = ask_high[index], ask_low[index]
+            if high > a_high:
+                a_high = high
+            if low < a_low:
+                a_low = low
         b_close, a_close = bid_close[end - 1], ask_close[end - 1]
         count += end - row
         row = end

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from workbench.domain.cost_book import CostBook
+from workbench.domain.cost_history import Costs
 from workbench.domain.instruments import Instrument
 from workbench.domain.timeframes import Timeframe
 from workbench.errors import BadInputError
@@ -25,7 +25,7 @@ def bars_from_file(
     timezone: str | None = None,
     side: str | None = None,
     pair_with: Path | None = None,
-    cost_book: CostBook | None = None,
+    cost_book: Costs | None = None,
     trusted: Trusted = None,
     progress: Callable[[int], None] | None = None,
 ) -> Bars:

@@ -157,8 +157,6 @@ class MarketReader:
             Nothing imported for this, or no bar in the span.
         DamagedDatasetError
             The file is not what was imported.
-        BadBarsError
-            Made of ticks that are crossed.
         """
         wanted, record = timeframe_named(timeframe), instrument_of(instrument)
         dataset = (

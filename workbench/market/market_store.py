@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from workbench.domain.cost_book import CostBook
+from workbench.domain.cost_history import Costs
 from workbench.domain.instruments import Instrument
 from workbench.domain.timeframes import Timeframe
 from workbench.domain.timeframes import timeframe as timeframe_named
@@ -39,7 +39,7 @@ class MarketStore(MarketReader):
         timeframe: str | None = None,
         timezone: str | None = None,
         side: str | None = None,
-        cost_book: CostBook | None = None,
+        cost_book: Costs | None = None,
         pair_with: Path | str | None = None,
         columns: Mapping[str, str | int] | None = None,
         time_format: str | None = None,

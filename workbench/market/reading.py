@@ -9,10 +9,10 @@ import numpy as np
 
 from workbench.domain.instruments import Instrument
 from workbench.domain.timeframes import Timeframe
-from workbench.market.bar_cache import BarCache, crossed_bars
+from workbench.market.bar_cache import BarCache
 from workbench.market.bars import Bars
 from workbench.market.datasets import Dataset
-from workbench.market.errors import BadBarsError, MissingDataError
+from workbench.market.errors import MissingDataError
 from workbench.market.folders import Folder
 from workbench.market.ingesting import version_of
 from workbench.market.new_york import bar_closes, bar_opens
@@ -59,7 +59,7 @@ def bars_of_ticks(
     if fitting:
         kept = max(fitting, key=lambda item: item.seconds)
         whole = cached_bars.read(dataset.fingerprint, record, kept)
-        if whole is not None:  # crossed ones are not kept there
+        if whole is not None:
             return resample(whole, wanted).between(start_ns, end_ns)
         whole = read_bars(folder, version, kept, fingerprint=dataset.fingerprint)
         cached_bars.write(whole, dataset.fingerprint)
@@ -70,9 +70,7 @@ def bars_of_ticks(
         found = read_bars(
             folder, version, wanted, start_ns=first, end_ns=last, fingerprint=dataset.fingerprint
         )
-    found = found.between(start_ns, end_ns)
-    _refuse_crossed(found, dataset)
-    return found
+    return found.between(start_ns, end_ns)
 
 
 def last_ticks(
@@ -96,17 +94,6 @@ def last_ticks(
 def _end_of_last(end_ns: int, timeframe: Timeframe) -> int:
     """Up to where ticks make the last bar that opens before `end_ns`."""
     return int(bar_closes(bar_opens(np.array([end_ns - 1]), timeframe), timeframe)[0])
-
-
-def _refuse_crossed(bars: Bars, dataset: Dataset) -> None:
-    crossed = crossed_bars(bars)
-    if crossed.any():
-        first = np.datetime64(int(bars.open_ns[int(np.argmax(crossed))]), "ns")
-        raise BadBarsError(
-            f"{bars.instrument.id} {bars.timeframe}: the ticks of dataset {dataset.fingerprint[:12]} "
-            f"make {int(crossed.sum())} bars with a bid above the ask, first {first}; make a "
-            "version without crossed quotes (a repair) and use that"
-        )
 
 
 @contextmanager

@@ -155,13 +155,7 @@ def _spike_bars(bars: Bars) -> Flags:
 
 
 def _crossed_bars(bars: Bars) -> Flags:
-    flags: Flags = np.logical_or.reduce(
-        [
-            getattr(bars, f"bid_{part}") > getattr(bars, f"ask_{part}")
-            for part in ("open", "high", "low", "close")
-        ]
-    )
-    return flags
+    return bars.crossed
 
 
 def _closed_hours_bars(bars: Bars) -> Flags:

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from workbench.domain.cost_book import HOURS_OF_WEEK, CostBook
+from workbench.domain.calendar import session_of
+from workbench.domain.cost_book import HOURS_OF_WEEK
+from workbench.domain.cost_history import CostHistory, Costs
 from workbench.domain.instruments import Instrument
 from workbench.domain.timeframes import Timeframe
 from workbench.market.bars import BOTH_SIDES, Ints
@@ -31,17 +33,19 @@ def with_both_sides(
     open_ns: Ints,
     instrument: Instrument,
     timeframe: Timeframe,
-    cost_book: CostBook | None,
+    cost_book: Costs | None,
 ) -> BothSides:
     """Bid and ask of a series that has both, or one of them, or their middle.
 
     The spread is that of the hour the bar opens in, the mean of its hours when the bar is longer, and
-    the same for the bar's open, high, low and close.
+    the same for the bar's open, high, low and close. Of dated costs each bar takes those of its FX day.
 
     Raises
     ------
     CostBookNeededError
         One side only and no cost book.
+    BadInputError
+        A bar before the first of dated costs.
     """
     if side == BOTH_SIDES:
         return BothSides(prices=prices, sides=BOTH_SIDES)
@@ -50,8 +54,7 @@ def with_both_sides(
             f"{instrument.id}: the file has {side} prices only; give a cost_book, its spread by hour of the "
             "week makes the other side"
         )
-    table = _spreads(cost_book.of(instrument.id).spread_points, timeframe)
-    spread = table[hours_of_week(open_ns)]
+    spread = _spread_of_bars(open_ns, instrument=instrument, timeframe=timeframe, costs=cost_book)
     below = {"ask": spread, "bid": np.zeros_like(spread), "mid": spread // 2}[side]
     result = {}
     for part in _PARTS:
@@ -62,8 +65,22 @@ def with_both_sides(
         "bid": "bid; ask = bid + spread",
         "mid": "mid; bid and ask = mid -/+ half the spread",
     }[side]
-    book = f"{cost_book.broker} of {cost_book.valid_from} ({cost_book.version[:12]})"
+    since = f"{len(cost_book)} dates" if isinstance(cost_book, CostHistory) else f"{cost_book.valid_from}"
+    book = f"{cost_book.broker} of {since} ({cost_book.version[:12]})"
     return BothSides(prices=result, sides=f"{how} by hour of week of cost book {book}")
+
+
+def _spread_of_bars(open_ns: Ints, *, instrument: Instrument, timeframe: Timeframe, costs: Costs) -> Ints:
+    """The spread of each bar in points."""
+    hours = hours_of_week(open_ns)
+    if not isinstance(costs, CostHistory):
+        return _spreads(costs.of(instrument.id).spread_points, timeframe)[hours]
+    if len(open_ns):
+        costs.at(session_of(int(open_ns[0])))  # refuses what lies before the first book
+    tables = np.array([_spreads(book.of(instrument.id).spread_points, timeframe) for book in costs])
+    in_force = np.searchsorted(np.array(costs.starts_ns), open_ns, side="right") - 1
+    found: Ints = tables[in_force, hours]
+    return found
 
 
 def _spreads(by_hour: tuple[int, ...], timeframe: Timeframe) -> Ints:

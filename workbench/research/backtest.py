@@ -1,9 +1,9 @@
 """Backtests: compiled for rules, event by event for `on_bar` and `on_tick` and as the reference for all."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
 from workbench.domain.accounts import AccountMode, AccountRules
 from workbench.domain.cost_book import CostBook
@@ -12,6 +12,7 @@ from workbench.domain.timeframes import Timeframe
 from workbench.engine.accounts import as_cost_books
 from workbench.errors import BadInputError
 from workbench.research.account_terms import AccountTerms
+from workbench.research.callback import run_by_callback
 from workbench.research.compiled_run import run_compiled
 from workbench.research.given import Given, Several, first_traded, given
 from workbench.research.ledger import TrialLedger
@@ -19,9 +20,6 @@ from workbench.research.outcome import Outcome
 from workbench.research.replay import run_replayed
 from workbench.research.result import BacktestResult
 from workbench.strategy import Strategy, spec
-
-if TYPE_CHECKING:
-    from workbench.research.vectorbt_run import VectorbtResult
 
 __all__ = ["backtest_of", "first_traded", "replay_backtest", "run_backtest", "starting_balance"]
 
@@ -46,7 +44,7 @@ def run_backtest(
     trade_from_ns: int | None = None,
     ledger: TrialLedger | None = None,
     engine: str = "workbench",
-) -> "BacktestResult | VectorbtResult":
+) -> BacktestResult:
     """Trade `strategy`; rules run compiled, an `on_bar` or `on_tick` strategy event by event.
 
     A decision is made at each bar's close, with all bars that close then, and its orders wait for the next
@@ -133,6 +131,9 @@ def backtest_of(strategy: Strategy, prices: Given, terms: AccountTerms) -> Backt
     if strategy.form == "rules":
         outcome = run_compiled(strategy.traced(), prices, terms)
         return _result(strategy, prices, terms, outcome, path="compiled")
+    found = run_by_callback(strategy, prices, terms)
+    if found is not None:
+        return _result(strategy, prices, terms, found, path="callback")
     return _result(strategy, prices, terms, run_replayed(strategy, prices, terms), path="replay")
 
 
@@ -158,6 +159,10 @@ def starting_balance(balance: Decimal) -> int:
 def _terms(
     cost_book: CostBook | Sequence[CostBook], currency: str, balance: Decimal, rules: AccountRules
 ) -> AccountTerms:
+    if not (isinstance(currency, str) and re.fullmatch(r"[A-Z]{3}", currency)):
+        raise BadInputError(f"currency: expected three capital letters such as USD, found {currency!r}")
+    if not isinstance(cost_book, CostBook | Sequence):
+        raise BadInputError(f"cost_book: expected a cost book or several dated ones, found {cost_book!r}")
     return AccountTerms(
         currency=currency,
         balance=starting_balance(balance),
@@ -196,5 +201,9 @@ def _account_rules(
         except ValueError:
             raise BadInputError(f"mode: expected one of {', '.join(AccountMode)}, found {mode!r}") from None
     if latency_ns is not None:
+        if isinstance(latency_ns, bool) or not isinstance(latency_ns, int) or latency_ns < 0:
+            raise BadInputError(
+                f"latency_ns: expected nanoseconds, a whole number of 0 or more, found {latency_ns!r}"
+            )
         account = replace(account, latency_ns=latency_ns)
     return account

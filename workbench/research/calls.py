@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]  # it has no types
 from numba import types
 from numba.extending import intrinsic
 
@@ -52,7 +52,7 @@ call = _calling(_types.none)
 call_for_whole = _calling(_types.int64)
 
 
-@_make_intrinsic
+@_make_intrinsic  # type: ignore[untyped-decorator]  # numba has no types
 def whole_at(_typing: Any, address: Any, index: Any) -> Any:
     """The `index`-th int64 from an address on: columns of any number of instruments need one compilation."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -47,6 +48,8 @@ Words = npt.NDArray[np.int64]
 
 _NONE = np.empty(0, np.int64)
 _NO_NUMBERS = np.empty(0)
+_TRADE: Any = trade_plain  # compiled: it takes what its docstring says, in that order
+_SUM: Any = sum_crossings
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -238,11 +241,11 @@ class PlainRun:
         words = [signals.words.get(name, self._silence) for name in FLAGS[:4]]
         if not len(room.equity) and not len(self.path.after) and _only_units(rules):
             sums = np.zeros(TOTALS, np.int64)
-            answer = sum_crossings(
+            answer = _SUM(
                 self.path.columns,
                 self.path.bars,
                 *words,
-                int(rules.size.units),
+                rules.size.units if isinstance(rules.size, Units) else 0,
                 self._figures_only,
                 self._roll_at,
                 self._roll_inside,
@@ -267,7 +270,7 @@ class PlainRun:
         totals = np.zeros(TOTALS, np.int64)
         extremes = self.path.known_extremes
         while True:
-            answer = trade_plain(
+            answer = _TRADE(
                 self.path.columns,
                 self.path.after,
                 self.path.bars,
@@ -299,8 +302,6 @@ def run_by_events(rules: Rules, given: Given, terms: AccountTerms) -> Outcome:
     found = evaluate_panel(rules, given.decided, others=given.others)
     account, books, roll_ns, roll_days, costs = terms.state(given)
     instruments = given.instruments
-    kept: list[Ints] = []  # columns whose addresses are handed over
-
     kept: list[Ints] = []  # columns whose addresses are handed over
 
     def address(column: Ints) -> int:

@@ -323,7 +323,7 @@ def _all_known(x: Floats, many: int) -> bool:
     known = np.int64(-1)
     for w in range(many):
         known &= compared_equal(x, 64 * w, x, 64 * w)
-    return known == -1
+    return bool(known == -1)
 
 
 @borrowing

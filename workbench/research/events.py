@@ -15,9 +15,10 @@ from numba import types
 from workbench.engine.core import (
     A_ERROR,
     A_FILLS,
-    A_FINANCING,
+    A_ROLLED,
+    A_TIME,
     B_FINANCED,
-    FILL_DEFAULT,
+    FILL_REDUCE_FIRST,
     FILL_REDUCE_ONLY,
     P_BOOK,
     P_KIND,
@@ -137,7 +138,7 @@ def run_events(
     cancels = np.zeros(CANCEL_ROWS + 1, np.int64)
     order = np.zeros(PENDING_SIZE, np.int64)
     financed = np.zeros(n, np.int64)
-    paid = account[A_FINANCING]
+    rolled = account[A_ROLLED]
     at = np.zeros(n, np.int64)  # element of the path to come, or in progress
     inside = np.zeros(n, np.bool_)  # its first quote was taken, its range was not
     bar = np.zeros(n, np.int64)  # bar to be decided on next
@@ -210,8 +211,8 @@ def run_events(
                         )
                     if account[A_ERROR] != 0:
                         return rounds, fills, fill_round, canceled, bookings[:booked]
-                    if account[A_FINANCING] != paid:
-                        paid = account[A_FINANCING]
+                    if account[A_ROLLED] != rolled:
+                        rolled = account[A_ROLLED]
                         if booked + n > bookings.shape[0]:
                             larger = np.zeros((2 * (booked + n), 3), np.int64)
                             larger[:booked] = bookings[:booked]
@@ -273,12 +274,13 @@ def run_events(
                             ),
                         )
                         count, dropped = answer // 256, answer % 256
+                        account[A_TIME] = now  # latency counts from the decision, not from the last tick
                         for place in range(dropped):
                             call_for_whole(steps[_CANCEL], (account, pending, cancels[place]))
                         for place in range(count):
                             pending = pending_room(account, pending)
                             canceled = pending_room(account, canceled)
-                            _order_row(orders[place], first_key + place, k, order)
+                            _order_row(orders[place], first_key + place, k, order)  # type: ignore[arg-type]
                             call(steps[_PLACE], (account, books, pending, order))
                         first_key += count
                     bar[k] = i + 1
@@ -290,7 +292,7 @@ def run_events(
 @borrowing
 def _sleeps(memory: Ints, settings: Ints) -> bool:
     """Whether a bar without any signal changes nothing: no order waits and no time exit is declared."""
-    return (
+    return bool(
         settings[S_MAX_BARS] == 0
         and memory[M_LONG] == 0
         and memory[M_LONG_CLOSE] == 0
@@ -308,7 +310,7 @@ def _order_row(decided: Ints, key: int, k: int, order: Ints) -> None:
     order[P_UNITS] = decided[O_UNITS]
     order[P_KIND] = decided[O_KIND]
     order[P_PRICE] = decided[O_PRICE]
-    order[P_POSITION_FILL] = FILL_REDUCE_ONLY if decided[O_REDUCE_ONLY] != 0 else FILL_DEFAULT
+    order[P_POSITION_FILL] = FILL_REDUCE_ONLY if decided[O_REDUCE_ONLY] != 0 else FILL_REDUCE_FIRST
     order[P_STOP_DISTANCE] = decided[O_STOP_DISTANCE]
     order[P_TARGET_DISTANCE] = decided[O_TARGET_DISTANCE]
     order[P_TRAIL_DISTANCE] = decided[O_TRAILING_DISTANCE]

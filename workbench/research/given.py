@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from workbench.domain.calendar import to_datetime
 from workbench.domain.instruments import Instrument, InstrumentId
 from workbench.domain.timeframes import Timeframe
 from workbench.errors import BadInputError
@@ -44,11 +45,12 @@ class Given:
 
     @cached_property
     def others(self) -> Mapping[InstrumentId, Bars]:
-        """Bars of the instruments that are not traded, to be looked at by rules."""
+        """Bars of the instruments that are not traded, to be looked at by rules; of ticks those they make."""
+        timeframe = next(iter(self.decided.values())).timeframe
         return {
-            name: item
+            name: item if isinstance(item, Bars) else bars_from_ticks(item, timeframe)
             for name, item in self.whole.items()
-            if name not in self.decided and isinstance(item, Bars)
+            if name not in self.decided and len(item)
         }
 
     def home_rates(self, item: Instrument, currency: str) -> Floats:
@@ -60,16 +62,30 @@ class Given:
         own = self.traded[item.id]
         rates = np.ones(len(own))
         for leg in conversion_legs(item.quote, currency, self.instruments):
-            pair = self.decided.get(leg.instrument) or self.others.get(leg.instrument)
-            if pair is None:
-                raise BadInputError(
-                    f"{leg.instrument}: expected bars, to convert sizes at their closes, found ticks; "
-                    "give bars of it in also="
-                )
+            pair = (
+                self.decided[leg.instrument]
+                if leg.instrument in self.decided
+                else self.others[leg.instrument]
+            )
             known = np.searchsorted(pair.close_ns, own.close_ns, side="right") - 1
             mid = (pair.bid_close[known].astype(np.float64) + pair.ask_close[known]) * 0.5 * leg.scale
             factor = 1.0 / mid if leg.divides else mid
             rates = rates * np.where(known >= 0, factor, np.nan)
+        return rates
+
+    def quoted_rates(self, item: Instrument, currency: str, at_ns: Ints) -> Floats:
+        """The same at any instants, by the last quotes that orders were matched on: for reports."""
+        rates = np.ones(len(at_ns))
+        for leg in conversion_legs(item.quote, currency, self.instruments):
+            pair = self.matched[leg.instrument]
+            times, bid, ask = (
+                (pair.open_ns, pair.bid_open, pair.ask_open)
+                if isinstance(pair, Bars)
+                else (pair.time_ns, pair.bid, pair.ask)
+            )
+            known = np.maximum(np.searchsorted(times, at_ns, side="right") - 1, 0)
+            mid = (bid[known].astype(np.float64) + ask[known]) * 0.5 * leg.scale
+            rates = rates / mid if leg.divides else rates * mid
         return rates
 
     @property
@@ -133,7 +149,7 @@ def given(
         if name in main:
             decided[name] = _bars_of(item, timeframe)
             first[name] = first_traded(decided[name], trade_from_ns)
-            _check_finer(decided[name], whole[name])
+            _check_finer(decided[name], whole[name], first[name])
     start = {name: int(bars.open_ns[first[name]]) for name, bars in decided.items()}
     end = max(int(bars.close_ns[-1]) for bars in decided.values())
     begin = min(start.values())
@@ -152,6 +168,10 @@ def first_traded(bars: Bars, trade_from_ns: int | None) -> int:
     BadInputError
         There is no such bar.
     """
+    if trade_from_ns is not None and not isinstance(trade_from_ns, int | np.integer):
+        raise BadInputError(
+            f"trade_from_ns: expected nanoseconds since 1970 in UTC, a whole number, found {trade_from_ns!r}"
+        )
     first = 0 if trade_from_ns is None else int(np.searchsorted(bars.close_ns, trade_from_ns, side="right"))
     if first >= len(bars):
         raise BadInputError(
@@ -166,6 +186,10 @@ def _by_instrument(what: str, data: Several | None) -> dict[InstrumentId, Series
         return {}
     if isinstance(data, Bars | Ticks):
         items: list[Series] = [data]
+    elif isinstance(data, str) or not isinstance(data, Iterable) or hasattr(data, "to_numpy"):
+        raise BadInputError(
+            f"{what}: expected Bars or Ticks, or several of them, found {type(data).__name__}"
+        )
     else:
         items = list(data.values() if isinstance(data, Mapping) else data)
     found: dict[InstrumentId, Series] = {}
@@ -197,11 +221,28 @@ def _bars_of(item: Series, timeframe: Timeframe | str | None) -> Bars:
     return bars_from_ticks(item, timeframe)
 
 
-def _check_finer(bars: Bars, item: Series) -> None:
+def _check_finer(bars: Bars, item: Series, first: int) -> None:
+    if item is bars or not len(item):
+        return
     if isinstance(item, Bars) and item.timeframe.nanoseconds > bars.timeframe.nanoseconds:
         raise BadInputError(
             f"{bars.instrument.id}: expected finer prices than {bars.timeframe} bars, found {item.timeframe}"
         )
+    begins, ends = (
+        (item.open_ns[0], item.close_ns[-1])
+        if isinstance(item, Bars)
+        else (item.time_ns[0], item.time_ns[-1])
+    )
+    if begins >= bars.close_ns[first] or ends < bars.open_ns[-1]:
+        raise BadInputError(
+            f"{bars.instrument.id}: expected finer prices for all bars that are traded, "
+            f"{_utc(bars.open_ns[first])} to {_utc(bars.close_ns[-1])}, "
+            f"found {_utc(begins)} to {_utc(ends)}; trade the part that they cover"
+        )
+
+
+def _utc(at_ns: int) -> str:
+    return f"{to_datetime(int(at_ns)):%Y-%m-%d %H:%M}"
 
 
 def _between(item: Series, start_ns: int, end_ns: int) -> Series:

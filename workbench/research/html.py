@@ -116,6 +116,11 @@ def heading(result: "BacktestResult") -> str:
 def warnings_of(result: "BacktestResult") -> str:
     """What a reader must not miss."""
     figures, notes = result.metrics, []
+    if crossed := result.crossed_prices:
+        notes.append(
+            f"{crossed:,} of the bars and quotes have the bid above the ask, which pays who trades there; "
+            "repair the data (drop_crossed) and run it again."
+        )
     if figures["trades"] == 0:
         notes.append("No trade ended, so there is little to judge.")
     elif int(figures["trades"]) < 30:

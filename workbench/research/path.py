@@ -71,7 +71,7 @@ def bar_path(bars: Bars, *, decided: Bars | None = None) -> Path | None:
     return _path(columns, decided, ranges=True)
 
 
-def tick_path(ticks: Ticks, *, decided: Bars) -> Path | None:
+def tick_path(ticks: Ticks, *, decided: Bars | None = None) -> Path | None:
     """Ticks, decided at the closes of bars; None if one of the bars has no tick in it."""
     times, bid, ask = (_frozen(item) for item in (ticks.time_ns, ticks.bid, ticks.ask))
     return _path((times, times, *(4 * (bid,)), *(4 * (ask,))), decided, ranges=False)

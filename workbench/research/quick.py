@@ -10,6 +10,8 @@ Prices come as a *path*: bars, of which the open is a quote and the rest a range
 alone. Decisions are made at the closes of bars that consist of one or more elements of the path.
 """
 
+# mypy: disable-error-code="arg-type,assignment,call-overload,operator"
+# compiled: an int64 of an array and a plain whole number are one type there
 from typing import Any
 
 import numpy as np
@@ -49,6 +51,7 @@ __all__ = [
     "TERMS",
     "TOTALS",
     "financing",
+    "margin_levels",
     "path_extremes",
     "share_of",
     "trade_plain",
@@ -344,7 +347,7 @@ def trade_plain(
                     financing_before[bookings] = row
                     financing_amount[bookings] = amount
                     bookings += 1
-                    mid_least, mid_most = _margin_levels(balance, units, cost, micro, margin_ppm)
+                    mid_least, mid_most = margin_levels(balance, units, cost, micro, margin_ppm)
                     margin_checked = 2 * lowest > mid_least and 2 * highest < mid_most
                 if has_levels:
                     sign = np.int64(1) if units > 0 else np.int64(-1)
@@ -411,7 +414,7 @@ def trade_plain(
                             fill_bar[row] = bar
                         row += 1
                         open_units = np.int64(0)
-                        mid_least, mid_most = _margin_levels(balance, units, cost, micro, margin_ppm)
+                        mid_least, mid_most = margin_levels(balance, units, cost, micro, margin_ppm)
                         margin_checked = 2 * lowest > mid_least and 2 * highest < mid_most
                     if units != 0 and not margin_checked:
                         if not blocks:
@@ -434,7 +437,7 @@ def trade_plain(
                             financing_before[bookings] = row
                             financing_amount[bookings] = amount
                             bookings += 1
-                            mid_least, mid_most = _margin_levels(balance, units, cost, micro, margin_ppm)
+                            mid_least, mid_most = margin_levels(balance, units, cost, micro, margin_ppm)
                             margin_checked = 2 * lowest > mid_least and 2 * highest < mid_most
                         if has_levels:
                             moment = close_ns[at] if keeps else np.int64(0)
@@ -599,7 +602,7 @@ def financing(units: int, mid_doubled: int, micro: int, terms: Ints, days: int) 
 
 
 @borrowing
-def _margin_levels(balance: int, units: int, cost: int, micro: int, margin_ppm: int) -> Any:
+def margin_levels(balance: int, units: int, cost: int, micro: int, margin_ppm: int) -> Any:
     """Sums of bid and ask between which equity at mid is well above the margin used."""
     least, most = np.int64(0), _FAR
     worth = 2.0 * (float(balance) - float(cost))  # doubled equity if the price were 0

@@ -44,6 +44,7 @@ def run_replayed(strategy: Strategy, given: Given, terms: AccountTerms) -> Outco
     first = given.decided[traded[0].id]
     runner = StrategyRunner(strategy, traded, first.timeframe, BACKTEST, others=others)
     by_tick = strategy.form == "on_tick"
+    only_ticks = by_tick and type(strategy).on_bar is Strategy.on_bar
     engine = MatchingEngine(
         instruments=given.instruments,
         cost_book=terms.cost_books,
@@ -58,7 +59,7 @@ def run_replayed(strategy: Strategy, given: Given, terms: AccountTerms) -> Outco
         if part == _CLOSE:
             events = list(group)
             bars = [_bar_of(given, names[k], i) for _, _, k, i in events]
-            if not any(names[k] in given.decided for _, _, k, _ in events):
+            if only_ticks or not any(names[k] in given.decided for _, _, k, _ in events):
                 runner.warm_up_bars(bars)
                 continue
             account = engine.account()
@@ -198,7 +199,7 @@ class _Books:
             self._engine.cancel(name)
         for number, order in enumerate(orders):
             self._keys[order.client_order_id] = order_key(event_seq, number)
-            self._engine.submit(order)
+            self._engine.submit(order, at_ns=self._round_ns[-1])
 
     def outcome(self) -> Outcome:
         """All of it as arrays."""

@@ -120,6 +120,21 @@ class BacktestResult:
         return self.outcome.ambiguous_bars
 
     @cached_property
+    def crossed_prices(self) -> int:
+        """Bars and quotes with the bid above the ask among all that were decided and matched on.
+
+        No market trades at them: a buy and a sell at once would be profit for nothing.
+        """
+        if self.given is None:
+            return int(self.bars.crossed.sum())
+        decided, matched = self.given.traded, self.given.matched
+        extra = [bars for name, bars in decided.items() if not self._matched_on_bars(name)]
+        return sum(
+            int((item.crossed if isinstance(item, Bars) else item.bid > item.ask).sum())
+            for item in (*matched.values(), *extra)
+        )
+
+    @cached_property
     def fingerprint(self) -> str:
         """Of the dataset the bars come from; of several, hashed together."""
         if self.given is None or (len(self.given.matched) == 1 and self._matched_on_bars(self.instrument.id)):
@@ -206,12 +221,10 @@ class BacktestResult:
         return points - (-np.maximum(rows[:, F_SPREAD], 0) * shares // 1_000_000)
 
     def _home_rates(self, item: Instrument, time_ns: Ints) -> Floats | None:
-        """What the quote currency was worth in the account's, by the last closed bars; None if it is."""
+        """What the quote currency was worth in the account's, by the last quotes; None if it is."""
         if item.quote == self.currency or self.given is None or item.id not in self.traded:
             return None
-        own = self.traded[item.id]
-        rates = self.given.home_rates(item, self.currency)
-        return rates[np.clip(np.searchsorted(own.close_ns, time_ns, side="right") - 1, 0, len(own) - 1)]
+        return self.given.quoted_rates(item, self.currency, time_ns)
 
     @cached_property
     def costs(self) -> pd.DataFrame:
@@ -348,7 +361,7 @@ class BacktestResult:
         """Open profit of each open trade; together exactly what is not booked yet."""
         left = ~trips.closed
         micro = np.array([item.micro_per_point for item in self.instruments])[book[left]]
-        found = (price[left] - trips.entry_price[left]) * trips.units[left] * micro
+        found: Floats = (price[left] - trips.entry_price[left]) * trips.units[left] * micro
         if len(found):
             found[-1] += self.net_profit_micro - int(trips.net.sum()) - float(np.sum(found))
         return found
@@ -372,6 +385,7 @@ class BacktestResult:
             "sides_meaning": _sides_meaning(sides),
             "matched_on": ", ".join(dict.fromkeys(self._matched_on(name) for name in self.traded)),
             "matched_meaning": self._matched_meaning(),
+            "crossed": self.crossed_prices,
             "cost_book": ", ".join(
                 f"{book.broker} of {book.valid_from}" for book in self.cost_books or (self.cost_book,)
             ),
@@ -454,7 +468,7 @@ class BacktestResult:
         return (
             f"<{self.name} on {self.data['instrument']} {self.data['timeframe']}: "
             f"net {figures['net_profit']:,.2f} {self.currency}, {figures['trades']} trades, "
-            f"{self.digest[:12]}>"
+            f"{f'{self.crossed_prices:,} crossed prices, ' if self.crossed_prices else ''}{self.digest[:12]}>"
         )
 
     def _bars_held(self) -> int:

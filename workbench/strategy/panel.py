@@ -175,8 +175,8 @@ def _local(open_ns: Ints, slot: Slot) -> Floats:
 
 def _missing(name: str, of: str) -> BadInputError:
     return BadInputError(
-        f"{of}: the rules look at {name}, and no bars of it are at hand; give them in others=, "
-        "or trade it too"
+        f"{of}: the rules look at {name}, and no bars of it are at hand; give them in also= "
+        "(others= outside a backtest), or trade it too"
     )
 
 

@@ -269,6 +269,11 @@ def _distance(name: str, value: object, *, level: bool) -> Expr | Level | None:
     constant = dict(item.data).get("value") if item.op in ("const", "pips") else None
     if constant is not None and not (math.isfinite(constant) and constant > 0):
         raise BadInputError(f"Rules {name}: expected a distance above 0, found {item!r}")
+    if item.op == "const" and constant is not None and constant <= 0.5:
+        raise BadInputError(
+            f"Rules {name}: expected a distance of a point or more, found {item!r}; distances are in points, "
+            "pips(20) is 20 pips"
+        )
     return item
 
 

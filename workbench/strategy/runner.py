@@ -9,7 +9,7 @@ import numpy as np
 from workbench.domain.accounts import AccountSnapshot
 from workbench.domain.calendar import day_close_ns, session_of
 from workbench.domain.instruments import Instrument, InstrumentId
-from workbench.domain.orders import ClientOrderId, Order, OrderKind, TimeInForce
+from workbench.domain.orders import ClientOrderId, Order, OrderKind, PositionFill, TimeInForce
 from workbench.domain.quotes import Bar, Quote
 from workbench.domain.timeframes import Timeframe
 from workbench.errors import BadInputError
@@ -284,6 +284,7 @@ def _order(row: Sequence[int], instrument: InstrumentId, name: ClientOrderId) ->
         units=row[d.O_UNITS],
         kind=_KINDS[row[d.O_KIND]],
         price=row[d.O_PRICE],
+        position_fill=PositionFill.DEFAULT if row[d.O_REDUCE_ONLY] else PositionFill.REDUCE_FIRST,
         reduce_only=bool(row[d.O_REDUCE_ONLY]),
         stop_distance=row[d.O_STOP_DISTANCE],
         target_distance=row[d.O_TARGET_DISTANCE],

@@ -17,6 +17,7 @@ from workbench.indicators.compiled import borrowing, borrowing_inline
 from workbench.indicators.declaring import Floats, Indicator, Number
 from workbench.indicators.passes import BLOCK
 
+_MOST = 1.7976931348623157e308  # the greatest finite number
 _KEPT = 16  # bars of the past that stay in the rows
 _WIDTH = _KEPT + BLOCK
 _OPEN, _HIGH, _LOW, _CLOSE, _BODY, _RANGE, _BODY_MEAN, _RANGE_MEAN, _RANGE_5 = range(9)
@@ -40,14 +41,20 @@ def _candle_kernel(
     rows = state[1 : 1 + 9 * _WIDTH].reshape((9, _WIDTH))
     for start in range(0, close.shape[0], BLOCK):
         m = min(close.shape[0] - start, BLOCK)
-        _enter(rows, opens[start:], high[start:], low[start:], close[start:], m, needed > 5)
+        _enter(rows, opens[start:], high[start:], low[start:], close[start:], m, pattern, needed > 5)
         result = out[0, start : start + m]
-        for i in range(m):
-            at = _KEPT + i
-            good = math.isfinite(rows[_OPEN, at] + rows[_RANGE, at] + rows[_CLOSE, at])
-            count = min(count + 1, needed) if good else 0
-            result[i] = 0.0 if count >= needed else np.nan
-        if pattern <= _SPINNING_TOP:
+        if count >= needed and _holes(rows, m) == 0:
+            for i in range(m):
+                result[i] = 0.0
+        else:
+            for i in range(m):
+                at = _KEPT + i
+                good = math.isfinite(rows[_OPEN, at] + rows[_RANGE, at] + rows[_CLOSE, at])
+                count = min(count + 1, needed) if good else 0
+                result[i] = 0.0 if count >= needed else np.nan
+        if pattern == _DOJI:
+            _short_bodies(rows[_BODY, _KEPT:], rows[_RANGE_MEAN, _KEPT:], result)
+        elif pattern <= _SPINNING_TOP:
             for i in range(m):
                 result[i] += _one_bar(rows, _KEPT + i, pattern)
         elif pattern <= _SHOOTING_STAR:
@@ -66,7 +73,9 @@ def _candle_kernel(
 
 
 @borrowing
-def _enter(rows: Any, opens: Floats, high: Floats, low: Floats, close: Floats, m: int, means: bool) -> None:
+def _enter(
+    rows: Any, opens: Floats, high: Floats, low: Floats, close: Floats, m: int, pattern: int, means: bool
+) -> None:
     """Bodies, ranges and their means over the 10 (and 5) bars before, for m bars."""
     stop = _KEPT + m
     _copy(opens, rows[_OPEN, _KEPT:stop])
@@ -75,10 +84,28 @@ def _enter(rows: Any, opens: Floats, high: Floats, low: Floats, close: Floats, m
     _copy(close, rows[_CLOSE, _KEPT:stop])
     _distances(close, opens, rows[_BODY, _KEPT:stop])
     _distances(high, low, rows[_RANGE, _KEPT:stop])
-    if means:
-        _mean_of_10(rows[_BODY, _KEPT - 10 : stop], rows[_BODY_MEAN, _KEPT:stop])
+    if means:  # those that the pattern looks at
         _mean_of_10(rows[_RANGE, _KEPT - 10 : stop], rows[_RANGE_MEAN, _KEPT:stop])
-        _mean_of_5(rows[_RANGE, _KEPT - 5 : stop], rows[_RANGE_5, _KEPT:stop])
+        if pattern > _LONG_LEGGED:
+            _mean_of_10(rows[_BODY, _KEPT - 10 : stop], rows[_BODY_MEAN, _KEPT:stop])
+        if pattern > _SPINNING_TOP:
+            _mean_of_5(rows[_RANGE, _KEPT - 5 : stop], rows[_RANGE_5, _KEPT:stop])
+
+
+@borrowing
+def _short_bodies(body: Floats, range_mean: Floats, out: Floats) -> None:
+    for i in range(out.shape[0]):
+        out[i] += 1.0 if body[i] <= 0.1 * range_mean[i] else 0.0
+
+
+@borrowing
+def _holes(rows: Any, m: int) -> int:
+    """How many of the bars of a block are not whole."""
+    opens, reach, close = rows[_OPEN, _KEPT:], rows[_RANGE, _KEPT:], rows[_CLOSE, _KEPT:]
+    found = 0
+    for i in range(m):
+        found += not abs(opens[i] + reach[i] + close[i]) <= _MOST
+    return found
 
 
 @borrowing
@@ -152,9 +179,7 @@ def _one_bar(rows: Any, i: int, pattern: int) -> float:
         return 1.0 if upper < tenth and lower > tenth else 0.0
     if pattern == _GRAVESTONE:
         return 1.0 if lower < tenth and upper > tenth else 0.0
-    if pattern == _LONG_LEGGED:
-        return 1.0 if lower > body or upper > body else 0.0
-    return 1.0
+    return 1.0 if lower > body or upper > body else 0.0
 
 
 @borrowing_inline
@@ -184,16 +209,14 @@ def _two_bars(rows: Any, i: int, pattern: int, penetration: float) -> float:
     o, c = rows[_OPEN, i], rows[_CLOSE, i]
     o1, c1 = rows[_OPEN, i - 1], rows[_CLOSE, i - 1]
     if pattern == _ENGULFING:
-        if color == before:
-            return 0.0
         top, bottom, top1, bottom1 = _top(rows, i), _bottom(rows, i), _top(rows, i - 1), _bottom(rows, i - 1)
         over, under = top > top1, bottom < bottom1
-        return color if (over and bottom <= bottom1) or (top >= top1 and under) else 0.0
+        return color if (color != before) & ((over & (bottom <= bottom1)) | ((top >= top1) & under)) else 0.0
     if pattern in (_HARAMI, _HARAMI_CROSS):
         most = _tenth(rows, i) if pattern == _HARAMI_CROSS else rows[_BODY_MEAN, i]
-        inside = _top(rows, i) <= _top(rows, i - 1) and _bottom(rows, i) >= _bottom(rows, i - 1)
+        inside = (_top(rows, i) <= _top(rows, i - 1)) & (_bottom(rows, i) >= _bottom(rows, i - 1))
         long = rows[_BODY, i - 1] > rows[_BODY_MEAN, i - 1]
-        return -before if long and rows[_BODY, i] <= most and inside else 0.0
+        return -before if long & (rows[_BODY, i] <= most) & inside else 0.0
     if pattern in (_TWEEZER_TOP, _TWEEZER_BOTTOM):
         sign = 1.0 if pattern == _TWEEZER_TOP else -1.0
         row = _HIGH if pattern == _TWEEZER_TOP else _LOW
@@ -228,20 +251,20 @@ def _three_bars(rows: Any, i: int, pattern: int, penetration: float) -> float:
     long2, short1 = body2 > rows[_BODY_MEAN, i - 2], body1 <= rows[_BODY_MEAN, i - 1]
     if pattern == _MORNING_STAR:
         gap = _top(rows, i - 1) < _bottom(rows, i - 2)
-        back = third > 0.0 and body > rows[_BODY_MEAN, i] and c > c2 + body2 * penetration
-        return 1.0 if long2 and first < 0.0 and short1 and gap and back else 0.0
+        back = (third > 0.0) & (body > rows[_BODY_MEAN, i]) & (c > c2 + body2 * penetration)
+        return 1.0 if long2 & (first < 0.0) & short1 & gap & back else 0.0
     if pattern == _EVENING_STAR:
         gap = _bottom(rows, i - 1) > _top(rows, i - 2)
-        back = third < 0.0 and body > rows[_BODY_MEAN, i] and c < c2 - body2 * penetration
-        return -1.0 if long2 and first > 0.0 and short1 and gap and back else 0.0
+        back = (third < 0.0) & (body > rows[_BODY_MEAN, i]) & (c < c2 - body2 * penetration)
+        return -1.0 if long2 & (first > 0.0) & short1 & gap & back else 0.0
     if pattern == _THREE_INSIDE:
-        inside = _top(rows, i - 1) < _top(rows, i - 2) and _bottom(rows, i - 1) > _bottom(rows, i - 2)
-        through = (first > 0.0 and third < 0.0 and c < o2) or (first < 0.0 and third > 0.0 and c > o2)
-        return -first if long2 and short1 and inside and through else 0.0
+        inside = (_top(rows, i - 1) < _top(rows, i - 2)) & (_bottom(rows, i - 1) > _bottom(rows, i - 2))
+        through = ((first > 0.0) & (third < 0.0) & (c < o2)) | ((first < 0.0) & (third > 0.0) & (c > o2))
+        return -first if long2 & short1 & inside & through else 0.0
     if pattern == _THREE_OUTSIDE:
-        up = second > 0.0 and first < 0.0 and c1 > o2 and o1 < c2 and c > c1
-        down = second < 0.0 and first > 0.0 and o1 > c2 and c1 < o2 and c < c1
-        return second if up or down else 0.0
+        up = (second > 0.0) & (first < 0.0) & (c1 > o2) & (o1 < c2) & (c > c1)
+        down = (second < 0.0) & (first > 0.0) & (o1 > c2) & (c1 < o2) & (c < c1)
+        return second if up | down else 0.0
     if pattern == _WHITE_SOLDIERS:
         if not (first > 0.0 and second > 0.0 and third > 0.0 and c > c1 and c1 > c2):
             return 0.0

@@ -11,6 +11,7 @@ from workbench.indicators.passes import BLOCK, all_finite
 
 __all__ = ["log_return", "momentum", "roc"]
 
+_MOST = 1.7976931348623157e308  # the greatest finite number
 _DIFFERENCE, _PERCENT, _LOGARITHM = 0.0, 1.0, 2.0
 
 
@@ -24,8 +25,8 @@ def _change_kernel(state: Floats, parameters: Floats, x: Floats, out: Floats) ->
     start, run = 0, 0  # run: where the values without a hole begin
     while start < m:
         stop = min(m, start + BLOCK)
-        if count >= n and start - run >= n and all_finite(x[start:stop]):
-            _changes(x[start:stop], x[start - n : stop - n], kind, result[start:stop])
+        whole = count >= n and start - run >= n
+        if whole and _changes(x[start:stop], x[start - n : stop - n], kind, result[start:stop]) == 0:
             for k in range(n):
                 ring[k] = x[stop - n + k]
             position = 0
@@ -37,16 +38,23 @@ def _change_kernel(state: Floats, parameters: Floats, x: Floats, out: Floats) ->
 
 
 @borrowing
-def _changes(new: Floats, old: Floats, kind: float, out: Floats) -> None:
+def _changes(new: Floats, old: Floats, kind: float, out: Floats) -> int:
+    """Changes as if there were no holes; how many there are."""
+    holes = 0
     if kind == _DIFFERENCE:
         for i in range(out.shape[0]):
             out[i] = new[i] - old[i]
-    elif kind == _PERCENT:
+            holes += not abs(new[i]) <= _MOST
+        return holes
+    if not all_finite(new):
+        return 1
+    if kind == _PERCENT:
         for i in range(out.shape[0]):
             out[i] = (new[i] / old[i] - 1.0) * 100.0
     else:
         for i in range(out.shape[0]):
             out[i] = math.log(new[i] / old[i])
+    return 0
 
 
 @borrowing

@@ -4,7 +4,7 @@ import numpy as np
 
 from workbench.indicators.compiled import borrowing
 from workbench.indicators.declaring import Floats, Indicator, n_bars
-from workbench.indicators.passes import BLOCK, smooth_next
+from workbench.indicators.passes import BLOCK, all_finite, fused, smooth_next
 
 __all__ = ["dema", "tema", "trix"]
 
@@ -20,7 +20,21 @@ def _chain_kernel(state: Floats, parameters: Floats, x: Floats, out: Floats) -> 
     count_1, value_1 = int(state[0]), state[1]
     count_2, value_2 = int(state[2]), state[3]
     count_3, value_3 = int(state[4]), state[5]
+    keep = 1.0 - weight
+    whole = False
     for i in range(x.shape[0]):
+        if i % BLOCK == 0:
+            known = count_1 >= n and count_2 >= n and (count_3 >= n or kind == _DOUBLE)
+            whole = known and all_finite(x[i : i + BLOCK])
+        if whole:  # the same without asking
+            value_1 = fused(value_1, keep, x[i] * weight)
+            value_2 = fused(value_2, keep, value_1 * weight)
+            if kind == _DOUBLE:
+                result[i] = 2.0 * value_1 - value_2
+                continue
+            value_3 = fused(value_3, keep, value_2 * weight)
+            result[i] = 3.0 * value_1 - 3.0 * value_2 + value_3 if kind == _TRIPLE else value_3
+            continue
         count_1, value_1 = smooth_next(count_1, value_1, n, weight, x[i])
         count_2, value_2 = smooth_next(count_2, value_2, n, weight, value_1 if count_1 >= n else np.nan)
         if kind == _DOUBLE:

@@ -6,9 +6,11 @@ import numpy as np
 
 from workbench.indicators.compiled import borrowing, borrowing_inline
 from workbench.indicators.declaring import Floats, Indicator
-from workbench.indicators.passes import BLOCK, all_finite
+from workbench.indicators.passes import BLOCK
 
 __all__ = ["range_from", "true_range"]
+
+_MOST = 1.7976931348623157e308  # the greatest finite number
 
 
 @borrowing_inline
@@ -30,18 +32,23 @@ def _true_range_kernel(
     for start in range(0, close.shape[0], BLOCK):
         stop = min(close.shape[0], start + BLOCK)
         h, l, c, result = high[start:stop], low[start:stop], close[start:stop], out[0, start:stop]
-        if state[0] == 1.0 and all_finite(h) and all_finite(l) and all_finite(c):
+        last = stop - start - 1
+        holes = _ranges(h[1:], l[1:], c[1:], c[:last], result[1:])
+        if state[0] == 1.0 and holes == 0 and math.isfinite(h[0] + l[0] + c[0]):
             result[0] = range_from(h[0], l[0], state[1])
-            _ranges(h[1:], l[1:], c[: stop - start - 1], result[1:])
-            state[1] = c[stop - start - 1]
+            state[1] = c[last]
         else:
             _one_by_one(state, h, l, c, result)
 
 
 @borrowing
-def _ranges(high: Floats, low: Floats, before: Floats, out: Floats) -> None:
+def _ranges(high: Floats, low: Floats, close: Floats, before: Floats, out: Floats) -> int:
+    """True ranges as if there were no holes; how many there are."""
+    holes = 0
     for i in range(out.shape[0]):
         out[i] = range_from(high[i], low[i], before[i])
+        holes += not abs(high[i] + low[i] + close[i]) <= _MOST
+    return holes
 
 
 @borrowing

@@ -1,11 +1,12 @@
 """Which format is it? By name and content; several answers or none are errors that say so."""
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from workbench.domain.instruments import Instrument
+from workbench.domain.instruments import Instrument, known_instruments
 from workbench.domain.timeframes import Timeframe
 from workbench.errors import BadInputError
 from workbench.market.errors import (
@@ -53,6 +54,7 @@ _TEXT: tuple[Callable[[bytes, str], tuple[Layout, ...]], ...] = (
     fxcm.recognise,
 )
 _SIDES = ("bid", "ask", "mid")
+_PAIR = re.compile(r"(?<![A-Z])(?=([A-Z]{3})[-_.]?([A-Z]{3})(?![A-Z]))")
 _T = TypeVar("_T")
 
 
@@ -169,6 +171,8 @@ class _Options:
 
     def read(self, paths: Path | str | Sequence[Path | str], side: str | None) -> Reader:
         files, folder = expand(paths)
+        for path in files:
+            self._refuse_name(path.name)
         if folder:
             self.aside |= set(files)
         by_format = self._by_format(files, folder)
@@ -331,6 +335,16 @@ class _Options:
             columns=columns,
             time_unit=self.time_format,
         )
+
+    def _refuse_name(self, name: str) -> None:
+        """A file called after other instruments only is hardly of this one."""
+        pairs = {f"{base}_{quote}": base + quote for base, quote in _PAIR.findall(name.upper())}
+        known = [letters for pair, letters in pairs.items() if pair in known_instruments()]
+        if known and self.instrument.id not in pairs:
+            raise BadInputError(
+                f"{name}: holds {' and '.join(known)}, not {self.instrument.id}, by its name; "
+                "name its own instrument, or rename the file"
+            )
 
     def _refuse_symbol(self, letters: str, name: str) -> None:
         wanted = self.instrument.base + self.instrument.quote

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from workbench.domain.cost_book import CostBook
+from workbench.domain.cost_history import Costs
 from workbench.domain.instruments import Instrument
 from workbench.domain.timeframes import NS_PER_MINUTE, Timeframe
 from workbench.errors import BadInputError
@@ -59,7 +59,7 @@ class Source:
         *,
         zone: ZoneEvidence,
         timeframe: Timeframe | None,
-        cost_book: CostBook | None,
+        cost_book: Costs | None,
         progress: Callable[[int], None] | None,
         aside: Sequence[Path] = (),
     ) -> None:
@@ -260,7 +260,7 @@ def open_source(
     pair_with: Path | str | None = None,
     columns: Mapping[str, str | int] | None = None,
     time_format: str | None = None,
-    cost_book: CostBook | None = None,
+    cost_book: Costs | None = None,
     trusted: Trusted = None,
     progress: Callable[[int], None] | None = None,
 ) -> Source:

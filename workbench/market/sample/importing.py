@@ -1,13 +1,14 @@
 """Importing the shipped bars with what is known of them."""
 
-from workbench.domain.cost_book import CostBook, retail_book
+from workbench.domain.cost_book import retail_book
+from workbench.domain.cost_history import Costs
 from workbench.market.market_store import ImportReport, MarketStore
 from workbench.market.sample.files import sample_files
 
 __all__ = ["import_sample"]
 
 
-def import_sample(store: MarketStore, *, cost_book: CostBook | None = None) -> ImportReport:
+def import_sample(store: MarketStore, *, cost_book: Costs | None = None) -> ImportReport:
     """Import the shipped EUR/USD bars; the bid comes from retail costs when no cost book is given."""
     sample = sample_files()
     return store.import_file(

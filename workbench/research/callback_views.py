@@ -1,0 +1,219 @@
+"""What a strategy in Python sees in a fast run: looked up when it is asked for, and no sooner."""
+
+import numbers
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from workbench.domain.accounts import AccountSnapshot, Position
+from workbench.domain.calendar import day_close_ns, session_of
+from workbench.domain.money import to_decimal
+from workbench.domain.orders import ClientOrderId, Order, TimeInForce
+from workbench.domain.quotes import Bar, Quote
+from workbench.engine import core
+from workbench.errors import BadInputError
+from workbench.research.outcome import BACKTEST, event_of_bar
+from workbench.strategy import AccountView, Expr, MarketView
+from workbench.strategy.decision import client_order_id
+from workbench.strategy.program import PRICES
+from workbench.strategy.signals import evaluate_expression
+from workbench.strategy.views import InstrumentView
+
+if TYPE_CHECKING:
+    from workbench.research.callback import Run
+
+__all__ = ["LazyAccount", "LazyMarket"]
+
+
+class _LazyInstrument(InstrumentView):
+    """The one instrument; bars are made when they are asked for."""
+
+    def __init__(self, run: "Run", market: "LazyMarket") -> None:
+        super().__init__(run.record, market)
+        self._run = run
+
+    def __len__(self) -> int:
+        return self._run.known_bars()
+
+    @property
+    def bar(self) -> Bar:
+        known = self._run.known_bars()
+        if not known:
+            raise BadInputError(f"{self.instrument.id}: no bar has closed yet; ask len(...) first")
+        return self._run.bars.bar(known - 1)
+
+    @property
+    def quote(self) -> Quote:
+        run = self._run
+        if run.by_tick:
+            bid, ask = run.columns[2], run.columns[6]
+        else:
+            bid, ask = run.columns[5], run.columns[9]
+        return Quote(
+            instrument=self.instrument.id,
+            time_ns=int(run.close_ns[run.at]),
+            bid=int(bid[run.at]),
+            ask=int(ask[run.at]),
+        )
+
+    @property
+    def just_closed(self) -> bool:
+        known = self._run.known_bars()
+        return bool(known) and int(self._run.bars.close_ns[known - 1]) == self._market.time_ns
+
+    def bars(self, count: int | None = None) -> list[Bar]:
+        known = self._run.known_bars()
+        first = 0 if count is None else max(0, known - _checked(count))
+        return [self._run.bars.bar(i) for i in range(first, known)]
+
+    def column(self, name: str, count: int | None = None) -> npt.NDArray[np.int64]:
+        if name not in PRICES:
+            raise BadInputError(f"column: expected one of {', '.join(PRICES)}, found {name!r}")
+        known = self._run.known_bars()
+        first = 0 if count is None else max(0, known - _checked(count))
+        part: npt.NDArray[np.int64] = getattr(self._run.bars, name)[first:known].copy()
+        return part
+
+    def value(self, expr: Expr) -> float:
+        return self._market.value(expr)
+
+
+class LazyMarket(MarketView):
+    """`MarketView` of a fast run: expressions are computed once, over all bars, and read at the present one.
+
+    They are causal by construction, so what comes later does not show.
+    """
+
+    def __init__(self, run: "Run") -> None:
+        super().__init__(run.record, run.bars.timeframe)
+        self._run = run
+        self._main = _LazyInstrument(run, self)
+        self._views = {run.record.id: self._main}
+        self._computed: dict[str, list[float]] = {}
+        self._index = -1  # of the last closed bar
+
+    @property
+    def time_ns(self) -> int:
+        return int(self._run.close_ns[self._run.at])
+
+    def value(self, expr: Expr) -> float:
+        try:
+            column = self._computed[expr.key]
+        except (KeyError, AttributeError):
+            column = self._column_of(expr)
+        if self._run.by_tick:
+            self._index = self._run.known_bars() - 1
+        return column[self._index] if self._index >= 0 else float("nan")
+
+    def _column_of(self, expr: Expr) -> list[float]:
+        if not isinstance(expr, Expr):
+            raise BadInputError(
+                f"value: expected an expression such as sma(bar.mid.close, 20), found {expr!r}"
+            )
+        self._computed[expr.key] = evaluate_expression(expr, self._run.bars).tolist()
+        return self._computed[expr.key]
+
+    def __iter__(self) -> Iterator[InstrumentView]:
+        return iter((self._main,))
+
+
+class LazyAccount(AccountView):
+    """`AccountView` of a fast run."""
+
+    def __init__(self, run: "Run") -> None:
+        self._run = run
+        self._instrument = run.record
+        self._instruments = {run.record.id: run.record}
+        self._next_id = self._named
+        self._waiting: dict[ClientOrderId, Order] = {}
+        self._ends: dict[ClientOrderId, int] = {}
+        self._orders: list[Order] = []
+        self._cancels: list[ClientOrderId] = []
+
+    @property
+    def snapshot(self) -> AccountSnapshot:  # type: ignore[override]  # made when it is asked for
+        """The whole account."""
+        run = self._run
+        run.catch_up()
+        summary = np.zeros(4, np.int64)
+        core.core_summary(run.account, run.books, run.trades, summary)
+        account, book = run.account.tolist(), run.books[0].tolist()
+        positions: tuple[Position, ...] = ()
+        if units := book[core.B_UNITS]:
+            size = abs(units) * book[core.B_MICRO_PER_POINT]
+            sign, distance = (1 if units > 0 else -1), book[core.B_TRAIL]
+            position = Position(
+                instrument=run.record.id,
+                units=units,
+                average_price=int(core.divide_half_even(abs(book[core.B_COST]), size)),
+                unrealized=int(core.core_unrealized(run.account, run.books, run.trades, 0)),
+                stop=book[core.B_STOP],
+                target=book[core.B_TARGET],
+                trailing=max(0, book[core.B_TRAIL_BEST] - sign * distance) if distance else 0,
+            )
+            positions = (position,)
+        return AccountSnapshot(
+            time_ns=int(run.close_ns[run.at]),
+            currency=run.terms.currency,
+            balance=account[core.A_BALANCE],
+            equity=int(summary[0]),
+            margin_used=int(summary[1]),
+            financing=account[core.A_FINANCING],
+            commission=account[core.A_COMMISSION],
+            positions=positions,
+            margin_calls=account[core.A_CALLS],
+            mid_equity=int(core.divide_half_even(int(summary[3]), 2)),
+        )
+
+    @property
+    def units(self) -> int:
+        """Signed units held."""
+        return self._run.units
+
+    @property
+    def balance(self) -> Decimal:
+        """Balance in the account's currency."""
+        return to_decimal(self._run.balance)
+
+    @property
+    def equity(self) -> Decimal:
+        """Balance and open profit in the account's currency."""
+        return to_decimal(self._run.value())
+
+    def close(self, instrument: str | None = None, *, units: int | None = None) -> ClientOrderId | None:
+        """Close what is held, or `units` of it, at the next quote; None when nothing is."""
+        record, held = self._record(instrument), self._run.units
+        if held == 0:
+            return None
+        part = abs(held) if units is None else min(abs(held), self._units("close", record, units))
+        return self._submit(record, -part if held > 0 else part, reduce_only=True)
+
+    def _taken(self) -> None:
+        """The orders were handed in: remember those that wait."""
+        now = int(self._run.close_ns[self._run.at])
+        for order in self._orders:
+            if order.client_order_id in self._waiting and order.time_in_force is TimeInForce.GFD:
+                self._ends[order.client_order_id] = day_close_ns(session_of(now))
+        self._orders.clear()
+        self._cancels.clear()
+
+    def _forget_ended(self) -> None:
+        """Drop the orders whose time is up."""
+        now = int(self._run.close_ns[self._run.at])
+        for name, order in list(self._waiting.items()):
+            ends = order.expires_ns or self._ends.get(name, 0)
+            if ends and ends <= now:
+                self._waiting.pop(name, None)
+                self._ends.pop(name, None)
+
+    def _named(self, number: int) -> ClientOrderId:
+        return client_order_id(BACKTEST, event_of_bar(self._run.at), number)
+
+
+def _checked(count: object) -> int:
+    if isinstance(count, bool) or not isinstance(count, numbers.Integral) or count < 1:
+        raise BadInputError(f"bars: expected a count of 1 or more, found {count!r}")
+    return int(count)

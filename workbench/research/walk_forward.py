@@ -1,0 +1,235 @@
+"""Walk-forward: parameters chosen on what was known, then traded on what came next, window after window."""
+
+import re
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date, timedelta
+from decimal import Decimal
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from workbench.domain.accounts import AccountRules
+from workbench.domain.calendar import day_open_ns
+from workbench.domain.cost_book import CostBook
+from workbench.domain.money import MICRO
+from workbench.domain.timeframes import Timeframe
+from workbench.errors import BadInputError
+from workbench.market import Bars
+from workbench.market.ticks import Ticks
+from workbench.research.backtest import run_backtest, starting_balance
+from workbench.research.given import Series, Several, given
+from workbench.research.ledger import Trial, TrialLedger
+from workbench.research.statistics import day_ends
+from workbench.research.sweep import sweep
+from workbench.research.sweep_result import SweepResult
+from workbench.research.walk_forward_result import Span, WalkForwardResult, Window
+from workbench.strategy import Strategy
+
+__all__ = ["Length", "walk_forward", "windows_of"]
+
+Length = int | str
+_RULES = AccountRules()
+_LENGTH = re.compile(r"\s*(\d+)\s*(D|W|M|Y)\s*", re.IGNORECASE)
+
+
+def walk_forward(
+    strategy_class: type[Strategy],
+    bars: Several,
+    *,
+    grid: Mapping[str, Iterable[int | float]],
+    train: Length,
+    test: Length,
+    cost_book: CostBook | Sequence[CostBook],
+    anchored: bool = False,
+    choose: str | Callable[[SweepResult], Trial] = "sharpe",
+    where: Callable[..., bool] | None = None,
+    currency: str = "USD",
+    balance: Decimal = Decimal(100_000),
+    finer: Several | None = None,
+    also: Several | None = None,
+    timeframe: Timeframe | str | None = None,
+    account: AccountRules = _RULES,
+    trade_from_ns: int | None = None,
+    ledger: TrialLedger | None = None,
+    workers: int | None = None,
+    progress: bool = True,
+) -> WalkForwardResult:
+    """Choose parameters in each window by a sweep, trade them in the time after it, and join those times.
+
+    Parameters
+    ----------
+    grid, where
+        What is swept in each window, as in `sweep`.
+    train, test
+        Lengths of the two parts: FX days that have bars (``250``), or time on the calendar (``"6M"``,
+        ``"2Y"``, ``"13W"``, ``"90D"``). The next window begins where the test of the last one ended. A test
+        at the end that is shorter than asked for is traded too.
+    anchored
+        Train from the first day on, so that the training grows; otherwise on the `train` just before.
+    choose
+        The figure of which the highest is taken, or a function of the sweep that returns one of its trials.
+    bars, cost_book, currency, balance, finer, also, timeframe, account, trade_from_ns
+        As in `run_backtest`.
+    ledger
+        Where every trial of every sweep, and every test, is counted.
+
+    Raises
+    ------
+    BadInputError
+        Fewer days than one training and a day of test, or something that a sweep does not take.
+
+    Notes
+    -----
+    Each part sees the bars before it to warm up its indicators, never those after it. A bar belongs to the
+    part in which it closes. Each test begins without a position and with the equity the test before it ended
+    with; what is held at its end counts at the price that closes it, without a commission for doing so. A
+    window in which no trial has the figure to choose by is not traded.
+    """
+    axes = {name: tuple(values) for name, values in grid.items()}
+    data = _kept(bars)
+    finer = None if finer is None else _kept(finer)
+    also = None if also is None else _kept(also)
+    prices = given(data, finer=finer, also=also, timeframe=timeframe, trade_from_ns=trade_from_ns)
+    closes = np.unique(np.concatenate([item.close_ns for item in prices.traded.values()]))
+    spans = windows_of(day_ends(closes).sessions, train=train, test=test, anchored=anchored)
+    windows: list[Window] = []
+    equity_micro = start = starting_balance(balance)
+    for span in tqdm(spans, unit="window", leave=False, disable=not progress, delay=0.5):
+        begin, middle, end = (
+            day_open_ns(item) for item in (span.train_start, span.test_start, span.test_end)
+        )
+        if trade_from_ns is not None:
+            begin = max(begin, trade_from_ns)
+        swept = sweep(
+            strategy_class,
+            _until(data, middle),
+            axes,
+            cost_book=cost_book,
+            currency=currency,
+            balance=balance,
+            finer=None if finer is None else _until(finer, middle),
+            also=None if also is None else _until(also, middle),
+            timeframe=timeframe,
+            account=account,
+            trade_from_ns=begin,
+            where=where,
+            ledger=ledger,
+            workers=workers,
+            progress=False,
+        )
+        chosen = _chosen(swept, choose)
+        tested = None
+        if chosen is not None and equity_micro > 0:
+            tested = run_backtest(
+                strategy_class(**dict(chosen.parameters)),
+                _until(data, end),
+                cost_book=cost_book,
+                currency=currency,
+                balance=Decimal(equity_micro) / MICRO,
+                finer=None if finer is None else _until(finer, end),
+                also=None if also is None else _until(also, end),
+                timeframe=timeframe,
+                account=account,
+                trade_from_ns=middle,
+                ledger=ledger,
+            )
+        inside = closes[np.searchsorted(closes, middle, "right") : np.searchsorted(closes, end, "right")]
+        window = Window.of(span, swept=swept, chosen=chosen, tested=tested, closes=inside, start=equity_micro)
+        equity_micro = int(window.equity[-1])
+        windows.append(window)
+    return WalkForwardResult(
+        strategy=strategy_class.__name__,
+        grid=axes,
+        windows=tuple(windows),
+        anchored=anchored,
+        chosen_by=choose if isinstance(choose, str) else getattr(choose, "__name__", "a function"),
+        currency=currency,
+        starting_balance=start,
+        description="; ".join(item.describe() for item in prices.traded.values()),
+    )
+
+
+def windows_of(sessions: Sequence[date], *, train: Length, test: Length, anchored: bool) -> list[Span]:
+    """Training and test of each window, the tests one after the other without a gap.
+
+    Raises
+    ------
+    BadInputError
+        A length that is none, or too few days.
+    """
+    spans: list[Span] = []
+    first = 0
+    at = _after(sessions, 0, train, what="train")
+    while at < len(sessions):
+        end = _after(sessions, at, test, what="test")
+        if not anchored:
+            first = _before(sessions, at, train)
+        past = sessions[end] if end < len(sessions) else sessions[-1] + timedelta(days=1)
+        spans.append(Span(train_start=sessions[first], test_start=sessions[at], test_end=past))
+        at = end
+    if not spans:
+        raise BadInputError(
+            f"train {train}: expected more days than that, found {len(sessions)} with bars; "
+            "train on less or load more"
+        )
+    return spans
+
+
+def _after(sessions: Sequence[date], at: int, length: Length, *, what: str) -> int:
+    """Where the part of `length` that begins at day `at` ends."""
+    if isinstance(length, int):
+        if length < 1:
+            raise BadInputError(f"{what}: expected 1 day or more, found {length}")
+        return at + length
+    return (
+        max(at + 1, bisect_left(sessions, _moved(sessions[at], length, sign=1))) if at < len(sessions) else at
+    )
+
+
+def _before(sessions: Sequence[date], at: int, length: Length) -> int:
+    """Where the part of `length` that ends at day `at` begins."""
+    if isinstance(length, int):
+        return max(0, at - length)
+    return min(at - 1, bisect_left(sessions, _moved(sessions[at], length, sign=-1)))
+
+
+def _moved(day: date, length: str, *, sign: int) -> date:
+    found = _LENGTH.fullmatch(length)
+    if not found or not int(found[1]):
+        raise BadInputError(
+            f"expected a length such as 250 (days with bars), '90D', '13W', '6M' or '2Y', found {length!r}"
+        )
+    count, unit = sign * int(found[1]), found[2].upper()
+    if unit in "DW":
+        return day + timedelta(days=count * (7 if unit == "W" else 1))
+    months = day.year * 12 + day.month - 1 + count * (12 if unit == "Y" else 1)
+    year, month = divmod(months, 12)
+    last = (date(year + month // 11, (month + 1) % 12 + 1, 1) - timedelta(days=1)).day
+    return date(year, month + 1, min(day.day, last))
+
+
+def _kept(data: Several) -> Series | list[Series]:
+    """What can be read again for each window."""
+    if isinstance(data, Bars | Ticks):
+        return data
+    return list(data.values() if isinstance(data, Mapping) else data)
+
+
+def _until(data: Several, end_ns: int) -> Several:
+    """What is known at `end_ns`: bars closed by then, ticks before it."""
+    kept = _kept(data)
+    return [_known(item, end_ns) for item in kept] if isinstance(kept, list) else _known(kept, end_ns)
+
+
+def _known(item: Series, end_ns: int) -> Series:
+    if isinstance(item, Ticks):
+        return item.between(None, end_ns)
+    return item.at(0, int(np.searchsorted(item.close_ns, end_ns, side="right")))
+
+
+def _chosen(swept: SweepResult, choose: str | Callable[[SweepResult], Trial]) -> Trial | None:
+    if callable(choose):
+        return choose(swept)
+    known = any(choose in item.result for item in swept.trials)
+    return swept.best(choose) if known else None

@@ -1,0 +1,189 @@
+"""One picture of a walk-forward: equity out of sample, Sharpe ratios of both parts, parameters chosen."""
+
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from bokeh.embed import file_html
+from bokeh.layouts import column
+from bokeh.models import ColumnDataSource, HoverTool, NumeralTickFormatter
+from bokeh.models.annotations import BoxAnnotation, Span
+from bokeh.plotting import figure
+from bokeh.resources import INLINE
+
+from workbench.domain.money import MICRO
+from workbench.research.pictures import COLOURS
+from workbench.research.thinning import thinned
+
+if TYPE_CHECKING:
+    from workbench.research.walk_forward_result import WalkForwardResult
+
+__all__ = ["WalkForwardPicture"]
+
+_POINTS = 6_000
+_TOOLS = "xpan,xwheel_zoom,box_zoom,reset,save"
+_HEIGHTS = {"equity": 260, "sharpe": 150, "parameter": 110}
+
+
+class WalkForwardPicture:
+    """A Bokeh figure that a notebook shows inline; windows are shaded by turns."""
+
+    def __init__(self, result: "WalkForwardResult") -> None:
+        self._result = result
+
+    def figure(self) -> Any:
+        """The Bokeh layout: panels over one axis of time."""
+        frame = self._result.frame
+        columns = _columns(frame, list(self._result.grid))
+        source = ColumnDataSource(columns, name="windows")
+        equity = self._equity()
+        panels = [equity, self._sharpe(source, equity.x_range)]
+        varied = [name for name, values in self._result.grid.items() if len(values) > 1]
+        panels += [self._parameter(name, source, equity.x_range) for name in varied]
+        for panel in panels:
+            for start, end in zip(columns["left"][1::2], columns["right"][1::2], strict=True):
+                panel.add_layout(
+                    BoxAnnotation(
+                        left=_milliseconds(start),
+                        right=_milliseconds(end),
+                        fill_color=COLOURS["text"],
+                        fill_alpha=0.10,
+                        line_color=None,
+                    )
+                )
+            _plain(panel)
+        return column(*panels, sizing_mode="stretch_width")
+
+    def html(self) -> str:
+        """A page that stands alone: it carries Bokeh itself."""
+        return str(file_html(self.figure(), INLINE, f"{self._result.strategy}, walk-forward"))
+
+    @property
+    def height(self) -> int:
+        """In pixels, all panels together."""
+        varied = sum(len(values) > 1 for values in self._result.grid.values())
+        return _HEIGHTS["equity"] + _HEIGHTS["sharpe"] + varied * _HEIGHTS["parameter"]
+
+    def __repr__(self) -> str:
+        return f"<picture of {self._result!r}>"
+
+    def _repr_html_(self) -> str:
+        page = escape(self.html(), quote=True)
+        return (
+            '<iframe title="Walk-forward: equity out of sample and parameters chosen" style="border:0;'
+            f'width:100%;height:{self.height + 40}px;background:transparent" srcdoc="{page}"></iframe>'
+        )
+
+    def _equity(self) -> Any:
+        result = self._result
+        values = result.equity / MICRO
+        keep = thinned(values, limit=_POINTS)
+        source = ColumnDataSource(
+            {"at": result.close_ns[keep].view("M8[ns]"), "equity": values[keep]}, name="equity"
+        )
+        panel = _panel(_HEIGHTS["equity"], f"Equity out of sample, {result.currency}")
+        line = panel.line("at", "equity", source=source, color=COLOURS["line"], line_width=1.5)
+        start = Span(location=result.starting_balance / MICRO, dimension="width", line_dash="dotted")
+        start.line_color = COLOURS["text"]
+        panel.add_layout(start)
+        panel.yaxis.formatter = NumeralTickFormatter(format="0,0")
+        tips = [("at", "@at{%F %H:%M} UTC"), ("equity", "@equity{0,0.00}")]
+        panel.add_tools(
+            HoverTool(renderers=[line], tooltips=tips, formatters={"@at": "datetime"}, mode="vline")
+        )
+        return panel
+
+    def _sharpe(self, source: ColumnDataSource, x_range: Any) -> Any:
+        panel = _panel(
+            _HEIGHTS["sharpe"], "Sharpe ratio: in sample (line) and out of sample (bar)", x_range=x_range
+        )
+        bars = panel.quad(
+            left="left",
+            right="right",
+            bottom=0,
+            top="out_of_sample_sharpe",
+            source=source,
+            fill_color="colour",
+            fill_alpha=0.65,
+            line_color=None,
+        )
+        panel.segment(
+            x0="left",
+            x1="right",
+            y0="in_sample_sharpe",
+            y1="in_sample_sharpe",
+            source=source,
+            line_width=2,
+            color=COLOURS["mark"],
+        )
+        tips = [
+            ("test", "@left{%F} to @right{%F}"),
+            ("in sample", "@in_sample_sharpe{0.00}"),
+            ("out of sample", "@out_of_sample_sharpe{0.00}"),
+            ("return", "@return{0.0%}"),
+            *((name, f"@{{{name}}}") for name in self._result.grid),
+        ]
+        formats: dict[str, Any] = {"@left": "datetime", "@right": "datetime"}
+        panel.add_tools(HoverTool(renderers=[bars], tooltips=tips, formatters=formats))
+        return panel
+
+    def _parameter(self, name: str, source: ColumnDataSource, x_range: Any) -> Any:
+        panel = _panel(_HEIGHTS["parameter"], f"Chosen: {name}", x_range=x_range)
+        panel.segment(
+            x0="left", x1="right", y0=name, y1=name, source=source, line_width=4, color=COLOURS["line"]
+        )
+        values = np.array(self._result.grid[name], np.float64)
+        room = 0.12 * float(np.ptp(values))
+        panel.y_range.start, panel.y_range.end = float(values.min()) - room, float(values.max()) + room
+        return panel
+
+
+def _columns(frame: pd.DataFrame, names: list[str]) -> dict[str, Any]:
+    better = frame["out_of_sample_sharpe"] >= 0
+    return {
+        "left": pd.to_datetime(frame["test_start"]).to_numpy("M8[ns]"),
+        "right": pd.to_datetime(frame["test_end"]).to_numpy("M8[ns]"),
+        "colour": np.where(better, COLOURS["up"], COLOURS["down"]).tolist(),
+        **{name: frame[name].to_numpy(np.float64) for name in names},
+        **{
+            name: frame[name].to_numpy(np.float64)
+            for name in ("in_sample_sharpe", "out_of_sample_sharpe", "return")
+        },
+    }
+
+
+def _milliseconds(at: np.datetime64) -> float:
+    return float(at.astype("M8[ms]").astype(np.int64))
+
+
+def _panel(height: int, title: str, *, x_range: Any = None) -> Any:
+    options = {} if x_range is None else {"x_range": x_range}
+    return figure(
+        height=height,
+        sizing_mode="stretch_width",
+        x_axis_type="datetime",
+        tools=_TOOLS,
+        active_drag="xpan",
+        active_scroll="xwheel_zoom",
+        toolbar_location="right" if x_range is None else None,
+        title=title,
+        **options,
+    )
+
+
+def _plain(panel: Any) -> None:
+    """Transparent, with a grey that reads on white and on black."""
+    panel.background_fill_color = None
+    panel.border_fill_color = None
+    panel.outline_line_color = None
+    panel.title.text_color = COLOURS["text"]
+    panel.title.text_font_size = "12px"
+    panel.grid.grid_line_color = COLOURS["text"]
+    panel.grid.grid_line_alpha = 0.22
+    panel.min_border_left = 70
+    for axis in panel.axis:
+        axis.axis_line_color = axis.major_tick_line_color = COLOURS["text"]
+        axis.minor_tick_line_color = None
+        axis.major_label_text_color = COLOURS["text"]
+    panel.toolbar.logo = None
