@@ -105,10 +105,10 @@ class Ranked(Strategy):
 
     def rules(self, bar):
         move = bar.mid.close - sma(bar.mid.close, self.fast)
-        place = rank(move)
+        place, euro = rank(move), bar.of("EUR_USD").mid.close
         return Rules(
             enter_long=(place > 2.5) & (move > cross_mean(move)),
-            enter_short=place < 1.5,
+            enter_short=(place < 1.5) & (euro > sma(euro, self.slow) - 0.002),
             exit_long=place < 2.5,
             exit_short=place > 1.5,
             stop=300,
@@ -355,12 +355,16 @@ def test_a_run_with_killed_kernels_and_a_killed_gateway_has_exactly_the_fills_of
     house.processes["gateway"].wait()
     house.run("gateway")
     house.until(name, "finished")
+    undisturbed = house.deploy("paper-2", bars_per_second=0.0)
+    house.until(undisturbed, "finished")
+    assert compare(house.fills(name), house.fills(undisturbed)).equal
     found = compare(house.fills(name), house.backtest())
     assert found.sentence() == f"all {len(found.lines)} executions are equal to the last digit"
     assert len(found.lines) > 5
     assert {line.live.reason.value for line in found.lines if line.live} >= reasons
     assert {line.live.instrument for line in found.lines if line.live} == set(house.release.instruments)
-    line = house.supervisor.status()["deployments"][0]
+    watched = house.supervisor.status()["deployments"]
+    line = next(item for item in watched if item["deployment_id"] == name)
     assert line["restarts"] == 1
     assert line["recoveries"][0]["seconds"] < 60
     assert house.gateway.verify()["ok"]

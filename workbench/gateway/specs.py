@@ -30,7 +30,7 @@ class AccountSpec(_Spec, frozen=True, kw_only=True):
     broker: Literal["paper"] = "paper"
 
 
-class ReplayFeedSpec(_Spec, frozen=True, kw_only=True, omit_defaults=True):
+class ReplayFeedSpec(_Spec, frozen=True, kw_only=True):
     """Bars of pinned datasets, replayed: those that open in `[start_ns, end_ns)`."""
 
     kind: Literal["replay"] = "replay"
