@@ -14,9 +14,9 @@ import structlog
 
 from workbench.domain.accounts import AccountSnapshot
 from workbench.domain.cost_book import CostBook, retail_costs
-from workbench.domain.instruments import InstrumentId, instrument
+from workbench.domain.instruments import Instrument, InstrumentId, instrument
 from workbench.domain.limits import Limits
-from workbench.domain.orders import ClientOrderId, Fill, Order
+from workbench.domain.orders import ClientOrderId, Fill, Order, OrderKind, TimeInForce
 from workbench.domain.quotes import Bar, Quote
 from workbench.domain.timeframes import Timeframe
 from workbench.engine import MatchingEngine
@@ -27,6 +27,8 @@ from workbench.gateway.ledger import Ledger
 from workbench.gateway.messages import (
     Attach,
     BarClosed,
+    CancelIntent,
+    CancelResult,
     EventReply,
     FeedEnded,
     IntentResult,
@@ -40,8 +42,10 @@ from workbench.gateway.messages import (
 )
 from workbench.gateway.operators import act, check_request
 from workbench.gateway.recovery import load_desk
+from workbench.gateway.specs import DeploymentSpec
 from workbench.market import Bars, make_bars
 from workbench.store import open_store
+from workbench.strategy import Decision
 
 EUR_USD = InstrumentId("EUR_USD")
 HOUR = 3_600_000_000_000
@@ -61,7 +65,7 @@ WIDE = Limits(
 )
 
 
-def made_up_bars(count: int, *, seed: int = 7) -> Bars:
+def made_up_bars(count: int, *, seed: int = 7, name: str = "EUR_USD") -> Bars:
     """A random walk around 1.18, hourly, with a spread of 13 points."""
     rng = np.random.default_rng(seed)
     closes = 118_000 + np.cumsum(rng.integers(-120, 121, count))
@@ -71,7 +75,7 @@ def made_up_bars(count: int, *, seed: int = 7) -> Bars:
     bid = {"bid_open": opens, "bid_high": highs, "bid_low": lows, "bid_close": closes}
     ask = {name.replace("bid", "ask"): column + 13 for name, column in bid.items()}
     return make_bars(
-        instrument("EUR_USD"),
+        instrument(name),
         timeframe=Timeframe.H1,
         open_ns=START + HOUR * np.arange(count, dtype=np.int64),
         prices={**bid, **ask},
@@ -126,7 +130,44 @@ def busy(bar: Bar, account: AccountSnapshot, event_seq: int) -> list[Order]:
     ]
 
 
-def expected_fills(bars: Bars, *, decide: Callable[..., list[Order]] = busy) -> list[Fill]:
+def patient(bar: Bar, account: AccountSnapshot, event_seq: int) -> Decision:
+    """Orders that wait, of every kind, some that expire and some with a trailing stop; each is taken back
+    four bars later, whatever became of it, and one that never was with them."""
+    dice = hashlib.sha256(f"{bar.open_ns}|{bar.ask_close}".encode()).digest()
+    side, away = (1 if dice[1] < 128 else -1), 10 + dice[2] // 2
+    kind = (OrderKind.LIMIT, OrderKind.STOP, OrderKind.MARKET_IF_TOUCHED)[dice[3] % 3]
+    against = -side if kind is OrderKind.LIMIT else side
+    expires = bar.close_ns + 3 * HOUR if dice[4] < 60 else 0
+    price = bar.ask_close if side > 0 else bar.bid_close
+    order = Order(
+        client_order_id=ClientOrderId(f"patient-{event_seq}-0"),
+        instrument=EUR_USD,
+        units=side * (1_000 + 100 * dice[5]),
+        kind=kind,
+        price=price + against * away,
+        time_in_force=TimeInForce.GTD if expires else TimeInForce.GTC,
+        expires_ns=expires,
+        trailing_distance=80 + dice[6] if dice[7] < 128 else 0,
+        stop_distance=0 if dice[7] < 128 else 150 + dice[6],
+    )
+    orders = [order] if dice[0] < 170 else []
+    if account.units(EUR_USD) and dice[8] < 40:
+        closing = Order(
+            client_order_id=ClientOrderId(f"patient-{event_seq}-1"),
+            instrument=EUR_USD,
+            units=-account.units(EUR_USD),
+            reduce_only=True,
+        )
+        orders.append(closing)
+    return Decision(orders=tuple(orders), cancels=(ClientOrderId(f"patient-{event_seq - 8}-0"),))
+
+
+def decided(found: Decision | list[Order]) -> Decision:
+    """A decision, of a strategy that gives no more than orders too."""
+    return found if isinstance(found, Decision) else Decision(orders=tuple(found))
+
+
+def expected_fills(bars: Bars, *, decide: Callable[..., Decision | list[Order]] = busy) -> list[Fill]:
     """What the engine alone makes of a strategy that is never interrupted."""
     engine = MatchingEngine(
         instruments=(instrument("EUR_USD"),), cost_book=COSTS, currency="USD", balance=BALANCE
@@ -137,7 +178,10 @@ def expected_fills(bars: Bars, *, decide: Callable[..., list[Order]] = busy) -> 
             Quote(instrument=EUR_USD, time_ns=bar.open_ns, bid=bar.bid_open, ask=bar.ask_open)
         )
         fills += engine.on_bar(bar)
-        for order in decide(bar, engine.account(), 2 * index + 2):
+        found = decided(decide(bar, engine.account(), 2 * index + 2))
+        for name in found.cancels:
+            engine.cancel(name)
+        for order in found.orders:
             engine.submit(order)
     return fills
 
@@ -149,11 +193,13 @@ class Kernel:
     ask: Callable[[KernelRequest], KernelReply]
     deployment_id: str = "d-1"
     token: str = TOKEN
-    decide: Callable[..., list[Order]] = busy
+    decide: Callable[..., Decision | list[Order]] = busy
+    across: bool = False  # whether it is given all bars of an instant
     after: int = 0
     decision: dict[str, Any] = field(default_factory=dict)
     fills: list[Fill] = field(default_factory=list)
     results: list[IntentResult] = field(default_factory=list)
+    withdrawn: list[CancelResult] = field(default_factory=list)
     replayed: int = 0
     ended: bool = False
 
@@ -180,6 +226,17 @@ class Kernel:
             )
         )
 
+    def cancel(self, name: str, *, event_seq: int | None = None) -> KernelReply:
+        """Take an order back, decided on the last event unless told otherwise."""
+        return self.ask(
+            CancelIntent(
+                deployment_id=self.deployment_id,
+                token=self.token,
+                event_seq=self.after if event_seq is None else event_seq,
+                client_order_id=ClientOrderId(name),
+            )
+        )
+
     def take(self) -> EventReply:
         """The next event, without deciding on it; it counts as done with at the next question."""
         reply = self.next()
@@ -199,13 +256,22 @@ class Kernel:
             self.ended = True
             return reply
         assert isinstance(reply.event, BarClosed)
-        orders = self.decide(reply.event.bar, reply.account, reply.event.seq)
-        self.decision = {"orders": [msgspec.to_builtins(order) for order in orders]}
+        seen = reply.event.bars if self.across else reply.event.bar
+        found = decided(self.decide(seen, reply.account, reply.event.seq))
+        self.decision = {"orders": [msgspec.to_builtins(order) for order in found.orders]}
+        if found.cancels:
+            self.decision["cancels"] = list(found.cancels)
         if reply.replayed:
             self.replayed += 1
             assert self.decision == reply.decision, f"decided otherwise at {self.after}"
             return reply
-        for order in orders:
+        for name in found.cancels:
+            gone = self.cancel(name)
+            if isinstance(gone, Refused):
+                return gone
+            assert isinstance(gone, CancelResult), gone
+            self.withdrawn.append(gone)
+        for order in found.orders:
             result = self.submit(order)
             if isinstance(result, Refused):
                 return result
@@ -240,6 +306,7 @@ class Room:
     url: str
     home: Path
     bars: Bars
+    more: Sequence[Bars] = ()  # of further instruments
     clock: FakeClock = field(default_factory=FakeClock)
     at_boundary: Callable[[str], None] = lambda name: None
     engine: sa.Engine = field(init=False)
@@ -269,12 +336,16 @@ class Room:
                 monotonic=self.clock,
                 at_boundary=self.at_boundary,
             ),
-            load_bars=lambda spec: self.bars.between(spec.feed.start_ns, spec.feed.end_ns),
+            load_bars=self._load_bars,
             monotonic=self.clock,
             log=log,
             at_boundary=self.at_boundary,
         )
         load_desk(self.desk)
+
+    def _load_bars(self, spec: DeploymentSpec, record: Instrument) -> Bars:
+        found = next(bars for bars in (self.bars, *self.more) if bars.instrument.id == record.id)
+        return found.between(spec.feed.start_ns, spec.feed.end_ns)
 
     @property
     def checkpoints(self) -> Path:
@@ -291,10 +362,10 @@ class Room:
         check_request(request)
         return act(self.desk, request)
 
-    def open(self, deployment_id: str = "d-1", **changes: Any) -> Kernel:
+    def open(self, deployment_id: str = "d-1", *, decide: Any = busy, **changes: Any) -> Kernel:
         """Open a deployment; its kernel."""
         self.act("open", **opening(deployment_id, self.bars, **changes))
-        return Kernel(self.ask, deployment_id=deployment_id)
+        return Kernel(self.ask, deployment_id=deployment_id, decide=decide)
 
     def shown(self, deployment_id: str = "d-1") -> dict[str, Any]:
         """A deployment's line of the status."""

@@ -8,12 +8,23 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from tests.gateway.bench import BALANCE, Kernel, Room, buy, expected_fills, made_up_bars, opening
+from tests.gateway.bench import (
+    BALANCE,
+    Kernel,
+    Room,
+    busy,
+    buy,
+    expected_fills,
+    made_up_bars,
+    opening,
+    patient,
+)
 from tests.gateway.processes import Gateway
 from workbench.errors import BadInputError
 from workbench.gateway.errors import GatewayUnreachableError
@@ -23,12 +34,14 @@ from workbench.gateway.records import fill_of
 from workbench.gateway.recovery import load_desk
 from workbench.market import Bars
 from workbench.store import open_store
-from workbench.store.schema import fills, intents, orders
+from workbench.store.schema import cancels, fills, intents, orders
 
 pytestmark = pytest.mark.processes
 
 
-def _run_on(gateway: Gateway, *, die_at: int = 0, bars: Bars) -> tuple[Kernel | None, bool]:
+def _run_on(
+    gateway: Gateway, *, die_at: int = 0, bars: Bars, decide: Any = busy
+) -> tuple[Kernel | None, bool]:
     """Start, let a new kernel go on from what the gateway knows; whether it came to the end."""
     gateway.start(die_at=die_at, wait=False)
     kernel = None
@@ -37,7 +50,7 @@ def _run_on(gateway: Gateway, *, die_at: int = 0, bars: Bars) -> tuple[Kernel | 
         for _ in range(200):
             try:
                 operator.open(**opening("d-1", bars))
-                kernel = gateway.kernel(client)
+                kernel = gateway.kernel(client, decide=decide)
                 kernel.attach()
                 reply = kernel.run()
             except GatewayUnreachableError:
@@ -50,7 +63,7 @@ def _run_on(gateway: Gateway, *, die_at: int = 0, bars: Bars) -> tuple[Kernel | 
     raise AssertionError("the gateway lives and does not answer")
 
 
-def _check_books(gateway: Gateway, bars: Bars) -> None:
+def _check_books(gateway: Gateway, bars: Bars, *, decide: Any = busy) -> None:
     """Every order once, every execution once, as if nothing had happened."""
     engine = open_store(gateway.settings.gateway_store_url)
     with engine.connect() as connection:
@@ -61,19 +74,23 @@ def _check_books(gateway: Gateway, bars: Bars) -> None:
         sent = connection.scalars(sa.select(orders.c.client_order_id)).all()
         asked = connection.execute(sa.select(intents.c.client_order_id, intents.c.state)).all()
     engine.dispose()
-    assert stored == expected_fills(bars)
+    assert stored == expected_fills(bars, decide=decide)
     assert len(sent) == len(set(sent)) == len(asked)
-    assert {row.state for row in asked} <= {"FILLED", "CANCELED"}
+    assert {row.state for row in asked} <= {"FILLED", "CANCELED", "EXPIRED"}
 
 
 class _Killed(BaseException):
     """What nothing in the gateway may catch."""
 
 
-def test_ended_at_each_boundary_of_every_write_it_comes_to_the_same_end(tmp_path: Path, bars: Bars) -> None:
+@pytest.mark.parametrize("decide", [busy, patient], ids=["at the market", "waiting"])
+def test_ended_at_each_boundary_of_every_write_it_comes_to_the_same_end(
+    tmp_path: Path, bars: Bars, decide: Any
+) -> None:
     short = bars.at(0, 16)
-    expected = expected_fills(short)
+    expected = expected_fills(short, decide=decide)
     assert len(expected) > 3
+    alike: list[tuple[object, ...]] = []
     names: list[str] = []
     empty = tmp_path / "empty.db"
     open_store(f"sqlite:///{empty}").dispose()
@@ -84,23 +101,47 @@ def test_ended_at_each_boundary_of_every_write_it_comes_to_the_same_end(tmp_path
             url=f"sqlite:///{tmp_path}/{number}.db", home=tmp_path / "home", bars=short, at_boundary=died
         )
         with contextlib.suppress(_Killed):
-            room.open().run()
+            room.open(decide=decide).run()
         room.start()
-        kernel = room.open()
+        kernel = room.open(decide=decide)
         kernel.run()
         assert kernel.fills == expected, names[-1]
         assert [fill_of(row) for row in room.rows(fills)] == expected
         assert len(room.rows(orders)) == len(room.rows(intents))
         assert verify_journal(room.engine).fault == ""
+        books = (_ends_of(room), _withdrawals_of(room))
+        alike = alike or [books]
+        assert books == alike[0], names[-1]
         room.engine.dispose()
         if len(names) < number:
             break
     assert len(names) > 70
-    writes = ("open", "delivery", "intent", "answer")
+    writes = ["open", "delivery", "intent", "answer"]
+    if decide is patient:
+        writes += ["cancel intent", "cancel answer"]
     assert set(names) == {
-        "placed",
+        *(["placed", "taken back"] if decide is patient else ["placed"]),
         *(f"{when} {what}" for when in ("before", "in", "after") for what in writes),
     }
+
+
+def _ends_of(room: Room) -> list[tuple[object, ...]]:
+    """What the store says of each order."""
+    found = {row["client_order_id"]: row for row in room.rows(orders)}
+    return [
+        (
+            row["client_order_id"],
+            row["state"],
+            *(found[row["client_order_id"]][name] for name in ("state", "remaining", "canceled_seq")),
+        )
+        for row in sorted(room.rows(intents), key=lambda row: str(row["client_order_id"]))
+    ]
+
+
+def _withdrawals_of(room: Room) -> list[tuple[object, ...]]:
+    return sorted(
+        (row["event_seq"], row["client_order_id"], row["state"], row["reason"]) for row in room.rows(cancels)
+    )
 
 
 def _end_at(number: int, names: list[str]) -> Callable[[str], None]:
@@ -116,22 +157,23 @@ def _end_at(number: int, names: list[str]) -> Callable[[str], None]:
     return at_boundary
 
 
+@pytest.mark.parametrize("decide", [busy, patient], ids=["at the market", "waiting"])
 def test_killed_by_the_system_at_boundary_after_boundary_it_comes_to_the_same_end(
-    gateway: Gateway, bars: Bars
+    gateway: Gateway, bars: Bars, decide: Any
 ) -> None:
     short = bars.at(0, 8)
-    assert len(expected_fills(short)) > 1
+    assert len(expected_fills(short, decide=decide)) > 1
     deaths = 0
     for start in range(60):
         # no start lives for long: each goes on from where the one before was killed
-        _, done = _run_on(gateway, die_at=4 + start % 7, bars=short)
+        _, done = _run_on(gateway, die_at=4 + start % 7, bars=short, decide=decide)
         if done:
             break
         deaths += 1
     assert done
     assert deaths > 5
     gateway.kill()
-    _check_books(gateway, short)
+    _check_books(gateway, short, decide=decide)
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -264,7 +306,7 @@ def test_books_that_do_not_agree_with_the_store_freeze_the_deployment(
 def test_a_dataset_that_is_gone_freezes_only_its_deployment(room: Room) -> None:
     room.open("d-1").run(most=5)
 
-    def lost(spec: object) -> Bars:
+    def lost(spec: object, record: object) -> Bars:
         raise BadInputError("no such dataset")
 
     room.desk.load_bars = lost  # what the next start meets

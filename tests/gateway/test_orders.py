@@ -335,7 +335,9 @@ def test_another_business_under_an_open_id_is_refused(room: Room) -> None:
     [
         ({"deployment_id": "../x"}, "deployment_id"),
         ({"token_sha256": "secret"}, "token_sha256"),
-        ({"instruments": ["EUR_USD", "GBP_USD"]}, "length"),
+        ({"instruments": []}, "length"),
+        ({"instruments": ["EUR_USD", "EUR_USD"]}, "each instrument once"),
+        ({"instruments": ["EUR_USD", "GBP_USD"]}, "the fingerprint of the bars of each of EUR_USD, GBP_USD"),
         ({"instruments": ["EURUSD"]}, "did you mean EUR_USD"),
         ({"timeframe": "H7"}, "unknown timeframe"),
         ({"account": {"currency": "EUR"}}, "take an account in USD"),

@@ -22,6 +22,8 @@ from workbench.gateway.messages import (
     Attach,
     Attached,
     BarClosed,
+    CancelIntent,
+    CancelResult,
     EventReply,
     FeedEnded,
     Heartbeat,
@@ -133,6 +135,8 @@ class FakeGateway:
                 return self._next(request)
             case SubmitIntent():
                 return self._take(request)
+            case CancelIntent(client_order_id=name):
+                return CancelResult(client_order_id=name, state="FILLED", reason="", repeated=False)
             case Heartbeat():
                 return Ok()
 

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from workbench.domain.accounts import AccountSnapshot
-from workbench.domain.instruments import InstrumentId
 from workbench.domain.orders import ClientOrderId, Order
 from workbench.domain.quotes import Bar
 from workbench.gateway.client import GatewayClient
 from workbench.live.launch import Launch
-from workbench.live.session import Deciders
+from workbench.live.session import Ready
+from workbench.strategy import Decision
 
 
 class Swinger:
@@ -24,6 +24,9 @@ class Swinger:
         self.units, self.mood = units, mood
         self.total, self.count = 0, 0
         self.prefix = "none"
+
+    def on_bars(self, bars: Sequence[Bar], account: AccountSnapshot, event_seq: int) -> Decision:
+        return Decision(orders=tuple(self.on_bar(bars[0], account, event_seq)))
 
     def on_bar(self, bar: Bar, account: AccountSnapshot, event_seq: int) -> Sequence[Order]:
         self.total, self.count = self.total + bar.bid_close, self.count + 1
@@ -56,11 +59,9 @@ class Parts:
     def spec_digest(self, strategy: Any) -> str:
         return hashlib.sha256(f"Swinger {strategy.units}".encode()).hexdigest()
 
-    def deciders(self, strategy: Any, launch: Launch) -> Deciders:
+    def make_ready(self, strategy: Any, launch: Launch) -> Ready:
         strategy.prefix = hashlib.sha256(launch.deployment_id.encode()).hexdigest()[:12]
-        return Deciders(
-            by_instrument={InstrumentId(name): strategy for name in launch.instruments}, warm_up_bars=0
-        )
+        return Ready(decider=strategy, warm_up_bars=0)
 
     def gateway(self, launch: Launch) -> GatewayClient:
         return GatewayClient(Path(launch.gateway_socket), timeout_s=1.0, patience_s=1.0)

@@ -8,26 +8,29 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import nbformat
+import numpy as np
 import pytest
 import sqlalchemy as sa
 from nbformat.v4 import new_code_cell, new_notebook
 
 from tests.live.desk import eventually
 from workbench.domain.cost_book import retail_book
+from workbench.domain.instruments import instrument
 from workbench.domain.limits import Limits
 from workbench.domain.orders import Fill
+from workbench.domain.timeframes import Timeframe
 from workbench.errors import WorkbenchError
 from workbench.gateway.client import OperatorClient
 from workbench.live import SupervisorClient, add_account, deploy, deployment, released_notebooks
 from workbench.live.divergence import compare
-from workbench.market import Bars, MarketStore, sample_files
+from workbench.market import Bars, MarketStore, make_bars, sample_files
 from workbench.release.approvals import approve
 from workbench.release.bundle import NOTEBOOK, write_bundle
 from workbench.release.keys import signing_key
@@ -55,12 +58,69 @@ class SmaCross(Strategy):
             size=RiskFraction(0.01),
         )
 """
+BREAKOUT = """
+from workbench.strategy import BySide, LimitAt, Param, RiskFraction, Rules, StopAt, Strategy, atr
+
+class Breakout(Strategy):
+    fast = Param(8, low=2, high=50)
+    slow = Param(21, low=5, high=200)
+
+    def rules(self, bar):
+        return Rules(
+            enter_long=bar.mid.close > bar.mid.open,
+            enter_short=bar.mid.close < bar.mid.open,
+            entry=BySide(
+                long=StopAt(bar.ask.high.rolling(self.fast).max()),
+                short=LimitAt(bar.bid.high.rolling(3).max()),
+            ),
+            expires_bars=3,
+            stop=2.0 * atr(bar, 14),
+            target=1.5 * atr(bar, self.slow),
+            size=RiskFraction(0.01),
+        )
+"""
+TRAILING = """
+from workbench.strategy import Param, RiskFraction, Rules, Strategy, atr, crosses_above, crosses_below, sma
+
+class Trailing(Strategy):
+    fast = Param(8, low=2, high=50)
+    slow = Param(21, low=5, high=200)
+
+    def rules(self, bar):
+        fast, slow = sma(bar.mid.close, 3), sma(bar.timeframe("H4").mid.close, self.fast)
+        return Rules(
+            enter_long=crosses_above(fast, slow),
+            enter_short=crosses_below(fast, slow),
+            stop=3.0 * atr(bar, self.slow),
+            trail=1.0 * atr(bar, 14),
+            size=RiskFraction(0.01),
+        )
+"""
+RANKED = """
+from workbench.strategy import Param, Rules, Strategy, Units, cross_mean, rank, sma
+
+class Ranked(Strategy):
+    fast = Param(8, low=2, high=50)
+    slow = Param(21, low=5, high=200)
+
+    def rules(self, bar):
+        move = bar.mid.close - sma(bar.mid.close, self.fast)
+        place, euro = rank(move), bar.of("EUR_USD").mid.close
+        return Rules(
+            enter_long=(place > 2.5) & (move > cross_mean(move)),
+            enter_short=(place < 1.5) & (euro > sma(euro, self.slow) - 0.002),
+            exit_long=place < 2.5,
+            exit_short=place > 1.5,
+            stop=300,
+            size=Units(10_000),
+        )
+"""
 DEPLOY = """
 from workbench.kernel import deploy
-deploy(SmaCross(fast=fast, slow=slow), instruments=["EUR_USD"], timeframe="H1")
+deploy({name}(fast=fast, slow=slow), instruments={instruments}, timeframe="H1")
 """
 LIMITS = Limits(
-    instruments=("EUR_USD",),
+    instruments=("AUD_USD", "EUR_USD", "GBP_USD"),
     max_order_units=5_000_000,
     max_order_value=10_000_000_000_000,
     max_position_units=5_000_000,
@@ -79,7 +139,8 @@ class House:
     settings: Settings
     engine: sa.Engine
     release: Release
-    bars: Bars  # all of the pinned data
+    bars: Bars  # all of the pinned data, of the first instrument
+    series: list[Bars]  # of all instruments
     first: int  # the first bar that is replayed
     processes: dict[str, "subprocess.Popen[bytes]"]
 
@@ -147,7 +208,7 @@ class House:
     def backtest(self) -> list[Fill]:
         result = run_backtest(
             strategy_from_spec(self.release.spec),
-            self.bars.between(None, self.end_ns),
+            [bars.between(None, self.end_ns) for bars in self.series],
             cost_book=self.release.cost_book,
             balance=Decimal(100_000),
             trade_from_ns=self.start_ns,
@@ -163,18 +224,24 @@ def answers(client: Any) -> bool:
 
 
 @pytest.fixture
-def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
+def house(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
+    source, names = getattr(request, "param", (DEFINE, ["EUR_USD"]))
     runtime = tempfile.mkdtemp(prefix="wb-")
     monkeypatch.setenv("XDG_RUNTIME_DIR", runtime)
     settings = load_settings(home=tmp_path / "home", project=tmp_path)
     engine = open_store(settings.store_url)
-    book = retail_book("EUR_USD")
+    costs = {name: item for name in names for item in [retail_book(name).of(name)]}
+    book = replace(retail_book("EUR_USD"), costs=costs)
     store = MarketStore(settings.market_dir, engine)
     store.import_file(
         sample_files().eurusd_h1_2017, "EUR_USD", cost_book=book, timezone="UTC", show_progress=False
     )
     bars = store.bars("EUR_USD", "H1")
-    made = House(settings, engine, release(settings, bars, book.to_json()), bars, 1_000, {})
+    series = [bars]
+    for number, name in enumerate(names[1:], start=1):
+        store.add(made_up_from(bars, name, seed=number), source="made up")
+        series.append(store.bars(name, "H1"))
+    made = House(settings, engine, release(settings, series, book.to_json(), source), bars, series, 1_000, {})
     try:
         yield made
     finally:
@@ -186,17 +253,38 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
         shutil.rmtree(runtime, ignore_errors=True)
 
 
-def release(settings: Settings, bars: Bars, book: dict[str, Any]) -> Release:
+def made_up_from(bars: Bars, name: str, *, seed: int) -> Bars:
+    """Bars of another instrument that wander off from `bars`, some of them missing."""
+    rng = np.random.default_rng(seed)
+    kept = np.flatnonzero(rng.random(len(bars)) > 0.03)
+    away = np.concatenate(([0], np.cumsum(rng.integers(-40, 41, len(bars)))))
+    opens, closes = away[:-1], away[1:]
+    prices = {}
+    for column, shift in (
+        ("open", opens),
+        ("high", np.maximum(opens, closes)),
+        ("low", np.minimum(opens, closes)),
+        ("close", closes),
+    ):
+        for side in ("bid", "ask"):
+            wide = 2 * seed if side == "ask" else 0
+            prices[f"{side}_{column}"] = (getattr(bars, f"{side}_{column}") + shift + wide)[kept]
+    return make_bars(instrument(name), timeframe=Timeframe.H1, open_ns=bars.open_ns[kept], prices=prices)
+
+
+def release(settings: Settings, series: list[Bars], book: dict[str, Any], source: str) -> Release:
     """A release signed by sarah and approved by david, as a promotion leaves it."""
     scope: dict[str, Any] = {"__name__": "notebook"}
-    exec(DEFINE, scope)
-    described = spec(scope["SmaCross"](fast=8, slow=21))
+    exec(source, scope)
+    name = next(line for line in source.splitlines() if line.startswith("class "))[6:].partition("(")[0]
+    names = [str(bars.instrument.id) for bars in series]
+    described = spec(scope[name](fast=8, slow=21))
     notebook = new_notebook(
         cells=[
             new_code_cell("fast = 5\nslow = 50", metadata={"tags": ["parameters"]}),
             new_code_cell("1 / 0", metadata={"tags": ["research"]}),
-            new_code_cell(DEFINE),
-            new_code_cell(DEPLOY),
+            new_code_cell(source),
+            new_code_cell(DEPLOY.format(name=name, instruments=names)),
         ]
     )
     manifest = {
@@ -205,10 +293,10 @@ def release(settings: Settings, bars: Bars, book: dict[str, Any]) -> Release:
         "author": "sarah",
         "created_ns": time.time_ns(),
         "parameters": {"fast": 8, "slow": 21},
-        "strategy": {"name": "SmaCross", "digest": described["digest"], "spec": described},
-        "instruments": ["EUR_USD"],
+        "strategy": {"name": name, "digest": described["digest"], "spec": described},
+        "instruments": names,
         "timeframe": "H1",
-        "data": {"EUR_USD H1": bars.fingerprint},
+        "data": {f"{bars.instrument.id} H1": bars.fingerprint for bars in series},
         "cost_book": book,
         "limits": LIMITS.to_json(),
         "evidence": [],
@@ -235,8 +323,19 @@ def release(settings: Settings, bars: Bars, book: dict[str, Any]) -> Release:
     return made
 
 
+@pytest.mark.parametrize(
+    ("house", "reasons"),
+    [
+        ((DEFINE, ["EUR_USD"]), {"MARKET"}),
+        ((BREAKOUT, ["EUR_USD"]), {"STOP", "LIMIT", "STOP_LOSS", "TAKE_PROFIT"}),
+        ((TRAILING, ["EUR_USD"]), {"MARKET", "TRAILING_STOP"}),
+        ((RANKED, ["EUR_USD", "GBP_USD", "AUD_USD"]), {"MARKET", "STOP_LOSS"}),
+    ],
+    indirect=["house"],
+    ids=["crossing", "breakout", "trailing", "three ranked"],
+)
 def test_a_run_with_killed_kernels_and_a_killed_gateway_has_exactly_the_fills_of_the_backtest(
-    house: House,
+    house: House, reasons: set[str]
 ) -> None:
     house.run("gateway")
     house.run("live")
@@ -256,10 +355,16 @@ def test_a_run_with_killed_kernels_and_a_killed_gateway_has_exactly_the_fills_of
     house.processes["gateway"].wait()
     house.run("gateway")
     house.until(name, "finished")
+    undisturbed = house.deploy("paper-2", bars_per_second=0.0)
+    house.until(undisturbed, "finished")
+    assert compare(house.fills(name), house.fills(undisturbed)).equal
     found = compare(house.fills(name), house.backtest())
     assert found.sentence() == f"all {len(found.lines)} executions are equal to the last digit"
     assert len(found.lines) > 5
-    line = house.supervisor.status()["deployments"][0]
+    assert {line.live.reason.value for line in found.lines if line.live} >= reasons
+    assert {line.live.instrument for line in found.lines if line.live} == set(house.release.instruments)
+    watched = house.supervisor.status()["deployments"]
+    line = next(item for item in watched if item["deployment_id"] == name)
     assert line["restarts"] == 1
     assert line["recoveries"][0]["seconds"] < 60
     assert house.gateway.verify()["ok"]

@@ -18,6 +18,8 @@ from workbench.gateway.messages import (
     Attach,
     Attached,
     BarClosed,
+    CancelIntent,
+    CancelResult,
     EventReply,
     FeedEnded,
     IntentResult,
@@ -31,6 +33,7 @@ from workbench.gateway.messages import (
 from workbench.live.errors import DecisionDiffersError, GatewayRefusedError
 from workbench.live.log import open_log
 from workbench.live.runtime import Ending, StrategyRuntime, decision_of
+from workbench.strategy import Decision
 
 BARS = made_up_bars(6)
 BOOKS = AccountSnapshot(
@@ -48,8 +51,8 @@ BOOKS = AccountSnapshot(
 class Buyer:
     """Buys at every bar."""
 
-    def on_bar(self, bar: Bar, account: AccountSnapshot, event_seq: int) -> Sequence[Order]:
-        return [order(event_seq)]
+    def on_bars(self, bars: Sequence[Bar], account: AccountSnapshot, event_seq: int) -> Decision:
+        return Decision(orders=(order(event_seq),))
 
 
 def order(seq: int) -> Order:
@@ -80,6 +83,8 @@ class Scripted:
                 return IntentResult(
                     client_order_id=name, state="WORKING", control="", reason="", repeated=False
                 )
+            case CancelIntent(client_order_id=name):
+                return CancelResult(client_order_id=name, state="CANCELED", reason="", repeated=False)
             case NextEvent(after=after) if after < 6:
                 seq, bar = after + 2, BARS[after // 2]
                 replayed = seq <= self.acked
@@ -88,7 +93,7 @@ class Scripted:
                     account=BOOKS,
                     fills=(),
                     replayed=replayed,
-                    decision=decision_of(bar, [order(seq)]) if replayed else {},
+                    decision=decision_of([bar], [order(seq)]) if replayed else {},
                 )
             case _:
                 return EventReply(
@@ -104,7 +109,7 @@ class Scripted:
 def runtime(gateway: Scripted, folder: Path, decider: Any = None) -> StrategyRuntime:
     return StrategyRuntime(
         gateway=gateway,
-        deciders={EUR_USD: decider or Buyer()},
+        decider=decider or Buyer(),
         deployment_id="d",
         token="t",
         pid=1,
@@ -119,7 +124,48 @@ def test_each_bar_is_decided_and_its_decision_told_with_the_next_question(tmp_pa
     assert [item.event_seq for item in gateway.of(SubmitIntent)] == [2, 4, 6]
     told = {item.after: item.decision for item in gateway.of(NextEvent)}
     assert told[0] == {}
-    assert told[4] == decision_of(BARS[1], [order(4)])
+    assert told[4] == decision_of([BARS[1]], [order(4)])
+
+
+class Withdrawing(Buyer):
+    """Takes back the order of the event before, then buys."""
+
+    def on_bars(self, bars: Sequence[Bar], account: AccountSnapshot, event_seq: int) -> Decision:
+        cancels = (ClientOrderId(f"x-{event_seq - 2}-0"),) if event_seq > 2 else ()
+        return Decision(orders=(order(event_seq),), cancels=cancels)
+
+
+def test_orders_are_taken_back_before_new_ones_are_sent_and_the_decision_tells_of_it(tmp_path: Path) -> None:
+    gateway = Scripted()
+    assert runtime(gateway, tmp_path, Withdrawing()).run() is Ending.FINISHED
+    sent = [
+        item.client_order_id if isinstance(item, CancelIntent) else item.order.client_order_id
+        for item in gateway.requests
+        if isinstance(item, CancelIntent | SubmitIntent)
+    ]
+    assert sent == ["x-2-0", "x-2-0", "x-4-0", "x-4-0", "x-6-0"]
+    assert [item.event_seq for item in gateway.of(CancelIntent)] == [4, 6]
+    told = {item.after: item.decision for item in gateway.of(NextEvent)}
+    assert "cancels" not in told[2]
+    assert told[4]["cancels"] == ["x-2-0"]
+
+
+def test_a_withdrawal_decided_otherwise_than_before_stops_the_deployment(tmp_path: Path) -> None:
+    with pytest.raises(DecisionDiffersError, match="decision differs at event 4"):
+        runtime(Scripted(acked=4), tmp_path, Withdrawing()).run()
+
+
+def test_a_silent_gateway_is_asked_again_for_the_same_cancel(tmp_path: Path) -> None:
+    silent = iter([True, True])
+
+    def hook(request: KernelRequest) -> KernelReply | None:
+        if isinstance(request, CancelIntent) and next(silent, False):
+            raise GatewayUnreachableError("silence")
+        return None
+
+    gateway = Scripted(hook=hook)
+    assert runtime(gateway, tmp_path, Withdrawing()).run() is Ending.FINISHED
+    assert [item.event_seq for item in gateway.of(CancelIntent)] == [4, 4, 4, 6]
 
 
 def test_a_replayed_event_is_decided_again_and_nothing_is_sent_for_it(tmp_path: Path) -> None:
@@ -130,8 +176,8 @@ def test_a_replayed_event_is_decided_again_and_nothing_is_sent_for_it(tmp_path: 
 
 def test_a_replayed_event_decided_otherwise_stops_the_deployment_and_names_the_event(tmp_path: Path) -> None:
     class Other:
-        def on_bar(self, bar: Bar, account: AccountSnapshot, event_seq: int) -> Sequence[Order]:
-            return []
+        def on_bars(self, bars: Sequence[Bar], account: AccountSnapshot, event_seq: int) -> Decision:
+            return Decision()
 
     with pytest.raises(DecisionDiffersError, match="decision differs at event 2"):
         runtime(Scripted(acked=4), tmp_path, Other()).run()
@@ -185,11 +231,11 @@ def test_a_stop_in_the_middle_of_a_decision_lets_it_finish_and_tells_the_gateway
     deciding, go_on = threading.Event(), threading.Event()
 
     class Slow(Buyer):
-        def on_bar(self, bar: Bar, account: AccountSnapshot, event_seq: int) -> Sequence[Order]:
+        def on_bars(self, bars: Sequence[Bar], account: AccountSnapshot, event_seq: int) -> Decision:
             if event_seq == 4:
                 deciding.set()
                 assert go_on.wait(5)
-            return super().on_bar(bar, account, event_seq)
+            return super().on_bars(bars, account, event_seq)
 
     gateway = Scripted()
     loop = runtime(gateway, tmp_path, Slow())
@@ -203,7 +249,7 @@ def test_a_stop_in_the_middle_of_a_decision_lets_it_finish_and_tells_the_gateway
     assert endings == [Ending.STOPPED]
     assert [item.event_seq for item in gateway.of(SubmitIntent)] == [2, 4]
     last = gateway.of(NextEvent)[-1]
-    assert (last.after, last.decision) == (4, decision_of(BARS[1], [order(4)]))
+    assert (last.after, last.decision) == (4, decision_of([BARS[1]], [order(4)]))
 
 
 def test_a_stop_ends_the_loop_while_it_waits_and_while_the_gateway_is_silent(tmp_path: Path) -> None:

@@ -133,7 +133,9 @@ class Case:
 
     def slow(self, data: bytes) -> list[Row]:
         """The rows by the plain reader; any exception when there is one that can not be read."""
-        lines = data.decode("utf-8", "surrogateescape").removeprefix("\ufeff").replace("\r\n", "\n").split("\n")
+        lines = (
+            data.decode("utf-8", "surrogateescape").removeprefix("\ufeff").replace("\r\n", "\n").split("\n")
+        )
         found = [next(csv.reader([line])) for line in lines if line.strip()][self.header :]
         return [self.read_line([item.strip() for item in line]) for line in found]
 

@@ -359,15 +359,13 @@ def test_a_bar_strategy_is_not_asked_at_ticks():
 
 
 def test_what_a_strategy_needs_is_said_in_words():
-    def of(**more: Any) -> tuple[str, ...]:
-        return needs(
-            ws.RulesStrategy("Some", ws.Rules(**{"enter_long": bar.hour > 1, "size": ws.Units(1)} | more))
-        )
+    def of(*traded: str, **more: Any) -> tuple[str, ...]:
+        rules = ws.Rules(**{"enter_long": bar.hour > 1, "size": ws.Units(1)} | more)
+        return needs(ws.RulesStrategy("Some", rules), instruments=["EUR_USD", *traded])
 
-    assert of() == needs(Pair()) == of(stop=ws.atr(bar.timeframe("H4"), 3), max_bars=5) == ()
-    assert of(entry=ws.BySide(short=ws.StopAt(5))) == ("withdrawing entries that wait at a level",)
-    assert of(stop=bar.of("GBP_USD").mid.high) == ("the bars of GBP_USD",)
-    assert of(exit_long=ws.rank(bar.hour) > 1) == (
-        "all bars of a time at once (rank, cross_mean and the like)",
-    )
-    assert needs(Scalper()) == ("every quote (on_tick)",)
+    assert of() == of(stop=ws.atr(bar.timeframe("H4"), 3), max_bars=5) == ()
+    assert needs(Pair(), instruments=["EUR_USD", "GBP_USD"]) == ()
+    assert of(entry=ws.BySide(short=ws.StopAt(5))) == of(exit_long=ws.rank(bar.hour) > 1) == ()
+    assert of(stop=bar.of("GBP_USD").mid.high) == ("the bars of GBP_USD, which it does not trade",)
+    assert of("GBP_USD", stop=bar.of("GBP_USD").mid.high) == ()
+    assert needs(Scalper(), instruments=["EUR_USD"]) == ("every quote (on_tick)",)

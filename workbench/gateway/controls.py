@@ -5,14 +5,14 @@ position pass R05, R09, R11 and R12, so that a limit never keeps anybody in a po
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from workbench.domain.instruments import Instrument
 from workbench.domain.limits import Limits
 from workbench.domain.orders import Order, OrderKind, PositionFill
 
-__all__ = ["GATEWAY_PREFIX", "MOST_POINTS", "MOST_UNITS", "Denial", "Exposure", "check_order"]
+__all__ = ["GATEWAY_PREFIX", "MOST_POINTS", "MOST_UNITS", "Denial", "Exposure", "check_order", "worst_margin"]
 
 GATEWAY_PREFIX = "gw-"  # of the gateway's own orders
 MOST_UNITS = 10**12
@@ -43,7 +43,9 @@ class Exposure:
     equity: int  # micro-units
     day_start_equity: int  # as of the last 17:00 New York
     position: int  # units of the instrument
-    waiting: tuple[Order, ...]  # sent and not ended, UNKNOWN ones with them
+    waiting: tuple[Order, ...]  # sent and not ended, UNKNOWN ones with them, of the instrument
+    waiting_elsewhere: int = 0  # how many of the account's other instruments
+    margin_elsewhere: int = 0  # micro-units, the most that the other instruments can come to need
     orders_last_minute: int  # by the feed's clock
     killed: str  # the kill in force over this deployment, empty for none
 
@@ -51,6 +53,13 @@ class Exposure:
 def check_order(order: Order, *, limits: Limits, exposure: Exposure) -> Denial | None:
     """The first control that stops `order`; None when it may be sent."""
     return next((denial for check in _CHECKS if (denial := check(order, limits, exposure))), None)
+
+
+def worst_margin(record: Instrument, waiting: Sequence[Order], *, held: int, ask: int, rate_ppm: int) -> int:
+    """The most margin, in micro-units, that what is held of an instrument and what waits can come to need."""
+    dearest = max(ask, *(item.price for item in waiting), 0)
+    value = _worst_units(waiting, held) * dearest * record.micro_per_point
+    return -(-value * rate_ppm // 1_000_000)
 
 
 def _sense(order: Order, limits: Limits, exposure: Exposure) -> Denial | None:
@@ -105,7 +114,8 @@ def _value(order: Order, limits: Limits, exposure: Exposure) -> Denial | None:
 
 
 def _open_orders(order: Order, limits: Limits, exposure: Exposure) -> Denial | None:
-    return _over("R08", "open orders", limits.max_open_orders, len(exposure.waiting) + 1)
+    waiting = len(exposure.waiting) + exposure.waiting_elsewhere
+    return _over("R08", "open orders", limits.max_open_orders, waiting + 1)
 
 
 def _rate(order: Order, limits: Limits, exposure: Exposure) -> Denial | None:
@@ -117,15 +127,20 @@ def _rate(order: Order, limits: Limits, exposure: Exposure) -> Denial | None:
 def _position(order: Order, limits: Limits, exposure: Exposure) -> Denial | None:
     if order.reduce_only:
         return None
-    return _over("R09", "position units", limits.max_position_units, _worst_units(order, exposure))
+    worst = _worst_units((*exposure.waiting, order), exposure.position)
+    return _over("R09", "position units", limits.max_position_units, worst)
 
 
 def _margin(order: Order, limits: Limits, exposure: Exposure) -> Denial | None:
     if order.reduce_only:
         return None
-    dearest = max(exposure.ask, order.price, *(item.price for item in exposure.waiting), 0)
-    value = _worst_units(order, exposure) * dearest * exposure.instrument.micro_per_point
-    margin = -(-value * exposure.margin_rate_ppm // 1_000_000)
+    margin = exposure.margin_elsewhere + worst_margin(
+        exposure.instrument,
+        (*exposure.waiting, order),
+        held=exposure.position,
+        ask=exposure.ask,
+        rate_ppm=exposure.margin_rate_ppm,
+    )
     use_ppm = -(-margin * 1_000_000 // exposure.equity) if exposure.equity > 0 else 1_000_000_000
     return _over("R11", "margin use in millionths of equity", limits.max_margin_use_ppm, use_ppm)
 
@@ -143,10 +158,9 @@ def _daily_loss(order: Order, limits: Limits, exposure: Exposure) -> Denial | No
     )
 
 
-def _worst_units(order: Order, exposure: Exposure) -> int:
-    """The largest position, long or short, that any of the waiting orders and this one can lead to."""
-    held = exposure.position
-    moves = [_move(item, held) for item in (*exposure.waiting, order)]
+def _worst_units(waiting: Sequence[Order], held: int) -> int:
+    """The largest position, long or short, that any of the waiting orders can lead to."""
+    moves = [_move(item, held) for item in waiting]
     longest = held + sum(move for move in moves if move > 0)
     shortest = held + sum(move for move in moves if move < 0)
     return max(abs(longest), abs(shortest))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import sqlalchemy as sa
 from structlog.typing import FilteringBoundLogger
 
+from workbench.domain.instruments import Instrument
 from workbench.gateway.errors import LedgerWriteError, UnknownDeploymentError, WrongTokenError
 from workbench.gateway.ledger import Ledger
 from workbench.gateway.specs import DeploymentSpec
@@ -23,7 +24,7 @@ class Desk:
 
     engine: sa.Engine
     ledger: Ledger
-    load_bars: Callable[[DeploymentSpec], Bars]
+    load_bars: Callable[[DeploymentSpec, Instrument], Bars]
     monotonic: Callable[[], float]
     log: FilteringBoundLogger
     at_boundary: Callable[[str], None] = lambda name: None

@@ -1,7 +1,9 @@
 """Feeds: a deployment's events by number, from a replay now and from a broker's stream by the same face."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
+
+import numpy as np
 
 from workbench.domain.quotes import Quote
 from workbench.gateway.messages import BarClosed, FeedEnded, FeedEvent, QuoteMoved
@@ -21,31 +23,51 @@ class Feed(Protocol):
 
 
 class BarReplay:
-    """Each bar of a pinned dataset as the quote of its open and, when it is over, the bar.
+    """Bars of pinned datasets: each as the quote of its open and, when it is over, as the bar.
+
+    At each instant first, as one event, all bars that close then, in the order of the instruments' ids, and
+    afterwards the quotes that bars open with, in the same order.
 
     Parameters
     ----------
+    series
+        Each instrument's bars.
     bars_per_second
-        How fast bars come to their end; 0 for at once.
+        How fast bars come to their end, those of one instant at once; 0 for without a pause.
     monotonic
         A clock in seconds, for the pace alone.
     """
 
-    def __init__(self, bars: Bars, *, bars_per_second: float, monotonic: Callable[[], float]) -> None:
-        self._bars = bars
+    def __init__(
+        self, series: Sequence[Bars], *, bars_per_second: float, monotonic: Callable[[], float]
+    ) -> None:
+        self._series = sorted(series, key=lambda item: item.instrument.id)
         self._seconds = 1.0 / bars_per_second if bars_per_second else 0.0
         self._monotonic = monotonic
         self._happened = 0
         self._last_at = monotonic()
+        opens = [item.open_ns for item in self._series]
+        closes = [item.close_ns for item in self._series]
+        counts = [len(item) for item in opens]
+        time_ns = np.concatenate([*closes, *opens])
+        is_quote = np.repeat([0, 1], sum(counts))
+        rank = np.tile(np.repeat(np.arange(len(counts)), counts), 2)
+        index = np.tile(np.concatenate([np.arange(count) for count in counts]), 2)
+        order = np.lexsort((rank, is_quote, time_ns))
+        self._time_ns, self._is_quote = time_ns[order], is_quote[order]
+        self._rank, self._index = rank[order], index[order]
+        fresh = (self._is_quote == 1) | (np.diff(self._time_ns, prepend=-1) != 0)
+        fresh[1:] |= self._is_quote[:-1] == 1
+        self._starts = np.append(np.flatnonzero(fresh), len(order))
 
     def event(self, seq: int) -> FeedEvent | None:
-        """See `Feed`; a bar is over a pace's length after the one before it."""
-        index, is_bar = divmod(seq - 1, 2)
-        if index >= len(self._bars):
-            end_ns = int(self._bars.close_ns[-1]) if len(self._bars) else 0
+        """See `Feed`; an instant's bars are over a pace's length after those before them."""
+        if seq >= len(self._starts):
+            end_ns = int(self._time_ns[-1]) if len(self._time_ns) else 0
             return FeedEnded(seq=seq, time_ns=end_ns)
-        bar = self._bars.bar(index)
-        if not is_bar:
+        first, behind = int(self._starts[seq - 1]), int(self._starts[seq])
+        bar, *others = (self._series[self._rank[at]].bar(int(self._index[at])) for at in range(first, behind))
+        if self._is_quote[first]:
             quote = Quote(instrument=bar.instrument, time_ns=bar.open_ns, bid=bar.bid_open, ask=bar.ask_open)
             return QuoteMoved(seq=seq, quote=quote)
         if seq > self._happened and self._seconds:
@@ -54,7 +76,7 @@ class BarReplay:
                 return None
             self._last_at = now
         self._happened = max(self._happened, seq)
-        return BarClosed(seq=seq, bar=bar)
+        return BarClosed(seq=seq, bar=bar, others=tuple(others))
 
     def recall(self, until: int) -> None:
         """See `Feed`."""

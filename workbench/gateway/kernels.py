@@ -1,5 +1,6 @@
 """What a live kernel may ask, and the answers."""
 
+from workbench.gateway.cancels import withdraw
 from workbench.gateway.deliveries import last_acked, next_event
 from workbench.gateway.desk import Desk
 from workbench.gateway.errors import LedgerWriteError, UnknownDeploymentError, WrongTokenError
@@ -7,6 +8,7 @@ from workbench.gateway.messages import (
     PROTOCOL_VERSION,
     Attach,
     Attached,
+    CancelIntent,
     Heartbeat,
     KernelReply,
     KernelRequest,
@@ -44,6 +46,8 @@ def answer(desk: Desk, request: KernelRequest) -> KernelReply:
                 return next_event(desk, trading, request)
             case SubmitIntent():
                 return submit(desk, trading, request)
+            case CancelIntent():
+                return withdraw(desk, trading, request)
             case Heartbeat():
                 return Ok()
     except LedgerWriteError as error:

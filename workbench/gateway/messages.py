@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from workbench.domain.accounts import AccountSnapshot
-from workbench.domain.orders import Fill, Order
+from workbench.domain.orders import ClientOrderId, Fill, Order
 from workbench.domain.quotes import Bar, Quote
 
 __all__ = [
@@ -19,6 +19,8 @@ __all__ = [
     "Attach",
     "Attached",
     "BarClosed",
+    "CancelIntent",
+    "CancelResult",
     "EventReply",
     "FeedEnded",
     "FeedEvent",
@@ -53,11 +55,17 @@ class QuoteMoved(_Message, frozen=True, kw_only=True):
     quote: Quote
 
 
-class BarClosed(_Message, frozen=True, kw_only=True):
-    """A bar is complete: the strategy decides now."""
+class BarClosed(_Message, frozen=True, kw_only=True, omit_defaults=True):
+    """All bars that close at one instant are complete: the strategy decides now."""
 
     seq: int
     bar: Bar
+    others: tuple[Bar, ...] = ()  # those of further instruments, in the order of their ids
+
+    @property
+    def bars(self) -> tuple[Bar, ...]:
+        """All of them, in the order of the instruments' ids."""
+        return (self.bar, *self.others)
 
 
 class FeedEnded(_Message, frozen=True, kw_only=True):
@@ -100,6 +108,15 @@ class SubmitIntent(_Message, frozen=True, kw_only=True):
     order: Order
 
 
+class CancelIntent(_Message, frozen=True, kw_only=True):
+    """Take this order back. Sending it again for the same event returns the first answer."""
+
+    deployment_id: str
+    token: str
+    event_seq: int
+    client_order_id: ClientOrderId
+
+
 class Heartbeat(_Message, frozen=True, kw_only=True):
     """I am alive."""
 
@@ -107,7 +124,7 @@ class Heartbeat(_Message, frozen=True, kw_only=True):
     token: str
 
 
-KernelRequest = Attach | NextEvent | SubmitIntent | Heartbeat
+KernelRequest = Attach | NextEvent | SubmitIntent | CancelIntent | Heartbeat
 
 
 # --- the gateway answers -----------------------------------------------------------------------------
@@ -150,6 +167,19 @@ class IntentResult(_Message, frozen=True, kw_only=True):
     repeated: bool  # the same intent had been answered before
 
 
+class CancelResult(_Message, frozen=True, kw_only=True):
+    """What became of a wish to take an order back: `state` is the order's.
+
+    CANCELED: it was taken back. FILLED, EXPIRED, REJECTED, DENIED: it had ended before. UNKNOWN: nobody
+    knows yet. An order that this deployment never had is answered REJECTED.
+    """
+
+    client_order_id: str
+    state: str  # OrderState
+    reason: str
+    repeated: bool  # the same wish had been answered before
+
+
 class Ok(_Message, frozen=True, kw_only=True):
     """Done."""
 
@@ -160,7 +190,7 @@ class Refused(_Message, frozen=True, kw_only=True):
     reason: str
 
 
-KernelReply = Attached | EventReply | Waiting | IntentResult | Ok | Refused
+KernelReply = Attached | EventReply | Waiting | IntentResult | CancelResult | Ok | Refused
 
 
 # --- people's verbs ------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import msgspec
 import sqlalchemy as sa
 
+from workbench.domain.accounts import AccountSnapshot
 from workbench.domain.roles import allowed
 from workbench.errors import BadInputError
 from workbench.gateway.desk import Desk
@@ -16,7 +17,7 @@ from workbench.gateway.messages import PROTOCOL_VERSION, OperatorRequest
 from workbench.gateway.orders import cancel_waiting, flatten
 from workbench.gateway.records import plain
 from workbench.gateway.recovery import new_trading, rebuild
-from workbench.gateway.specs import parse_spec
+from workbench.gateway.specs import DeploymentSpec, parse_spec
 from workbench.gateway.trading import State, Trading
 from workbench.store.schema import kills
 
@@ -115,7 +116,7 @@ def _shown(desk: Desk, trading: Trading) -> dict[str, Any]:
         "equity": books.equity,
         "margin_used": books.margin_used,
         "positions": plain(books.positions),
-        "position": books.units(spec.record.id),
+        "position": _held(books, spec),
         "last_event_ns": trading.time_ns,
         "event_seq": trading.seq,
         "decision_seq": trading.decision_seq,
@@ -128,6 +129,12 @@ def _shown(desk: Desk, trading: Trading) -> dict[str, Any]:
         "kernel_seen_ns": trading.kernel_seen_ns,
         "limits": trading.limits.to_json(),
     }
+
+
+def _held(books: AccountSnapshot, spec: DeploymentSpec) -> int:
+    """Units held: signed of one instrument, of several in all, so that nothing held is told from flat."""
+    units = [books.units(item.id) for item in spec.records]
+    return units[0] if len(units) == 1 else sum(map(abs, units))
 
 
 def _open(desk: Desk, request: OperatorRequest) -> dict[str, Any]:

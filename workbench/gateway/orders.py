@@ -2,10 +2,10 @@
 
 import hashlib
 import re
-from collections.abc import Sequence
 
 import sqlalchemy as sa
 
+from workbench.domain.instruments import InstrumentId
 from workbench.domain.orders import ClientOrderId, Order, OrderState
 from workbench.gateway.brokers.port import AmbiguousError, RejectedError
 from workbench.gateway.controls import GATEWAY_PREFIX, Denial, check_order
@@ -53,7 +53,9 @@ def submit(desk: Desk, trading: Trading, request: SubmitIntent) -> KernelReply:
             )
         )
     denial = _late(trading, request.event_seq) or check_order(
-        order, limits=trading.limits, exposure=trading.exposure(killed=desk.kill_over(trading))
+        order,
+        limits=trading.limits,
+        exposure=trading.exposure(order.instrument, killed=desk.kill_over(trading)),
     )
     if denial is not None:
         return _deny(desk, trading, request, denial)
@@ -86,7 +88,7 @@ def hand_over(desk: Desk, trading: Trading, order: Order) -> IntentResult:
         if state is OrderState.WORKING:
             write_accepted(
                 change,
-                order.client_order_id,
+                order,
                 accepted,
                 accepted_seq=trading.seq,
                 now_ns=desk.ledger.now_ns(),
@@ -118,7 +120,14 @@ def cancel_waiting(desk: Desk, trading: Trading, *, control: str, reason: str) -
     found = trading.broker.transactions_since(trading.watermark)
     if found:
         with desk.ledger.change("cancel") as change:
-            write_transactions(change, trading, found, now_ns=desk.ledger.now_ns(), control=control)
+            write_transactions(
+                change,
+                trading,
+                found,
+                now_ns=desk.ledger.now_ns(),
+                control=control,
+                canceled_seq=trading.seq,
+            )
         trading.watermark += len(found)
     for name in canceled:
         desk.log.info(
@@ -128,17 +137,26 @@ def cancel_waiting(desk: Desk, trading: Trading, *, control: str, reason: str) -
 
 
 def flatten(desk: Desk, trading: Trading, *, by: str) -> str:
-    """Close the position by an order of the gateway's own; its client id, empty when nothing is held."""
-    record = trading.spec.record
-    units = trading.broker.account().units(record.id)
-    waiting: Sequence[str] = [item.order.client_order_id for item in trading.broker.open_orders()]
-    under_way = next((name for name in waiting if name.startswith(GATEWAY_PREFIX)), "")
-    if units == 0 or under_way:
-        return under_way
+    """Close what is held by orders of the gateway's own; their client ids, empty when nothing is held."""
+    records = trading.spec.records
+    several = len(records) > 1
+    found = (
+        _close(desk, trading, record.id, number=f"-{k}" if several else "", by=by)
+        for k, record in enumerate(records)
+    )
+    return ", ".join(name for name in list(found) if name)
+
+
+def _close(desk: Desk, trading: Trading, instrument: InstrumentId, *, number: str, by: str) -> str:
+    units = trading.broker.account().units(instrument)
+    waiting = [item.order for item in trading.broker.open_orders() if item.order.instrument == instrument]
+    mine = [order.client_order_id for order in waiting if order.client_order_id.startswith(GATEWAY_PREFIX)]
+    if units == 0 or mine:
+        return mine[0] if mine else ""
     digest = hashlib.sha256(trading.spec.deployment_id.encode()).hexdigest()[:12]
     order = Order(
-        client_order_id=ClientOrderId(f"{GATEWAY_PREFIX}{digest}-{trading.seq}"),
-        instrument=record.id,
+        client_order_id=ClientOrderId(f"{GATEWAY_PREFIX}{digest}-{trading.seq}{number}"),
+        instrument=instrument,
         units=-units,
         reduce_only=True,
     )

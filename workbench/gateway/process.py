@@ -14,6 +14,7 @@ import sqlalchemy as sa
 import structlog
 from structlog.typing import FilteringBoundLogger
 
+from workbench.domain.instruments import Instrument
 from workbench.gateway.checkpoints import CheckpointFile, signing_key
 from workbench.gateway.desk import Desk
 from workbench.gateway.errors import DamagedStoreError, GatewayRunningError
@@ -117,8 +118,8 @@ def _serve(
     ledger = Ledger(engine, checkpoints=CheckpointFile(checkpoints, key), log=log, at_boundary=at_boundary)
     market = MarketStore(settings.market_root, settings.store_url)
 
-    def load_bars(spec: DeploymentSpec) -> Bars:
-        bars = market.bars(spec.record.id, spec.bar_length, fingerprint=spec.feed.fingerprint)
+    def load_bars(spec: DeploymentSpec, record: Instrument) -> Bars:
+        bars = market.bars(record.id, spec.bar_length, fingerprint=spec.fingerprint_of(record.id))
         return bars.between(spec.feed.start_ns, spec.feed.end_ns)
 
     desk = Desk(

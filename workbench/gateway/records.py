@@ -12,7 +12,7 @@ from workbench.gateway.brokers.port import Accepted, Transaction
 from workbench.gateway.ledger import Change
 from workbench.gateway.messages import BarClosed, FeedEnded
 from workbench.gateway.trading import Trading
-from workbench.store.schema import deliveries, fills, intents, orders, positions
+from workbench.store.schema import cancels, deliveries, fills, intents, orders, positions
 
 __all__ = [
     "fill_of",
@@ -21,6 +21,8 @@ __all__ = [
     "write_accepted",
     "write_ack",
     "write_books",
+    "write_cancel",
+    "write_cancel_state",
     "write_delivery",
     "write_intent",
     "write_intent_state",
@@ -31,6 +33,12 @@ _INSERT_INTENT = sa.insert(intents)
 _INSERT_ORDER = sa.insert(orders)
 _INSERT_FILL = sa.insert(fills)
 _INSERT_DELIVERY = sa.insert(deliveries)
+_INSERT_CANCEL = sa.insert(cancels)
+_UPDATE_CANCEL = (
+    sa.update(cancels)
+    .where(cancels.c.client_order_id == sa.bindparam("id"), cancels.c.event_seq == sa.bindparam("seq"))
+    .values(state=sa.bindparam("new_state"), reason=sa.bindparam("new_reason"))
+)
 _UPDATE_INTENT = (
     sa.update(intents)
     .where(intents.c.client_order_id == sa.bindparam("id"))
@@ -49,6 +57,16 @@ _UPDATE_ORDER = (
     sa.update(orders)
     .where(orders.c.client_order_id == sa.bindparam("id"))
     .values(state=sa.bindparam("new_state"), updated_ns=sa.bindparam("now_ns"))
+)
+_UPDATE_REMAINING = (
+    sa.update(orders)
+    .where(orders.c.client_order_id == sa.bindparam("id"))
+    .values(remaining=sa.bindparam("units"))
+)
+_UPDATE_CANCELED = (
+    sa.update(orders)
+    .where(orders.c.client_order_id == sa.bindparam("id"))
+    .values(canceled_seq=sa.bindparam("seq"))
 )
 _ACK = (
     sa.update(deliveries)
@@ -86,6 +104,8 @@ def fill_of(row: sa.RowMapping) -> Fill:
         realized=row["realized"],
         position=row["position"],
         balance=row["balance"],
+        remaining=row["remaining"],
+        trade=row["trade"] or None,
     )
 
 
@@ -132,9 +152,10 @@ def write_intent_state(
 
 
 def write_accepted(
-    change: Change, client_order_id: str, accepted: Accepted, *, accepted_seq: int, now_ns: int
+    change: Change, order: Order, accepted: Accepted, *, accepted_seq: int, now_ns: int
 ) -> None:
     """The broker has the order."""
+    client_order_id = order.client_order_id
     change.execute(
         _INSERT_ORDER,
         {
@@ -143,6 +164,8 @@ def write_accepted(
             "state": OrderState.WORKING.value,
             "accepted_seq": accepted_seq,
             "updated_ns": now_ns,
+            "remaining": order.units,
+            "canceled_seq": 0,
         },
     )
     change.execute(_UPDATE_INTENT_STATE, {"id": client_order_id, "new_state": OrderState.WORKING.value})
@@ -155,9 +178,22 @@ def write_accepted(
 
 
 def write_transactions(
-    change: Change, trading: Trading, found: Iterable[Transaction], *, now_ns: int, control: str = ""
+    change: Change,
+    trading: Trading,
+    found: Iterable[Transaction],
+    *,
+    now_ns: int,
+    control: str = "",
+    canceled_seq: int = 0,
 ) -> None:
-    """What happened at the broker: each execution once, each order's end."""
+    """What happened at the broker: each execution once, each order's end.
+
+    Parameters
+    ----------
+    canceled_seq
+        The feed event after which we took the orders back that ended without an execution; 0 when the
+        broker ended them by itself.
+    """
     for item in found:
         if item.fill is not None:
             row = {
@@ -166,19 +202,57 @@ def write_transactions(
                 "broker_trade_id": item.broker_trade_id,
                 "event_seq": item.event_seq,
                 **{name: value for name, value in plain(item.fill).items() if name in fills.c},
+                "trade": item.fill.trade or "",
             }
             change.execute(_INSERT_FILL, row)
             change.record("fill", **row)
             if item.fill.reason in EXIT_REASONS:
                 continue  # the order itself was filled before
             change.execute(_UPDATE_INTENT_STATE, {"id": item.client_order_id, "new_state": item.state.value})
+            change.execute(_UPDATE_REMAINING, {"id": item.client_order_id, "units": item.fill.remaining})
         else:
             write_intent_state(
                 change, item.client_order_id, state=item.state, control=control, reason=item.reason
             )
+            if canceled_seq:
+                change.execute(_UPDATE_CANCELED, {"id": item.client_order_id, "seq": canceled_seq})
         change.execute(
             _UPDATE_ORDER, {"id": item.client_order_id, "new_state": item.state.value, "now_ns": now_ns}
         )
+
+
+def write_cancel(
+    change: Change,
+    trading: Trading,
+    client_order_id: str,
+    *,
+    event_seq: int,
+    state: OrderState,
+    reason: str,
+    now_ns: int,
+) -> None:
+    """The strategy wants an order back."""
+    row = {
+        "client_order_id": client_order_id,
+        "event_seq": event_seq,
+        "deployment_id": trading.spec.deployment_id,
+        "state": state.value,
+        "reason": reason,
+        "created_ns": now_ns,
+    }
+    change.execute(_INSERT_CANCEL, row)
+    change.record(f"cancel.{state.value.lower()}", **row)
+
+
+def write_cancel_state(
+    change: Change, client_order_id: str, *, event_seq: int, state: OrderState, reason: str
+) -> None:
+    """What became of the wish to take an order back."""
+    row = {"id": client_order_id, "seq": event_seq, "new_state": state.value, "new_reason": reason}
+    change.execute(_UPDATE_CANCEL, row)
+    change.record(
+        f"cancel.{state.value.lower()}", client_order_id=client_order_id, event_seq=event_seq, reason=reason
+    )
 
 
 def write_books(change: Change, trading: Trading, snapshot: AccountSnapshot) -> None:

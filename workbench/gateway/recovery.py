@@ -11,10 +11,11 @@ import msgspec
 import sqlalchemy as sa
 
 from workbench.domain.accounts import AccountSnapshot
-from workbench.domain.orders import TERMINAL_STATES, Fill, Order, OrderState
+from workbench.domain.orders import TERMINAL_STATES, ClientOrderId, Fill, Order, OrderState
 from workbench.domain.timeframes import NS_PER_MINUTE
 from workbench.errors import WorkbenchError
 from workbench.gateway.brokers.paper import PaperBroker, PaperConfig
+from workbench.gateway.cancels import finish_cancels
 from workbench.gateway.controls import GATEWAY_PREFIX
 from workbench.gateway.desk import Desk
 from workbench.gateway.errors import BooksMismatchError
@@ -35,7 +36,6 @@ _STATES = {
     "deployment.closed": State.CLOSED,
     "deployment.frozen": State.FROZEN,
 }
-_OPERATOR_CONTROLS = ("R23", "STOP")
 
 
 def load_desk(desk: Desk) -> None:
@@ -81,7 +81,9 @@ def new_trading(desk: Desk, spec: DeploymentSpec) -> Trading:
         Its data or its account can not be had.
     """
     feed = BarReplay(
-        desk.load_bars(spec), bars_per_second=spec.feed.bars_per_second, monotonic=desk.monotonic
+        [desk.load_bars(spec, record) for record in spec.records],
+        bars_per_second=spec.feed.bars_per_second,
+        monotonic=desk.monotonic,
     )
     return _trading(spec, feed)
 
@@ -95,6 +97,7 @@ def rebuild(desk: Desk, spec: DeploymentSpec, *, state: State, detail: str) -> T
             _replay(connection, trading)
             _take_up(connection, trading)
             found = _intents_in(connection, spec.deployment_id, OrderState.INTENT)
+        finish_cancels(desk, trading)
         _finish_intents(desk, trading, found)
         if desk.kill_over(trading):
             cancel_waiting(desk, trading, control="R23", reason="killed")
@@ -145,7 +148,7 @@ def _trading(spec: DeploymentSpec, feed: BarReplay | _NoFeed) -> Trading:
     book = spec.parsed_cost_book()
     broker = PaperBroker(
         PaperConfig(
-            instruments=(spec.record,),
+            instruments=spec.records,
             cost_book=book,
             currency=spec.account.currency,
             balance=spec.account.balance,
@@ -154,7 +157,7 @@ def _trading(spec: DeploymentSpec, feed: BarReplay | _NoFeed) -> Trading:
     return Trading(
         spec=spec,
         limits=spec.parsed_limits(),
-        margin_rate_ppm=book.of(spec.record.id).margin_rate_ppm,
+        margin_rates_ppm={item.id: book.of(item.id).margin_rate_ppm for item in spec.records},
         feed=feed,
         broker=broker,
         equity=spec.account.balance,
@@ -168,34 +171,33 @@ def _replay(connection: sa.Connection, trading: Trading) -> None:
     last = connection.execute(sa.select(positions).where(positions.c.deployment_id == deployment_id)).first()
     if last is None:
         return
-    accepted: dict[int, list[sa.RowMapping]] = {}
+    accepted: dict[int, list[Order]] = {}
+    canceled: dict[int, list[ClientOrderId]] = {}
     query = (
-        sa.select(orders.c.accepted_seq, orders.c.state, intents.c.body, intents.c.control)
+        sa.select(orders.c.accepted_seq, orders.c.canceled_seq, intents.c.body)
         .join(intents, intents.c.client_order_id == orders.c.client_order_id)
         .where(intents.c.deployment_id == deployment_id)
         .order_by(orders.c.accepted_seq, orders.c.broker_order_id)
     )
     for row in connection.execute(query).mappings():
-        accepted.setdefault(row["accepted_seq"], []).append(row)
+        order = order_of(row["body"])
+        accepted.setdefault(row["accepted_seq"], []).append(order)
+        if row["canceled_seq"]:
+            canceled.setdefault(row["canceled_seq"], []).append(order.client_order_id)
     trading.feed.recall(last.event_seq)
     for seq in range(1, last.event_seq + 1):
         event = trading.feed.event(seq)
         if event is None:
             raise BooksMismatchError(
                 f"expected event {seq} of the feed again, found none; restore the dataset "
-                f"{trading.spec.feed.fingerprint}"
+                f"{', '.join(map(trading.spec.fingerprint_of, trading.spec.instruments))}"
             )
         trading.take(event)
-        for row in accepted.get(seq, ()):
-            _place_again(trading, row)
+        for order in accepted.get(seq, ()):
+            trading.broker.place(order)
+        for name in canceled.get(seq, ()):
+            trading.broker.cancel(name, reason="taken back before it was executed")
     _compare(connection, trading, last.snapshot)
-
-
-def _place_again(trading: Trading, row: sa.RowMapping) -> None:
-    order = order_of(row["body"])
-    trading.broker.place(order)
-    if row["state"] == OrderState.CANCELED and row["control"] in _OPERATOR_CONTROLS:
-        trading.broker.cancel(order.client_order_id, reason="taken back before it was executed")
 
 
 def _compare(connection: sa.Connection, trading: Trading, snapshot: Mapping[str, Any]) -> None:

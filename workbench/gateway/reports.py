@@ -116,7 +116,10 @@ def _fills(sources: Sources, given: Mapping[str, Any]) -> dict[str, Any]:
 def _orders(sources: Sources, given: Mapping[str, Any]) -> dict[str, Any]:
     page = arguments_of(_Page, given)
     query = (
-        sa.select(intents, orders.c.accepted_seq, orders.c.broker_order_id)
+        sa.select(
+            intents,
+            *(orders.c[name] for name in ("accepted_seq", "broker_order_id", "remaining", "canceled_seq")),
+        )
         .outerjoin(orders, orders.c.client_order_id == intents.c.client_order_id)
         .where(intents.c.deployment_id == page.deployment_id, intents.c.event_seq > page.after)
         .order_by(intents.c.event_seq, intents.c.created_ns, intents.c.client_order_id)

@@ -31,10 +31,11 @@ class AccountSpec(_Spec, frozen=True, kw_only=True):
 
 
 class ReplayFeedSpec(_Spec, frozen=True, kw_only=True):
-    """Bars of one pinned dataset, replayed: those that open in `[start_ns, end_ns)`."""
+    """Bars of pinned datasets, replayed: those that open in `[start_ns, end_ns)`."""
 
     kind: Literal["replay"] = "replay"
-    fingerprint: _Hash  # of the dataset in the market store
+    fingerprint: _Hash  # of the dataset in the market store, that of the first instrument
+    fingerprints: dict[str, _Hash] = {}  # of each instrument's dataset, where there are several
     start_ns: int
     end_ns: int
     bars_per_second: Annotated[float, msgspec.Meta(ge=0, le=1_000_000)] = 0.0  # 0: as fast as they are asked
@@ -46,7 +47,7 @@ class DeploymentSpec(_Spec, frozen=True, kw_only=True):
     deployment_id: _Name
     release_id: str = ""
     account: AccountSpec
-    instruments: Annotated[tuple[str, ...], msgspec.Meta(min_length=1, max_length=1)]
+    instruments: Annotated[tuple[str, ...], msgspec.Meta(min_length=1, max_length=64)]
     timeframe: str
     feed: ReplayFeedSpec
     cost_book: dict[str, Any]  # CostBook.to_json
@@ -58,9 +59,13 @@ class DeploymentSpec(_Spec, frozen=True, kw_only=True):
         return msgspec.structs.replace(other, token_sha256=self.token_sha256, limits=self.limits) == self
 
     @property
-    def record(self) -> Instrument:
-        """The instrument it trades."""
-        return instrument(self.instruments[0])
+    def records(self) -> tuple[Instrument, ...]:
+        """The instruments it trades, in the order of their ids."""
+        return tuple(sorted((instrument(name) for name in self.instruments), key=lambda item: item.id))
+
+    def fingerprint_of(self, name: str) -> str:
+        """The dataset whose bars of an instrument are replayed."""
+        return self.feed.fingerprints.get(name, self.feed.fingerprint)
 
     @property
     def bar_length(self) -> Timeframe:
@@ -88,15 +93,26 @@ def parse_spec(value: Mapping[str, Any]) -> DeploymentSpec:
         spec = msgspec.json.decode(msgspec.json.encode(value), type=DeploymentSpec)
     except msgspec.ValidationError as error:
         raise BadInputError(f"a deployment can not be opened: {error}; see DeploymentSpec") from None
-    record, book = spec.record, spec.parsed_cost_book()
-    _ = spec.bar_length, spec.parsed_limits(), book.of(record.id)
+    names, book = spec.instruments, spec.parsed_cost_book()
+    if len(set(names)) != len(names):
+        raise BadInputError(f"expected each instrument once, found {', '.join(names)}")
+    several = set(names) if len(names) > 1 else set(spec.feed.fingerprints) & set(names)
+    if set(spec.feed.fingerprints) != several or (
+        several and spec.feed.fingerprints[names[0]] != spec.feed.fingerprint
+    ):
+        raise BadInputError(
+            f"expected the fingerprint of the bars of each of {', '.join(names)}, the first one's as "
+            f"fingerprint too, found {', '.join(spec.feed.fingerprints) or 'that of the first alone'}"
+        )
+    _ = spec.bar_length, spec.parsed_limits(), [book.of(record.id) for record in spec.records]
     if spec.feed.start_ns >= spec.feed.end_ns:
         raise BadInputError(
             f"expected a replay to end after its start, found {spec.feed.start_ns} to {spec.feed.end_ns}"
         )
-    if record.quote != spec.account.currency:
-        raise BadInputError(
-            f"{record.id} books its profit in {record.quote}, account {spec.account.id} is in "
-            f"{spec.account.currency}; take an account in {record.quote}"
-        )
+    for record in spec.records:
+        if record.quote != spec.account.currency:
+            raise BadInputError(
+                f"{record.id} books its profit in {record.quote}, account {spec.account.id} is in "
+                f"{spec.account.currency}; take an account in {record.quote}"
+            )
     return spec

@@ -1,17 +1,19 @@
 """One deployment's live state: its broker, how far its feed is, and what its orders are judged against."""
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 
 from workbench.domain.accounts import AccountSnapshot
 from workbench.domain.calendar import session_of
+from workbench.domain.instruments import InstrumentId
 from workbench.domain.limits import Limits
 from workbench.domain.orders import Fill, Order
 from workbench.domain.timeframes import NS_PER_MINUTE
 from workbench.gateway.brokers.port import Broker
-from workbench.gateway.controls import Exposure
+from workbench.gateway.controls import Exposure, worst_margin
 from workbench.gateway.feeds import Feed
 from workbench.gateway.messages import BarClosed, FeedEnded, FeedEvent, QuoteMoved
 from workbench.gateway.specs import DeploymentSpec
@@ -34,7 +36,7 @@ class Trading:
 
     spec: DeploymentSpec
     limits: Limits
-    margin_rate_ppm: int
+    margin_rates_ppm: Mapping[InstrumentId, int]
     feed: Feed
     broker: Broker
     state: State = State.RUNNING
@@ -44,8 +46,7 @@ class Trading:
     acked: bool = True  # whether the strategy has done with it
     ended: bool = False  # the feed has
     time_ns: int = 0
-    bid: int = 0
-    ask: int = 0
+    prices: dict[InstrumentId, tuple[int, int]] = field(default_factory=dict)  # bid and ask
     equity: int = 0
     session: date | None = None
     day_start_equity: int = 0
@@ -66,12 +67,12 @@ class Trading:
         self.seq = event.seq
         match event:
             case QuoteMoved(quote=quote):
-                self.bid, self.ask = quote.bid, quote.ask
+                self.prices[quote.instrument] = quote.bid, quote.ask
                 self._mark(quote.time_ns, session=session_of(quote.time_ns))
-            case BarClosed(bar=bar):
+            case BarClosed(bars=bars):
                 # a bar that ends at 17:00 belongs to the day it ends
-                self.bid, self.ask = bar.bid_close, bar.ask_close
-                self._mark(bar.close_ns, session=session_of(bar.close_ns - 1))
+                self.prices.update({bar.instrument: (bar.bid_close, bar.ask_close) for bar in bars})
+                self._mark(bars[0].close_ns, session=session_of(bars[0].close_ns - 1))
             case FeedEnded():
                 self.ended = True
 
@@ -80,21 +81,42 @@ class Trading:
         """The books to show."""
         return self.archived or self.broker.account()
 
-    def exposure(self, *, killed: str) -> Exposure:
-        """What an order is judged against now."""
+    def exposure(self, name: InstrumentId, *, killed: str) -> Exposure:
+        """What an order for an instrument is judged against now; one not traded is judged as the first is."""
         while self.order_times and self.order_times[0] <= self.time_ns - NS_PER_MINUTE:
             self.order_times.popleft()
-        record = self.spec.record
-        waiting = tuple(item.order for item in self.broker.open_orders())
+        records = self.spec.records
+        record = next((item for item in records if item.id == name), records[0])
+        placed = [item.order for item in self.broker.open_orders()]
+        waiting = {
+            item.id: tuple(
+                order for order in (*placed, *self.unknown.values()) if order.instrument == item.id
+            )
+            for item in records
+        }
+        books = self.broker.account()
+        others = [item for item in records if item.id != record.id]
+        bid, ask = self.prices.get(record.id, (0, 0))
         return Exposure(
             instrument=record,
-            margin_rate_ppm=self.margin_rate_ppm,
-            bid=self.bid,
-            ask=self.ask,
+            margin_rate_ppm=self.margin_rates_ppm[record.id],
+            bid=bid,
+            ask=ask,
             equity=self.equity,
             day_start_equity=self.day_start_equity,
-            position=self.broker.account().units(record.id),
-            waiting=(*waiting, *self.unknown.values()),
+            position=books.units(record.id),
+            waiting=waiting[record.id],
+            waiting_elsewhere=sum(len(waiting[item.id]) for item in others),
+            margin_elsewhere=sum(
+                worst_margin(
+                    item,
+                    waiting[item.id],
+                    held=books.units(item.id),
+                    ask=self.prices.get(item.id, (0, 0))[1],
+                    rate_ppm=self.margin_rates_ppm[item.id],
+                )
+                for item in others
+            ),
             orders_last_minute=len(self.order_times),
             killed=killed,
         )

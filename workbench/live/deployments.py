@@ -14,7 +14,7 @@ from workbench.domain.limits import Limits
 from workbench.domain.money import MICRO, to_decimal, to_micro
 from workbench.errors import BadInputError
 from workbench.live.errors import AccountInUseError, DeploymentRefusedError, UnknownDeploymentError
-from workbench.live.releases import LoadRelease
+from workbench.live.releases import LoadRelease, pinned_bars
 from workbench.store.schema import accounts, deployments
 
 __all__ = [
@@ -190,7 +190,7 @@ def deploy(
             "somebody other than its author must approve it"
         )
     asked = limits or release.limits
-    pinned = {} if feed.get("fingerprint") else {"fingerprint": release.fingerprints[release.instruments[0]]}
+    pinned = {} if feed.get("fingerprint") else pinned_bars(release)
     check_limits(asked, released=release.limits)
     deployment_id = f"{_slug(release.name)}-{secrets.token_hex(4)}"
     with engine.begin() as connection:

@@ -1,18 +1,18 @@
 """What joins the live session with the strategy room, the market store and the gateway."""
 
 from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from workbench.domain.accounts import AccountSnapshot
-from workbench.domain.instruments import Instrument, InstrumentId, instrument
-from workbench.domain.orders import Order
+from workbench.domain.instruments import Instrument, instrument
 from workbench.domain.quotes import Bar
 from workbench.domain.timeframes import timeframe
 from workbench.gateway.client import GatewayClient
 from workbench.live.errors import NotArmableError
-from workbench.live.launch import Launch, WarmUp
-from workbench.live.session import Deciders
+from workbench.live.launch import Launch
+from workbench.live.session import Ready
 from workbench.market import MarketStore
 from workbench.strategy import Strategy, StrategyRunner, spec
 from workbench.strategy.needs import needs
@@ -33,26 +33,28 @@ class WorkbenchParts:
         """The sha256 of its canonical description."""
         return str(spec(_checked(strategy))["digest"])
 
-    def deciders(self, strategy: Any, launch: Launch) -> Deciders:
-        """One runner an instrument, compiled, and fed with every bar before the feed's start."""
-        if missing := needs(_checked(strategy)):
+    def make_ready(self, strategy: Any, launch: Launch) -> Ready:
+        """The strategy's runner, compiled, and fed with every bar before the feed's start.
+
+        Raises
+        ------
+        NotArmableError
+            It needs what a live kernel does not give.
+        """
+        if missing := needs(_checked(strategy), instruments=launch.instruments):
             raise NotArmableError(
                 f"{strategy.name} needs {' and '.join(missing)}, which a live kernel does not give yet; "
                 "run it in a backtest, or write it without"
             )
         store = MarketStore(launch.market_dir, launch.store_url)
-        runners: dict[InstrumentId, StrategyRunner] = {}
-        count = 0
-        for name in launch.instruments:
-            record = instrument(name)
-            bars = _bars(store, [item for item in launch.warm_up if item.instrument == name])
-            _compile(_checked(strategy), record, launch, bars)
-            runner = StrategyRunner(strategy, record, timeframe(launch.timeframe), launch.deployment_id)
-            for bar in bars:
-                runner.warm_up(bar)
-            count += len(bars)
-            runners[record.id] = runner
-        return Deciders(by_instrument=runners, warm_up_bars=count)
+        records = sorted((instrument(name) for name in launch.instruments), key=lambda item: item.id)
+        instants = _instants([_bars(store, launch, item) for item in records])
+        runner = _runner(strategy, records, launch, launch.deployment_id)
+        if instants and strategy.form == "rules":
+            _compile(strategy, records, launch, instants)
+        for bars in instants:
+            runner.warm_up_bars(bars)
+        return Ready(decider=runner, warm_up_bars=sum(map(len, instants)))
 
     def gateway(self, launch: Launch) -> GatewayClient:
         """The gateway's client; it returns soon when the gateway is silent, so that a stop is heard."""
@@ -67,24 +69,36 @@ def _checked(strategy: Any) -> Strategy:
     return strategy
 
 
-def _bars(store: MarketStore, wanted: Sequence[WarmUp]) -> list[Bar]:
-    """The bars of each dataset in turn that come after those before it."""
+def _runner(strategy: Strategy, records: Sequence[Instrument], launch: Launch, name: str) -> StrategyRunner:
+    return StrategyRunner(strategy, records, timeframe(launch.timeframe), name)
+
+
+def _bars(store: MarketStore, launch: Launch, record: Instrument) -> list[Bar]:
+    """An instrument's bars before the feed's start: of each dataset in turn those after the ones before."""
     found: list[Bar] = []
-    for item in wanted:
+    for item in launch.warm_up:
+        if item.instrument != record.id:
+            continue
         for bar in store.bars(item.instrument, item.timeframe, fingerprint=item.fingerprint):
             if bar.close_ns <= item.until_ns and (not found or bar.open_ns >= found[-1].close_ns):
                 found.append(bar)
     return found
 
 
-def _compile(strategy: Strategy, record: Instrument, launch: Launch, bars: Sequence[Bar]) -> None:
+def _instants(series: Sequence[Sequence[Bar]]) -> list[list[Bar]]:
+    """The bars of several instruments, those that close at one instant together, in the order of time."""
+    ordered = sorted((bar for bars in series for bar in bars), key=lambda bar: (bar.close_ns, bar.instrument))
+    return [list(found) for _, found in groupby(ordered, key=lambda bar: bar.close_ns)]
+
+
+def _compile(
+    strategy: Strategy, records: Sequence[Instrument], launch: Launch, instants: Sequence[Sequence[Bar]]
+) -> None:
     """Decide once on a throw-away copy, so that nothing is compiled when the first live bar closes."""
-    if strategy.form != "rules" or not bars:
-        return
-    last = bars[-1]
+    last = instants[-1]
     books = AccountSnapshot(
-        time_ns=last.close_ns,
-        currency=record.quote,
+        time_ns=last[0].close_ns,
+        currency=records[0].quote,
         balance=0,
         equity=0,
         margin_used=0,
@@ -92,5 +106,4 @@ def _compile(strategy: Strategy, record: Instrument, launch: Launch, bars: Seque
         commission=0,
         positions=(),
     )
-    dry = StrategyRunner(strategy, record, timeframe(launch.timeframe), "warm-up")
-    _: list[Order] = dry.on_bar(last, books, 0)
+    _runner(strategy, records, launch, "warm-up").on_bars(last, books, 0)

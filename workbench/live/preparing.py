@@ -115,5 +115,7 @@ def _warm_up(feed: Mapping[str, Any], release: ReleasedNotebook) -> tuple[WarmUp
             until_ns=int(feed["start_ns"]),
         )
         for name in release.instruments
-        for fingerprint in dict.fromkeys((release.fingerprints[name], str(feed["fingerprint"])))
+        for fingerprint in dict.fromkeys(
+            (release.fingerprints[name], str(feed.get("fingerprints", {}).get(name, feed["fingerprint"])))
+        )
     )

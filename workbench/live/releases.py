@@ -8,7 +8,7 @@ from typing import Any
 from workbench.domain.limits import Limits
 from workbench.settings import Settings
 
-__all__ = ["LoadRelease", "ReleasedNotebook", "released_notebooks"]
+__all__ = ["LoadRelease", "ReleasedNotebook", "pinned_bars", "released_notebooks"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +30,15 @@ class ReleasedNotebook:
 
 LoadRelease = Callable[[str], ReleasedNotebook]
 """Reads a release by id and checks every byte of it, or raises a `WorkbenchError` with the reason."""
+
+
+def pinned_bars(release: ReleasedNotebook) -> dict[str, Any]:
+    """The release's pinned bars as a replay names them."""
+    first, *others = release.instruments
+    pinned: dict[str, Any] = {"fingerprint": release.fingerprints[first]}
+    if others:
+        pinned["fingerprints"] = {name: release.fingerprints[name] for name in release.instruments}
+    return pinned
 
 
 def released_notebooks(settings: Settings) -> LoadRelease:

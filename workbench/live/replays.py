@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from workbench.domain.calendar import day_open_ns, session_of, to_datetime
 from workbench.errors import BadInputError
-from workbench.live.releases import ReleasedNotebook
+from workbench.live.releases import ReleasedNotebook, pinned_bars
 from workbench.store.schema import datasets
 
 __all__ = ["BARS_PER_SECOND", "replay_feed"]
@@ -43,34 +43,45 @@ def replay_feed(
     speed = BARS_PER_SECOND if bars_per_second is None else bars_per_second
     if not 0 <= speed <= 1_000_000:
         raise BadInputError(f"expected a speed of 0 (no pause) to 1,000,000 bars a second, found {speed:g}")
-    fingerprint = release.fingerprints[release.instruments[0]]
-    with engine.connect() as connection:
-        data = connection.execute(
-            sa.select(datasets.c.first_ns, datasets.c.last_ns).where(datasets.c.fingerprint == fingerprint)
-        ).one_or_none()
-    if data is None:
-        raise BadInputError(
-            f"expected the bars {fingerprint[:12]} of release {release.name} in the market store, "
-            "found none; import the same file again"
-        )
-    end_ns = data.last_ns if end is None else min(data.last_ns, day_open_ns(end))
+    first_ns, last_ns = _common_span(engine, release)
+    end_ns = last_ns if end is None else min(last_ns, day_open_ns(end))
     if start is None:
         last = session_of(end_ns - 1)
-        start_ns = max(data.first_ns, day_open_ns(date.fromordinal(last.toordinal() - _DEFAULT_SESSIONS)))
+        start_ns = max(first_ns, day_open_ns(date.fromordinal(last.toordinal() - _DEFAULT_SESSIONS)))
     else:
         start_ns = day_open_ns(start)
-    if not data.first_ns <= start_ns < end_ns:
+    if not first_ns <= start_ns < end_ns:
         raise BadInputError(
-            f"expected a replay within {_day(data.first_ns)} to {_day(data.last_ns)}, "
+            f"expected a replay within {_day(first_ns)} to {_day(last_ns)}, "
             f"found {_day(start_ns)} to {_day(end_ns)}"
         )
     return {
         "kind": "replay",
-        "fingerprint": fingerprint,
+        **pinned_bars(release),
         "start_ns": start_ns,
         "end_ns": end_ns,
         "bars_per_second": float(speed),
     }
+
+
+def _common_span(engine: sa.Engine, release: ReleasedNotebook) -> tuple[int, int]:
+    """From when until when there are bars of every instrument."""
+    spans: list[tuple[int, int]] = []
+    with engine.connect() as connection:
+        for name in release.instruments:
+            fingerprint = release.fingerprints[name]
+            data = connection.execute(
+                sa.select(datasets.c.first_ns, datasets.c.last_ns).where(
+                    datasets.c.fingerprint == fingerprint
+                )
+            ).one_or_none()
+            if data is None:
+                raise BadInputError(
+                    f"expected the bars {fingerprint[:12]} of release {release.name} in the market store, "
+                    "found none; import the same file again"
+                )
+            spans.append((data.first_ns, data.last_ns))
+    return max(first for first, _ in spans), min(last for _, last in spans)
 
 
 def _day(time_ns: int) -> str:

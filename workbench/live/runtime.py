@@ -9,7 +9,7 @@ therefore comes back with the state an uninterrupted one would have, or stops an
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Protocol
@@ -17,14 +17,15 @@ from typing import Any, Protocol
 import msgspec
 
 from workbench.domain.accounts import AccountSnapshot
-from workbench.domain.instruments import InstrumentId
-from workbench.domain.orders import Order
+from workbench.domain.orders import ClientOrderId, Order
 from workbench.domain.quotes import Bar
 from workbench.gateway.errors import GatewayUnreachableError
 from workbench.gateway.messages import (
     PROTOCOL_VERSION,
     Attach,
     Attached,
+    CancelIntent,
+    CancelResult,
     EventReply,
     FeedEnded,
     IntentResult,
@@ -37,6 +38,7 @@ from workbench.gateway.messages import (
 )
 from workbench.live.errors import DecisionDiffersError, GatewayRefusedError
 from workbench.live.log import JsonLog
+from workbench.strategy import Decision
 
 __all__ = ["Decider", "Ending", "Gateway", "Progress", "StrategyRuntime", "decision_of"]
 
@@ -55,10 +57,10 @@ class Gateway(Protocol):
 
 
 class Decider(Protocol):
-    """One instrument's strategy, bar by bar."""
+    """A strategy, instant by instant."""
 
-    def on_bar(self, bar: Bar, account: AccountSnapshot, event_seq: int) -> Sequence[Order]:
-        """The orders decided at the bar's close."""
+    def on_bars(self, bars: Sequence[Bar], account: AccountSnapshot, event_seq: int) -> Decision:
+        """What is decided when `bars`, all that close at one instant, have closed."""
 
 
 class Ending(StrEnum):
@@ -81,12 +83,15 @@ class Progress:
     at_ns: int = 0  # monotonic clock: when the loop last went round
 
 
-def decision_of(bar: Bar, orders: Sequence[Order]) -> dict[str, Any]:
+def decision_of(
+    bars: Sequence[Bar], orders: Sequence[Order], cancels: Sequence[ClientOrderId] = ()
+) -> dict[str, Any]:
     """What was decided at a bar's close, as plain JSON values, so that it can be compared and shown."""
     return {
-        "instrument": str(bar.instrument),
-        "bar_close_ns": bar.close_ns,
+        "instrument": ", ".join(str(bar.instrument) for bar in bars),
+        "bar_close_ns": bars[0].close_ns,
         "orders": [msgspec.to_builtins(order) for order in orders],
+        **({"cancels": [str(name) for name in cancels]} if cancels else {}),
     }
 
 
@@ -95,8 +100,8 @@ class StrategyRuntime:
 
     Parameters
     ----------
-    deciders
-        One for each instrument; a bar of another instrument is answered with no orders.
+    decider
+        The strategy; it is asked once for all bars that close at one instant.
     pause_s
         Longest rest before the gateway is asked again after it was silent or had nothing yet; the first
         rests after an event are shorter, so that a fast replay is not held up.
@@ -106,7 +111,7 @@ class StrategyRuntime:
         self,
         *,
         gateway: Gateway,
-        deciders: Mapping[InstrumentId, Decider],
+        decider: Decider,
         deployment_id: str,
         token: str,
         pid: int,
@@ -115,7 +120,7 @@ class StrategyRuntime:
         pause_s: float = 0.1,
     ) -> None:
         self._gateway = gateway
-        self._deciders = deciders
+        self._decider = decider
         self._deployment_id = deployment_id
         self._token = token
         self._pid = pid
@@ -206,18 +211,13 @@ class StrategyRuntime:
     def _decide(self, reply: EventReply) -> dict[str, Any] | None:
         """What was decided; None when a stop came before the gateway had taken all the intents."""
         assert not isinstance(reply.event, FeedEnded)
-        bar, seq = reply.event.bar, reply.event.seq
-        decider = self._deciders.get(bar.instrument)
-        orders = [] if decider is None else list(decider.on_bar(bar, reply.account, seq))
-        if getattr(decider, "cancels", ()):
-            raise GatewayRefusedError(
-                f"the strategy withdraws an order at event {seq}, and the gateway takes no such request yet; "
-                "write it without waiting orders"
-            )
-        decision = decision_of(bar, orders)
+        bars, seq = reply.event.bars, reply.event.seq
+        decided = self._decider.on_bars(bars, reply.account, seq)
+        orders, cancels = decided.orders, decided.cancels
+        decision = decision_of(bars, orders, cancels)
         if reply.replayed:
             self._check(seq, decided=decision, recorded=reply.decision)
-        elif not self._send(seq, orders):
+        elif not (self._withdraw(seq, cancels) and self._send(seq, orders)):
             return None
         progress = self._progress
         self._note(
@@ -227,7 +227,7 @@ class StrategyRuntime:
             orders=progress.orders + (0 if reply.replayed else len(orders)),
             waiting="",
         )
-        if orders or reply.fills:
+        if orders or cancels or reply.fills:
             self._log.info(
                 "decided",
                 seq=seq,
@@ -242,20 +242,38 @@ class StrategyRuntime:
         if decided != recorded:
             self._log.error("decision differs", seq=seq, decided=decided, recorded=recorded)
             raise DecisionDiffersError(
-                f"decision differs at event {seq}: recorded {recorded.get('orders')}, "
-                f"decided again {decided['orders']}; "
+                f"decision differs at event {seq}: recorded {_shown(recorded)}, "
+                f"decided again {_shown(decided)}; "
                 "the strategy depends on something that is not in the release"
             )
+
+    def _withdraw(self, seq: int, cancels: Sequence[ClientOrderId]) -> bool:
+        """Take orders back, before new ones of the same decision are sent."""
+        for name in cancels:
+            request = CancelIntent(
+                deployment_id=self._deployment_id, token=self._token, event_seq=seq, client_order_id=name
+            )
+            result = self._answered(request)
+            if result is None:
+                return False
+            if not isinstance(result, CancelResult):
+                raise GatewayRefusedError(f"expected what became of a cancel, found {result!r}")
+            self._log.info(
+                "cancel",
+                seq=seq,
+                client_order_id=result.client_order_id,
+                state=result.state,
+                reason=result.reason,
+                repeated=result.repeated,
+            )
+        return True
 
     def _send(self, seq: int, orders: Sequence[Order]) -> bool:
         for order in orders:
             request = SubmitIntent(
                 deployment_id=self._deployment_id, token=self._token, event_seq=seq, order=order
             )
-            result = self._ask(request)
-            if isinstance(result, Refused):
-                self._attach_again(result.reason)
-                result = self._ask(request)  # the same client id: at most one order comes of it
+            result = self._answered(request)
             if result is None:
                 return False
             if not isinstance(result, IntentResult):
@@ -270,6 +288,14 @@ class StrategyRuntime:
                 repeated=result.repeated,
             )
         return True
+
+    def _answered(self, request: SubmitIntent | CancelIntent) -> KernelReply | None:
+        """The answer to an intent; asked again after a refusal: it carries its id, so that is one intent."""
+        result = self._ask(request)
+        if isinstance(result, Refused):
+            self._attach_again(result.reason)
+            result = self._ask(request)
+        return result
 
     def _ask(self, request: KernelRequest) -> KernelReply | None:
         """The gateway's answer; None when it is silent and a stop was asked for.
@@ -290,3 +316,8 @@ class StrategyRuntime:
     def _note(self, **changes: Any) -> None:
         self._progress = replace(self._progress, at_ns=time.monotonic_ns(), **changes)
         self._tell(self._progress)
+
+
+def _shown(decision: dict[str, Any]) -> str:
+    cancels = decision.get("cancels")
+    return f"{decision.get('orders')}{f' without {cancels}' if cancels else ''}"

@@ -4,11 +4,10 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn, Protocol
 
-from workbench.domain.instruments import InstrumentId
 from workbench.errors import WorkbenchError
 from workbench.live.arming import Armed
 from workbench.live.beat import Beat, Phase, write_beat
@@ -18,7 +17,7 @@ from workbench.live.log import JsonLog
 from workbench.live.pids import started_at
 from workbench.live.runtime import Decider, Ending, Gateway, Progress, StrategyRuntime
 
-__all__ = ["Deciders", "Parts", "Session"]
+__all__ = ["Parts", "Ready", "Session"]
 
 _BEAT_EVERY_S = 0.25
 _SEAL_ALONE_AFTER_S = 120.0  # a driver that was killed never says that it is done
@@ -26,10 +25,10 @@ _STOP_WITHIN_S = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Deciders:
+class Ready:
     """A strategy made ready to decide."""
 
-    by_instrument: Mapping[InstrumentId, Decider]
+    decider: Decider
     warm_up_bars: int
 
 
@@ -42,8 +41,8 @@ class Parts(Protocol):
     def spec_digest(self, strategy: Any) -> str:
         """The sha256 of what the strategy is."""
 
-    def deciders(self, strategy: Any, launch: Launch) -> Deciders:
-        """The strategy compiled and warmed up, one decider an instrument."""
+    def make_ready(self, strategy: Any, launch: Launch) -> Ready:
+        """The strategy compiled and warmed up."""
 
     def gateway(self, launch: Launch) -> Gateway:
         """A socket to the gateway, for the thread that calls."""
@@ -118,11 +117,11 @@ class Session:
                 f"{digest[:12]}; it depends on something that is not in the release"
             )
         began = time.monotonic()
-        deciders = self._parts.deciders(strategy, launch)
+        ready = self._parts.make_ready(strategy, launch)
         self._close_kernel()
         runtime = StrategyRuntime(
             gateway=self._parts.gateway(launch),
-            deciders=deciders.by_instrument,
+            decider=ready.decider,
             deployment_id=launch.deployment_id,
             token=launch.token,
             pid=os.getpid(),
@@ -133,7 +132,7 @@ class Session:
             "armed",
             strategy=self._parts.name(strategy),
             spec_digest=digest,
-            warm_up_bars=deciders.warm_up_bars,
+            warm_up_bars=ready.warm_up_bars,
             seconds=round(time.monotonic() - began, 3),
         )
         self._armed_at = time.monotonic()
@@ -148,7 +147,7 @@ class Session:
             strategy=self._parts.name(strategy),
             instruments=launch.instruments,
             timeframe=launch.timeframe,
-            warm_up_bars=deciders.warm_up_bars,
+            warm_up_bars=ready.warm_up_bars,
         )
 
     def stop(self) -> NoReturn:

@@ -8,14 +8,16 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from importlib.metadata import distributions
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from workbench.domain.cost_book import CostBook
-from workbench.domain.instruments import InstrumentId, instrument
-from workbench.domain.quotes import Bar
+from workbench.domain.instruments import instrument
+from workbench.domain.orders import Order
+from workbench.domain.quotes import Bar, Quote
 from workbench.domain.timeframes import timeframe as timeframe_named
 from workbench.engine import MatchingEngine
 from workbench.errors import BadInputError
@@ -37,14 +39,13 @@ def rehearse(deployed: tuple[Strategy, Sequence[str], str] | None) -> None:
     order = json.loads(Path(os.environ[ORDER]).read_text(encoding="utf-8"))
     store = MarketStore(order["market_dir"], order["store_url"])
     costs = CostBook.from_json(order["cost_book"])
-    decisions: dict[str, Any] = {}
-    counts: dict[str, int] = {}
-    for name in names:
-        bars = store.bars(name, frame, fingerprint=order["data"][f"{name} {frame}"])
-        if order["until_ns"]:
-            bars = bars.at(0, int(bars.close_ns.searchsorted(order["until_ns"], side="right")))
-        decisions[name] = decide_over(strategy, bars, cost_book=costs)
-        counts[name] = len(bars)
+    series = [store.bars(name, frame, fingerprint=order["data"][f"{name} {frame}"]) for name in names]
+    if order["until_ns"]:
+        series = [
+            bars.at(0, int(bars.close_ns.searchsorted(order["until_ns"], side="right"))) for bars in series
+        ]
+    decisions = decide_over(strategy, series, cost_book=costs)
+    counts = {str(bars.instrument.id): len(bars) for bars in series}
     found = {
         "spec": spec(strategy),
         "instruments": list(names),
@@ -59,30 +60,51 @@ def rehearse(deployed: tuple[Strategy, Sequence[str], str] | None) -> None:
     aside.replace(out)
 
 
-def decide_over(strategy: Strategy, bars: Bars, *, cost_book: CostBook) -> list[list[Any]]:
-    """Each bar's close with the orders decided at it, bars without an order left out.
+def decide_over(
+    strategy: Strategy, series: Sequence[Bars], *, cost_book: CostBook
+) -> dict[str, list[list[Any]]]:
+    """By instrument, each bar's close with the orders decided at it, bars without an order left out.
 
-    The strategy starts fresh, with an account in the instrument's quote currency.
+    The strategy starts fresh, with an account in the quote currency of the first instrument. At each instant
+    all bars that close then are taken, then it decides once, as in a live kernel.
     """
-    record = instrument(bars.instrument.id)
-    runner = StrategyRunner(strategy, record, timeframe_named(str(bars.timeframe)), _DEPLOYMENT)
+    names = [bars.instrument.id for bars in series]
+    records = sorted((instrument(name) for name in names), key=lambda item: item.id)
+    for name in names:
+        cost_book.of(name)  # no costs, no rehearsal
+    runner = StrategyRunner(strategy, records, timeframe_named(str(series[0].timeframe)), _DEPLOYMENT)
     engine = MatchingEngine(
-        instruments=[record], cost_book=_priced(cost_book, record.id), currency=record.quote, balance=_BALANCE
+        instruments=records, cost_book=cost_book, currency=instrument(names[0]).quote, balance=_BALANCE
     )
-    decided: list[list[Any]] = []
+    decided: dict[str, list[list[Any]]] = {str(name): [] for name in names}
     number = 0
-    for event in ReplayFeed(bars):
-        number += 1
-        if not isinstance(event, Bar):
-            engine.on_quote(event)
+    for (close_ns, is_bar), events in groupby(ReplayFeed(series), key=_instant):
+        found = list(events)
+        number += len(found)
+        if not is_bar:
+            for quote in found:
+                assert isinstance(quote, Quote)
+                engine.on_quote(quote)
             continue
-        engine.on_bar(event)
-        orders = runner.on_bar(event, engine.account(), number)
-        for order in orders:
+        bars = [item for item in found if isinstance(item, Bar)]
+        for bar in bars:
+            engine.on_bar(bar)
+        decision = runner.on_bars(bars, engine.account(), number)
+        for canceled in decision.cancels:
+            engine.cancel(canceled)
+        for order in decision.orders:
             engine.submit(order)
-        if orders:
-            decided.append([event.close_ns, [_order(msgspec.to_builtins(order)) for order in orders]])
+        for traded, orders in groupby(sorted(decision.orders, key=_traded), key=_traded):
+            decided[traded].append([close_ns, [_order(msgspec.to_builtins(order)) for order in orders]])
     return decided
+
+
+def _instant(event: Quote | Bar) -> tuple[int, bool]:
+    return (event.close_ns, True) if isinstance(event, Bar) else (event.time_ns, False)
+
+
+def _traded(order: Order) -> str:
+    return str(order.instrument)
 
 
 def installed() -> list[str]:
@@ -97,8 +119,3 @@ def installed() -> list[str]:
 
 def _order(value: Mapping[str, Any]) -> dict[str, Any]:
     return {name: item for name, item in value.items() if name != "client_order_id"}
-
-
-def _priced(book: CostBook, name: InstrumentId) -> CostBook:
-    book.of(name)  # no costs, no rehearsal
-    return book

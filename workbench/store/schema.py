@@ -8,6 +8,7 @@ import sqlalchemy as sa
 __all__ = [
     "accounts",
     "approvals",
+    "cancels",
     "candidates",
     "datasets",
     "deliveries",
@@ -189,6 +190,20 @@ orders = sa.Table(
     _column("state"),
     _column("accepted_seq", _Int),  # feed event after which the broker had it
     _column("updated_ns", _Int),
+    _column("remaining", _Int, server_default="0"),  # units not filled, signed; dropped once it has ended
+    _column("canceled_seq", _Int, server_default="0"),  # feed event after which we took it back, 0 for never
+)
+
+cancels = sa.Table(
+    "cancels",  # orders a strategy takes back: durable before the broker is told
+    metadata,
+    sa.Column("client_order_id", _Text, sa.ForeignKey("intents.client_order_id"), primary_key=True),
+    _column("event_seq", _Int, primary_key=True),  # the feed event it was decided on
+    _column("deployment_id"),
+    _column("state"),  # INTENT, then what the order was found or made to be
+    _column("reason"),
+    _column("created_ns", _Int),
+    sa.Index("ix_cancels_deployment_id_event_seq", "deployment_id", "event_seq"),
 )
 
 fills = sa.Table(
@@ -208,6 +223,8 @@ fills = sa.Table(
     _column("realized", _Int),
     _column("position", _Int),
     _column("balance", _Int),
+    _column("remaining", _Int, server_default="0"),  # units of the order not filled yet, signed
+    _column("trade", server_default=""),  # the order that opened the trade, empty where positions are netted
     sa.Index("ix_fills_deployment_id_event_seq", "deployment_id", "event_seq"),
 )
 

@@ -67,7 +67,10 @@ class Broker(Protocol):
         """Hand an order over, once. `AmbiguousError` leaves it UNKNOWN; it is never tried again."""
 
     def cancel(self, client_order_id: ClientOrderId, *, reason: str) -> bool:
-        """Take an order back; False when the broker does not have it any more."""
+        """Take an order back; False when the broker does not have it any more.
+
+        It may be asked for again. `AmbiguousError`: nobody knows whether it was done.
+        """
 
     def replace(self, client_order_id: ClientOrderId, order: Order) -> Accepted:
         """Take an order back and hand another over in its place; the old one never stays beside it."""

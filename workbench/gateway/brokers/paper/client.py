@@ -96,8 +96,8 @@ class PaperBroker:
         match event:
             case QuoteMoved(quote=quote):
                 fills = self._engine.on_quote(quote)
-            case BarClosed(bar=bar):
-                fills = self._engine.on_bar(bar)
+            case BarClosed(bars=bars):
+                fills = [fill for bar in bars for fill in self._engine.on_bar(bar)]
             case FeedEnded():
                 dropped = [(item, "the feed has ended") for item in self._engine.cancel_all()]
         dropped += self._engine.take_canceled()
