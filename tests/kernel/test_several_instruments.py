@@ -48,6 +48,21 @@ class InPython(Strategy):
         pass
 
 
+class OnTicks(Strategy):
+    """Does nothing, quote by quote."""
+
+    def on_tick(self, market, account):  # type: ignore[no-untyped-def]
+        pass
+
+
+class Follower(Strategy):
+    """Looks at an instrument that it does not trade."""
+
+    def rules(self, bar):  # type: ignore[no-untyped-def]
+        leader = bar.of("AUD_USD").mid.close
+        return Rules(enter_long=leader > leader.lag(1), size=Units(1_000))
+
+
 @pytest.fixture
 def session(home: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
     """A research session of a notebook of its own."""
@@ -103,23 +118,27 @@ def test_a_sweep_of_several_has_the_numbers_of_the_backtest(session: Session, da
 
 
 @pytest.mark.parametrize(
-    ("strategy", "needed"),
-    [(Strongest(), "all bars of a time at once"), (InPython(), "on_bar over several instruments at once")],
-    ids=["rules", "python"],
+    ("strategy", "said_of_it"),
+    [
+        (Strongest(), '✓ done</td><td style="text-align:left">a live kernel can run it'),
+        (InPython(), '✓ done</td><td style="text-align:left">a live kernel can run it'),
+        (OnTicks(), "it needs every quote (on_tick), which live kernels do not give yet"),
+        (Follower(), "it needs the bars of AUD_USD, which it does not trade, which live kernels do not give"),
+    ],
+    ids=["rules", "python", "on_tick", "untraded"],
 )
-def test_deploying_several_says_what_a_live_kernel_can_not_do_yet(
+def test_deploying_several_says_what_a_live_kernel_can_do(
     session: Session,
     data: dict[str, Bars],
     monkeypatch: pytest.MonkeyPatch,
     strategy: Strategy,
-    needed: str,
+    said_of_it: str,
 ) -> None:
     steps: list[dict[str, object]] = []
     monkeypatch.setattr("workbench.kernel.deploying.note", lambda *_, **said: steps.append(said))
     deploy(strategy, instruments=list(NAMES))
     (said,) = steps
-    assert f"it needs {needed}" in str(said["body"])
-    assert "which live kernels do not give yet" in str(said["body"])
+    assert said_of_it in str(said["body"])
     with session.engine.connect() as connection:
         row = connection.execute(
             sa.select(candidates.c.spec).where(candidates.c.run_id == session.run_id())

@@ -150,8 +150,7 @@ def _missing_live(strategy: "Strategy", names: Sequence[str]) -> tuple[str, ...]
     """What it needs that a live kernel does not give yet, in words."""
     from workbench.strategy.needs import needs
 
-    together = len(names) > 1 and strategy.form != "rules"
-    return (*needs(strategy), *((f"{strategy.form} over several instruments at once",) if together else ()))
+    return needs(strategy, instruments=names)
 
 
 def _show_next_steps(session: Session, value: Mapping[str, Any], *, missing_live: Sequence[str]) -> None:

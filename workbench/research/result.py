@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+
 from workbench.domain.accounts import AccountMode, AccountRules
-from workbench.domain.calendar import day_open_ns, to_datetime
+from workbench.domain.calendar import to_datetime
 from workbench.domain.cost_book import CostBook
 from workbench.domain.instruments import Instrument, InstrumentId
 from workbench.domain.money import MICRO
@@ -22,20 +23,19 @@ from workbench.engine.core import (
     F_PRICE,
     F_REALIZED,
     F_REASON,
-    F_SPREAD,
     F_TIME,
     F_TRADE,
     F_UNITS,
-    REASON_LIMIT,
     REASON_MARGIN_CLOSEOUT,
-    REASON_TAKE_PROFIT,
 )
 from workbench.engine.matching import EXPIRED, FILL_REASONS
+from workbench.errors import BadInputError
 from workbench.market import Bars
 from workbench.research.excursions import excursions
 from workbench.research.given import Given
 from workbench.research.ledger import Trial
 from workbench.research.outcome import Outcome, fill_records
+from workbench.research.paid import COSTS, by_instrument, costs_of, home_rates
 from workbench.research.statistics import (
     SESSIONS_PER_YEAR,
     DailyEquity,
@@ -54,7 +54,6 @@ __all__ = ["BacktestResult", "Metrics"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
-_WITHOUT_SLIPPAGE = (REASON_TAKE_PROFIT, REASON_LIMIT)
 _MATCHED = {
     "ticks": "Orders were matched on every recorded quote: within a bar the order of events is the market's.",
     "finer bars": "Orders were matched on shorter bars than those decided on; what happened within one of "
@@ -72,8 +71,8 @@ class BacktestResult:
 
     spec: Mapping[str, Any]  # `workbench.strategy.spec` of the strategy
     parameters: Mapping[str, int | float]
-    bars: Bars  # traded, without those that only warmed up
-    warm_up_bars: int
+    bars: Bars  # traded, without those that only warmed up; `traded` has those of all instruments
+    warm_up_bars: int  # of all instruments together, as `bars` in `data`
     cost_book: CostBook
     currency: str
     starting_balance: int  # micro-units
@@ -90,7 +89,7 @@ class BacktestResult:
 
     @property
     def instrument(self) -> Instrument:
-        """What was traded."""
+        """What was traded; of several the first by name, see `traded`."""
         return self.bars.instrument
 
     @cached_property
@@ -190,40 +189,13 @@ class BacktestResult:
     @cached_property
     def cost_micro(self) -> dict[str, int]:
         """Spread, slippage and commission paid (0 or more) and financing paid (negative when received)."""
-        rows = self.outcome.fills
-        spread = slippage = 0
-        for k, item in enumerate(self.instruments):
-            own = rows[rows[:, F_BOOK] == k] if len(self.instruments) > 1 else rows
-            if not len(own):
-                continue
-            units = np.abs(own[:, F_UNITS])
-            paid = units * own[:, F_SPREAD] * item.micro_per_point
-            slipped = np.where(np.isin(own[:, F_REASON], _WITHOUT_SLIPPAGE), 0, units)
-            slips = slipped * self._slippage_points(item, own) * item.micro_per_point
-            rates = self._home_rates(item, own[:, F_TIME])
-            spread += int(np.sum(paid)) // 2 if rates is None else int(np.rint(np.sum(paid * rates) / 2))
-            slippage += int(np.sum(slips)) if rates is None else int(np.rint(np.sum(slips * rates)))
-        return {
-            "spread": spread,  # micro per point is even
-            "slippage": slippage,
-            "commission": int(np.sum(rows[:, F_COMMISSION])),
-            "financing": -int(np.sum(self.outcome.financing_amount)),
-        }
+        parts = [costs_of(self, name) for name in self.traded]
+        return {kind: sum(part[kind] for part in parts) for kind in COSTS}
 
-    def _slippage_points(self, item: Instrument, rows: Ints) -> Ints:
-        """Points of slippage by the costs in force at each fill."""
-        books = self.cost_books or (self.cost_book,)
-        starts = np.array([day_open_ns(book.valid_from) for book in books], np.int64)
-        which = np.maximum(np.searchsorted(starts, rows[:, F_TIME], side="right") - 1, 0)
-        points = np.array([book.of(item.id).slippage_points for book in books], np.int64)[which]
-        shares = np.array([book.of(item.id).slippage_spread_ppm for book in books], np.int64)[which]
-        return points - (-np.maximum(rows[:, F_SPREAD], 0) * shares // 1_000_000)
-
-    def _home_rates(self, item: Instrument, time_ns: Ints) -> Floats | None:
-        """What the quote currency was worth in the account's, by the last quotes; None if it is."""
-        if item.quote == self.currency or self.given is None or item.id not in self.traded:
-            return None
-        return self.given.quoted_rates(item, self.currency, time_ns)
+    @cached_property
+    def by_instrument(self) -> "pd.DataFrame":
+        """Trades, profit and costs of each instrument, in the account currency; the last row sums them up."""
+        return by_instrument(self)
 
     @cached_property
     def costs(self) -> "pd.DataFrame":
@@ -339,6 +311,10 @@ class BacktestResult:
         frame.index.name = "trade"
         return frame
 
+    def trades_of(self, name: str) -> "pd.DataFrame":
+        """The trades of one instrument, numbered as among all."""
+        return self.trades[self.trades["instrument"] == name] if "instrument" in self.trades else self.trades
+
     def _excursions(self, trips: RoundTrips, book: Ints) -> tuple[Floats, Floats]:
         """The worst and the best that each trade stood at."""
         worst, best = np.zeros(len(trips)), np.zeros(len(trips))
@@ -349,7 +325,7 @@ class BacktestResult:
             rounds = np.append(self.round_ns, np.iinfo(np.int64).max)[self.outcome.fill_bar]
             fill_bar = np.searchsorted(bars.close_ns, rounds, side="left").astype(np.int64)
             low, high = excursions(bars, trips.chosen(own), fill_bar=fill_bar)
-            rates = self._home_rates(item, self.outcome.fills[trips.entry_fill[own], F_TIME])
+            rates = home_rates(self, item, self.outcome.fills[trips.entry_fill[own], F_TIME])
             worst[own] = low if rates is None else low * rates
             best[own] = high if rates is None else high * rates
         return worst, best
@@ -387,7 +363,7 @@ class BacktestResult:
             "last": _day(max(item.close_ns[-1] for item in parts)) if len(self.bars) else "",
             "fingerprint": self.fingerprint,
             "sides": sides,
-            "sides_meaning": _sides_meaning(sides),
+            "sides_meaning": self._sides_meaning(),
             "matched_on": ", ".join(dict.fromkeys(self._matched_on(name) for name in self.traded)),
             "matched_meaning": self._matched_meaning(),
             "crossed": self.crossed_prices,
@@ -402,6 +378,16 @@ class BacktestResult:
 
     def _matched_on_bars(self, name: InstrumentId) -> bool:
         return self.given is None or self.given.whole[name] is self.given.decided.get(name)
+
+    def _sides_meaning(self) -> str:
+        """What the recorded sides mean for the result; told apart where instruments differ in it."""
+        of: dict[str, list[str]] = {}
+        for name, bars in self.traded.items():
+            of.setdefault(bars.sides, []).append(str(name))
+        if len(of) == 1:
+            return _sides_meaning(*of)
+        found = ((", ".join(names), _sides_meaning(sides)) for sides, names in of.items())
+        return " ".join(f"Of {names}: {text[0].lower()}{text[1:]}" for names, text in found)
 
     def _matched_meaning(self) -> str:
         """What the prices that orders were matched on mean for the result."""
@@ -435,7 +421,18 @@ class BacktestResult:
 
     @cached_property
     def positions(self) -> Ints:
-        """Units held at each bar's close; of the first instrument, where there are several."""
+        """Units held at each bar's close.
+
+        Raises
+        ------
+        BadInputError
+            Several instruments are traded: units of one and of another are no sum.
+        """
+        if len(self.traded) > 1:
+            raise BadInputError(
+                f"positions: expected one instrument, found {', '.join(self.traded)}; "
+                f'ask for one, as in positions_of("{self.instrument.id}")'
+            )
         return self.positions_of(self.instrument.id)
 
     def positions_of(self, name: str) -> Ints:

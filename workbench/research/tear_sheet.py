@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+
 from workbench.domain.calendar import session_of, to_ns
+from workbench.engine.core import F_BOOK, F_TIME
 from workbench.errors import BadInputError
 from workbench.market import ecb_rate
 from workbench.market.errors import MissingDataError
@@ -20,6 +22,7 @@ from workbench.research.statistics import DEFINITIONS
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
+
     from workbench.research.interactive import Interactive
 
 __all__ = ["TearSheet", "monthly_returns", "tear_sheet"]
@@ -43,15 +46,15 @@ def tear_sheet(
     ----------
     window
         First and last moment of the chart with the trades: aware datetimes, or dates such as
-        ``"2017-03-01"`` taken as UTC. Left out, the 240 bars around the last trade.
+        ``"2017-03-01"`` taken as UTC. Left out, the 240 bars around the last trade. Of several instruments
+        all charts show the same time; one that has no bar in it is left out.
 
     Raises
     ------
     BadInputError
         No bar lies in the window.
     """
-    low, high = _latest(result) if window is None else _between(result, *window)
-    return TearSheet(result=result, window=(low, high))
+    return TearSheet(result=result, window=_latest(result) if window is None else _between(result, *window))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -59,7 +62,7 @@ class TearSheet:
     """Pictures and tables of one backtest; a notebook shows it, `save` writes it."""
 
     result: BacktestResult
-    window: tuple[int, int]  # bars of the chart with the trades
+    window: tuple[int, int]  # nanoseconds: bars that open in it are on the charts with the trades
 
     @property
     def digest(self) -> str:
@@ -73,14 +76,21 @@ class TearSheet:
 
     @cached_property
     def figures(self) -> "dict[str, Figure]":
-        """The pictures by name: equity, monthly, trades, costs."""
+        """The pictures by name: equity, monthly, trades (of several ``trades EUR_USD`` and so on), costs."""
         from workbench.research import pictures  # matplotlib takes a while to import
 
-        low, high = self.window
+        start, end = self.window
+        several = len(self.result.traded) > 1
         return {
             "equity": pictures.equity_picture(self.result),
             "monthly": pictures.monthly_picture(self.monthly),
-            "trades": pictures.trade_picture(self.result, low=low, high=high),
+            **{
+                f"trades {name}" if several else "trades": pictures.trade_picture(
+                    self.result, name, start_ns=start, end_ns=end
+                )
+                for name, bars in self.result.traded.items()
+                if not several or len(bars.between(start, end))
+            },
             "costs": pictures.cost_picture(self.result),
         }
 
@@ -88,9 +98,9 @@ class TearSheet:
     def in_euro(self) -> str:
         """The net profit in euro by the ECB's reference rate of the last day, for reporting; a sentence."""
         result = self.result
-        if result.currency == "EUR" or not len(result.bars):
+        if result.currency == "EUR" or not len(result.round_ns):
             return ""
-        session = session_of(int(result.bars.close_ns[-1]) - 1)
+        session = session_of(int(result.round_ns[-1]) - 1)
         try:
             rate = ecb_rate(result.currency, session)
         except (BadInputError, MissingDataError) as error:
@@ -111,6 +121,7 @@ class TearSheet:
         """Write pictures (PNG), pages (HTML) and tables (CSV) to `folder`, made if missing; the files."""
 
         import pandas as pd  # takes a while
+
         from workbench.research import pictures
 
         target = Path(folder)
@@ -123,7 +134,7 @@ class TearSheet:
             written.append(path)
 
         for name, picture in self.figures.items():
-            put(f"{name}.png", pictures.png(picture, dpi=160))
+            put(f"{name.replace(' ', '_')}.png", pictures.png(picture, dpi=160))
         put("tear_sheet.html", self._standalone().encode())
         put("interactive.html", self.interactive().html().encode())
         tables = {
@@ -136,6 +147,8 @@ class TearSheet:
                 columns=["figure", "value", "definition"],
             ).set_index("figure"),
         }
+        if len(self.result.traded) > 1:
+            tables["by_instrument"] = self.result.by_instrument
         for name, frame in tables.items():
             put(f"{name}.csv", frame.to_csv(lineterminator="\n").encode())
         return written
@@ -147,7 +160,7 @@ class TearSheet:
         return html.page(self._body())
 
     def _standalone(self) -> str:
-        title = f"{self.result.name}, {self.result.instrument.id} {self.result.bars.timeframe}"
+        title = f"{self.result.name}, {self.result.data['instrument']} {self.result.data['timeframe']}"
         return (
             '<!doctype html><html lang="en"><head><meta charset="utf-8">'
             '<meta name="viewport" content="width=device-width,initial-scale=1">'
@@ -169,9 +182,13 @@ class TearSheet:
         ]
         if self.in_euro:
             parts.append(f'<p class="wb-quiet">{escape(self.in_euro)}</p>')
+        if len(result.traded) > 1:
+            parts.append(html.instruments(result))
         for name, picture in self.figures.items():
+            kind, _, of = name.partition(" ")
+            caption = f"{of}: {_CAPTIONS[kind]}" if of else _CAPTIONS[kind]
             data = base64.b64encode(pictures.png(picture)).decode()
-            parts.append(f'<img alt="{escape(_CAPTIONS[name])}" src="data:image/png;base64,{data}">')
+            parts.append(f'<img alt="{escape(caption)}" src="data:image/png;base64,{data}">')
         parts.append(f"<h4>Returns by month</h4>{_monthly_table(self.monthly)}")
         rows = [
             (str(name), *("–" if np.isnan(value) else f"{value:,.2f}" for value in row))
@@ -216,20 +233,25 @@ def _monthly_table(monthly: "pd.DataFrame") -> str:
 
 
 def _latest(result: BacktestResult) -> tuple[int, int]:
-    last = int(result.outcome.fill_bar[-1]) + _WINDOW_BARS // 8 if len(result.outcome.fills) else 0
-    high = min(max(last, _WINDOW_BARS), len(result.bars))
-    return max(high - _WINDOW_BARS, 0), high
+    """The 240 bars around the last trade, of the instrument that has it."""
+    fills = result.outcome.fills
+    last_ns = int(fills[-1, F_TIME]) if len(fills) else result.bars.open_ns[0]
+    name = result.instruments[int(fills[-1, F_BOOK])].id if len(fills) else result.instrument.id
+    bars = result.traded[name]
+    last = int(np.searchsorted(bars.close_ns, last_ns, side="left")) + _WINDOW_BARS // 8
+    high = min(max(last, _WINDOW_BARS), len(bars))
+    low = max(high - _WINDOW_BARS, 0)
+    return int(bars.open_ns[low]), int(bars.open_ns[high - 1]) + 1
 
 
 def _between(result: BacktestResult, start: str | datetime, end: str | datetime) -> tuple[int, int]:
-    bars = result.bars
-    low = int(np.searchsorted(bars.open_ns, _moment(start), side="left"))
-    high = int(np.searchsorted(bars.open_ns, _moment(end), side="left"))
-    if low >= high:
+    start_ns, end_ns = _moment(start), _moment(end)
+    if not any(len(bars.between(start_ns, end_ns)) for bars in result.traded.values()):
+        has = "; ".join(bars.describe() for bars in result.traded.values())
         raise BadInputError(
-            f"no bar between {start} and {end}; the backtest has {bars.describe()}: choose a window inside"
+            f"no bar between {start} and {end}; the backtest has {has}: choose a window inside"
         )
-    return low, high
+    return start_ns, end_ns
 
 
 def _moment(value: str | datetime) -> int:
