@@ -187,3 +187,26 @@ def test_a_storage_that_does_not_answer_is_one_sentence(run, tmp_path, monkeypat
     done = run("import", quotes(tmp_path / "ticks.csv", 10))
     assert done.exit_code == 1
     assert "expected the storage of WORKBENCH_MARKET_URL to answer, found: " in done.output
+
+
+def test_a_damaged_file_is_named(run, tmp_path):
+    run("import", quotes(tmp_path / "ticks.csv"))
+    assert "all as they were written" in run("verify", "--all").output
+    (part, *_) = sorted((tmp_path / "home").rglob("*.parquet"))
+    part.write_bytes(part.read_bytes()[:-40] + b"0" * 40)
+    said = run("verify", "--all")
+    assert said.exit_code == 1
+    assert part.name[:12] in said.output
+    assert "expected fingerprints" in run("verify").output
+
+
+def test_what_an_import_left_behind_is_cleared_away(run, tmp_path):
+    run("import", quotes(tmp_path / "ticks.csv"))
+    (part, *_) = sorted(path for path in (tmp_path / "home").rglob("*.parquet") if ".cache" not in path.parts)
+    left = part.with_name("f" * 64 + ".parquet")
+    left.write_bytes(part.read_bytes())
+    assert run("clean").output == "0 bytes freed\n"  # it may belong to an import that is under way
+    freed = json.loads(run("clean", "--older-than", "0", "--json").stdout)["freed_bytes"]
+    assert freed == part.stat().st_size
+    assert not left.exists()
+    assert "all as they were written" in run("verify", "--all").output

@@ -7,6 +7,7 @@ import click
 
 from workbench.commands.answering import answers, columns, json_option, show
 from workbench.commands.data_instruments import data_instruments
+from workbench.commands.data_keeping import data_clean, data_verify
 from workbench.commands.data_making import data_download, data_repair
 from workbench.commands.data_opening import market_store
 from workbench.commands.data_reading import data_export, data_snapshot
@@ -24,7 +25,15 @@ def data() -> None:
     """Import, check, repair, list and export market data."""
 
 
-for command in (data_export, data_snapshot, data_download, data_repair, data_instruments):
+for command in (
+    data_export,
+    data_snapshot,
+    data_download,
+    data_repair,
+    data_instruments,
+    data_verify,
+    data_clean,
+):
     data.add_command(command)
 
 
