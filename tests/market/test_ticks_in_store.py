@@ -177,6 +177,17 @@ def test_ticks_that_contradict_are_refused_or_take_the_place(sqlite_market: Mark
     assert same(sqlite_market.ticks("EUR_USD", fingerprint=first), series)
 
 
+def test_what_was_wrong_with_ticks_that_others_replaced_is_told_no_more(sqlite_market: MarketStore) -> None:
+    series = walk(6_000, step_ms=60_000)
+    columns = {name: column.copy() for name, column in series.columns().items()}
+    columns["bid"][3_000:3_100] = columns["ask"][3_000:3_100] + 5
+    first = _add(sqlite_market, Ticks(instrument=series.instrument, **columns))
+    assert sqlite_market.dataset(first).report.finding("crossed").count == 100
+    second = _add(sqlite_market, series.at(3_000, 3_090), extend=True, replace=True)
+    assert sqlite_market.dataset(second).report.finding("crossed").count == 10
+    assert sqlite_market.dataset(second).report == sqlite_market.check(second)
+
+
 def test_a_repair_names_its_parent_and_rule(sqlite_market: MarketStore) -> None:
     series = walk(100)
     parent = _add(sqlite_market, series)

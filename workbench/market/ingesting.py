@@ -18,7 +18,7 @@ from workbench.market.datasets import TICK, Dataset, ImportReport
 from workbench.market.errors import BusyStoreError, ConflictingDataError, DamagedDatasetError
 from workbench.market.folders import Folder
 from workbench.market.tick_merging import merged
-from workbench.market.tick_versions import Version, concatenated, read_bars, write_version
+from workbench.market.tick_versions import Version, concatenated, read_bars, read_ticks, write_version
 from workbench.market.ticks import Ticks
 
 __all__ = ["Ingestion", "Origin"]
@@ -119,7 +119,7 @@ class Ingestion:
                 last_ns=version.ticks[-1].last_ns,
                 sides=version.sides,
                 path="",
-                report=report if base is None else _of_both(base, report, version),
+                report=self._report(report, base, version, anew=check and origin.replace),
                 created_ns=0,
                 kind="ticks",
                 parts=version.to_json(),
@@ -134,6 +134,17 @@ class Ingestion:
             self._keep_up(added, version, base)
             return ImportReport(dataset=added, is_new=is_new)
         raise _busy(instrument)
+
+    def _report(self, new: CheckReport, base: Dataset | None, version: Version, *, anew: bool) -> CheckReport:
+        """The new rows' findings joined to the base's; of rows that others replaced nothing may stay."""
+        if base is None:
+            return new
+        if not anew:
+            return _of_both(base, new, version)
+        checker = TickChecker(version.instrument)
+        for batch in read_ticks(self._folder, version):
+            checker.add(batch)
+        return checker.report()
 
     def read_bars(self, dataset: Dataset) -> Bars:
         """All bars of a dataset of bars, checked against its fingerprint."""
