@@ -13,7 +13,7 @@ from tests.strategy.made_up import EUR_USD, columns, made_up_bars, rules
 from workbench import strategy as ws
 from workbench.domain.accounts import AccountSnapshot, Position
 from workbench.domain.instruments import Instrument, instrument
-from workbench.domain.orders import Order
+from workbench.domain.orders import Order, PositionFill
 from workbench.domain.timeframes import Timeframe
 from workbench.errors import BadInputError
 
@@ -191,6 +191,7 @@ def test_a_turn_is_a_reduce_only_close_and_an_opening_order():
             client_order_id=ws.client_order_id("deployment-1", 8, 1),
             instrument=EUR_USD.id,
             units=500,
+            position_fill=PositionFill.REDUCE_FIRST,
             stop_distance=20,
             target_distance=30,
         ),
