@@ -325,7 +325,7 @@ def _placed(
     reader: Reader, instrument: Instrument, *, timezone: str | None, trusted: Trusted
 ) -> ZoneEvidence:
     if reader.states_utc:
-        return ZoneEvidence(zone="UTC", basis="stated", text="Times say themselves where they are.")
+        return ZoneEvidence(zone="UTC", basis="stated", text="The times name their zone themselves.")
     if timezone is None and reader.zone is not None and reader.zone_is_sure:
         return ZoneEvidence(
             zone=reader.zone, basis="format", text=f"Times are {reader.zone}: {reader.zone_why}."
