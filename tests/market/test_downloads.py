@@ -384,3 +384,26 @@ def test_what_a_killed_download_left_is_invisible_and_swept_away(serve, tmp_path
     assert len(open_source(tmp_path, EUR_USD).files) == 3
     _dukascopy(url, tmp_path)
     assert not part.exists()
+
+
+def test_the_command_fetches_imports_and_fetches_no_more(
+    serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from click.testing import CliRunner
+
+    from workbench.cli import main
+
+    monkeypatch.setenv("WORKBENCH_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("WORKBENCH_MLRUNS", str(tmp_path / "mlruns"))
+    url, asked = serve(lambda handler, number: handler.send(_hour()))
+    command = ["data", "download", "dukascopy", "-i", "EUR_USD", "--from", "2019-02-04T10:00"]
+    command += ["--to", "2019-02-04T12:00", "--base-url", url, "--json"]
+    first = CliRunner().invoke(main, command)
+    assert first.exit_code == 0, first.output
+    told = json.loads(first.stdout)
+    assert (told["import"]["kind"], told["import"]["is_new"]) == ("ticks", True)
+    fetched = len(asked)
+    assert fetched == 2
+    again = json.loads(CliRunner().invoke(main, command).stdout)
+    assert not again["import"]["is_new"]
+    assert len(asked) == fetched
