@@ -9,19 +9,11 @@ import numpy.typing as npt
 
 from workbench.domain.money import MICRO
 from workbench.research import quick as q
-from workbench.research.statistics import (
-    SESSIONS_PER_YEAR,
-    DayEnds,
-    day_ends,
-    max_drawdown,
-    shape_of,
-    sharpe_ratio,
-)
+from workbench.research.statistics import DayEnds, Metrics, day_ends, figures_by_bar
 
 __all__ = ["BY_BAR", "Figures", "Metrics"]
 
 Ints = npt.NDArray[np.int64]
-Metrics = dict[str, float | int | str]
 
 # what needs the equity at each bar; all others follow from the trades
 BY_BAR = (
@@ -53,7 +45,8 @@ class Figures:
             "return": profit / self.start,
         }
         if equity is not None:
-            found |= self._by_bar(equity)
+            returns = self.days.equity(equity, start=self.start).returns
+            found |= figures_by_bar(equity, returns=returns, start=self.start)
         found |= {
             "trades": trades,
             "open_trades": int(row[q.R_UNITS] != 0),
@@ -76,19 +69,3 @@ class Figures:
         if equity is not None:
             found["sessions"] = len(self.days.sessions)
         return {name: value for name, value in found.items() if math.isfinite(float(value))}
-
-    def _by_bar(self, equity: Ints) -> Metrics:
-        returns = self.days.equity(equity, start=self.start).returns
-        fall = max_drawdown(equity, start=self.start)
-        skew, kurtosis = shape_of(returns)
-        deviation = float(np.std(returns, ddof=1)) if len(returns) > 1 else math.nan
-        return {
-            "sharpe": sharpe_ratio(returns, periods_per_year=SESSIONS_PER_YEAR),
-            "daily_sharpe": sharpe_ratio(returns, periods_per_year=1),
-            "volatility": deviation * math.sqrt(SESSIONS_PER_YEAR),
-            "skew": skew,
-            "kurtosis": kurtosis,
-            "max_drawdown": fall.fraction,
-            "max_drawdown_money": fall.money / MICRO,
-            "drawdown_bars": fall.bars,
-        }

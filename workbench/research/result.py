@@ -36,14 +36,7 @@ from workbench.research.given import Given
 from workbench.research.ledger import Trial
 from workbench.research.outcome import Outcome, fill_records
 from workbench.research.paid import COSTS, by_instrument, costs_of, home_rates
-from workbench.research.statistics import (
-    SESSIONS_PER_YEAR,
-    DailyEquity,
-    daily_equity,
-    max_drawdown,
-    shape_of,
-    sharpe_ratio,
-)
+from workbench.research.statistics import DailyEquity, Metrics, daily_equity, figures_by_bar
 from workbench.research.trades import RoundTrips, round_trips
 
 if TYPE_CHECKING:
@@ -62,7 +55,6 @@ _MATCHED = {
     "is taken to come first.",
 }
 _NETTED = AccountRules()
-Metrics = dict[str, float | int | str]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -226,26 +218,15 @@ class BacktestResult:
     def metrics(self) -> Metrics:
         """The figures; `workbench.research.DEFINITIONS` says what each means. Undefined ones are left out."""
         daily, trips = self.daily, self.round_trips
-        returns = daily.returns
-        fall = max_drawdown(self.equity, start=self.starting_balance)
         net = trips.net[trips.closed]
         won, lost = int(net[net > 0].sum()), -int(net[net < 0].sum())
-        skew, kurtosis = shape_of(returns)
         costs = self.cost_micro
-        deviation = float(np.std(returns, ddof=1)) if len(returns) > 1 else math.nan
         reasons = self.outcome.fills[:, F_REASON]
         refused = sum(reason != EXPIRED for _, reason in self.outcome.refused)
         found: Metrics = {
             "net_profit": self.net_profit_micro / MICRO,
             "return": self.net_profit_micro / self.starting_balance,
-            "sharpe": sharpe_ratio(returns, periods_per_year=SESSIONS_PER_YEAR),
-            "daily_sharpe": sharpe_ratio(returns, periods_per_year=1),
-            "volatility": deviation * math.sqrt(SESSIONS_PER_YEAR),
-            "skew": skew,
-            "kurtosis": kurtosis,
-            "max_drawdown": fall.fraction,
-            "max_drawdown_money": fall.money / MICRO,
-            "drawdown_bars": fall.bars,
+            **figures_by_bar(self.equity, returns=daily.returns, start=self.starting_balance),
             "trades": len(net),
             "open_trades": len(trips) - len(net),
             "win_rate": float(np.mean(net > 0)) if len(net) else math.nan,

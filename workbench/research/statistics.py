@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from workbench.domain.calendar import day_close_ns, session_of
+from workbench.domain.money import MICRO
 from workbench.indicators.compiled import compiled
 
 __all__ = [
@@ -22,8 +23,10 @@ __all__ = [
     "DailyEquity",
     "DayEnds",
     "Drawdown",
+    "Metrics",
     "daily_equity",
     "day_ends",
+    "figures_by_bar",
     "max_drawdown",
     "shape_of",
     "sharpe_ratio",
@@ -31,6 +34,8 @@ __all__ = [
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+
+Metrics = dict[str, float | int | str]
 
 SESSIONS_PER_YEAR = 252
 
@@ -176,6 +181,23 @@ def max_drawdown(equity: Ints, *, start: int) -> Drawdown:
     """The deepest fall of `equity` from a high; `start` counts as a high."""
     fraction, money, bars = _drawdown(equity, start)
     return Drawdown(fraction=float(fraction), money=int(money), bars=int(bars))
+
+
+def figures_by_bar(equity: Ints, *, returns: Floats, start: int) -> Metrics:
+    """The figures that need the equity at each bar, see `DEFINITIONS`; `returns` are the daily ones."""
+    fall = max_drawdown(equity, start=start)
+    skew, kurtosis = shape_of(returns)
+    deviation = float(np.std(returns, ddof=1)) if len(returns) > 1 else math.nan
+    return {
+        "sharpe": sharpe_ratio(returns, periods_per_year=SESSIONS_PER_YEAR),
+        "daily_sharpe": sharpe_ratio(returns, periods_per_year=1),
+        "volatility": deviation * math.sqrt(SESSIONS_PER_YEAR),
+        "skew": skew,
+        "kurtosis": kurtosis,
+        "max_drawdown": fall.fraction,
+        "max_drawdown_money": fall.money / MICRO,
+        "drawdown_bars": fall.bars,
+    }
 
 
 @compiled

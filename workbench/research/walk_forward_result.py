@@ -16,10 +16,11 @@ from workbench.domain.money import MICRO
 from workbench.research import html
 from workbench.research.ledger import Trial
 from workbench.research.overfitting import probabilistic_sharpe_ratio
-from workbench.research.result import BacktestResult, Metrics
+from workbench.research.result import BacktestResult
 from workbench.research.statistics import (
     SESSIONS_PER_YEAR,
     DailyEquity,
+    Metrics,
     daily_equity,
     max_drawdown,
     shape_of,
