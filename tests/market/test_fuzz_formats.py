@@ -286,6 +286,16 @@ _TICK_RECORDS = st.lists(
 ).map(sorted)
 
 
+def test_a_bi5_file_that_goes_on_after_its_end_is_refused(tmp_path: Path) -> None:
+    body = lzma.compress(struct.pack(">IIIff", 0, 2, 1, 1.0, 1.0), format=lzma.FORMAT_ALONE)
+    path = tmp_path / "EURUSD/2019/01/04/13h_ticks.bi5"
+    path.parent.mkdir(parents=True)
+    for rest in (body, body[:9], b"\x00"):
+        path.write_bytes(body + rest)
+        with pytest.raises(BadInputError, match=f"found {len(rest)} bytes after its end"):
+            list(open_source(path, EUR_USD).batches())
+
+
 @FAST
 @given(records=_TICK_RECORDS, data=st.data())
 def test_bi5_records_are_those_a_plain_decoder_finds(

@@ -187,6 +187,11 @@ def _records(piece: Piece, dtype: Any, progress: Callable[[int], None] | None) -
             f"{_shown(piece)}: expected whole records of {dtype.itemsize} bytes, found {len(data):,} bytes "
             "and then its end; fetch it again"
         )
+    if unpacker.unused_data:
+        raise BadInputError(
+            f"{_shown(piece)}: expected one LZMA stream, found {len(unpacker.unused_data):,} bytes after its "
+            "end; fetch it again"
+        )
     return np.frombuffer(data, dtype=dtype)
 
 
