@@ -136,7 +136,7 @@ class Case:
         lines = (
             data.decode("utf-8", "surrogateescape").removeprefix("\ufeff").replace("\r\n", "\n").split("\n")
         )
-        found = [next(csv.reader([line])) for line in lines if line.strip()][self.header :]
+        found = [next(csv.reader([line.strip("\r")])) for line in lines if line.strip()][self.header :]
         return [self.read_line([item.strip() for item in line]) for line in found]
 
     def fast(self, path: Path) -> list[Row] | None:
