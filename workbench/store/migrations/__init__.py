@@ -2,5 +2,5 @@
 
 __all__ = ["HEAD", "KNOWN"]
 
-KNOWN = ("0001", "0002", "0003", "0004")  # every revision, oldest first
+KNOWN = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")  # every revision, oldest first
 HEAD = KNOWN[-1]
