@@ -2,14 +2,23 @@
 
 from dataclasses import replace
 
-from workbench.domain.accounts import AccountSnapshot, Position
+from workbench.domain.accounts import AccountMode, AccountSnapshot, Position
 from workbench.domain.instruments import Instrument
-from workbench.domain.orders import EXIT_REASONS, ClientOrderId, Fill, Order
+from workbench.domain.orders import EXIT_REASONS, ClientOrderId, Fill, Order, OrderKind, TimeInForce
 from workbench.engine import MatchingEngine
 from workbench.errors import BadInputError
 from workbench.gateway.brokers.paper.config import PaperConfig
-from workbench.gateway.brokers.paper.parsing import cancellation, transactions
-from workbench.gateway.brokers.port import Accepted, OpenOrder, RejectedError, Transaction
+from workbench.gateway.brokers.paper.parsing import cancellation, order_report, transactions
+from workbench.gateway.brokers.port import (
+    Accepted,
+    BrokerNews,
+    Capabilities,
+    ClientIdScope,
+    OpenOrder,
+    OrderReport,
+    RejectedError,
+    Transaction,
+)
 from workbench.gateway.messages import BarClosed, FeedEnded, FeedEvent, QuoteMoved
 
 __all__ = ["PaperBroker"]
@@ -29,10 +38,41 @@ class PaperBroker:
             balance=config.balance,
         )
         self._waiting: dict[ClientOrderId, OpenOrder] = {}
+        self._broker_ids: dict[ClientOrderId, str] = {}  # of every order it ever had
         self._transactions: list[Transaction] = []
         self._placed = 0
         self._trades = 0
         self._seq = 0
+
+    def capabilities(self) -> Capabilities:
+        """See `Broker`."""
+        return Capabilities(
+            mode=AccountMode.NETTING,
+            kinds=frozenset(OrderKind),
+            times_in_force=frozenset(TimeInForce),
+            exits_on_orders=True,
+            exit_changes=False,
+            atomic_replace=True,
+            partial_fills=False,
+            client_id_scope=ClientIdScope.ACCOUNT,
+            client_id_length=32,
+            absence_grace_ns=0,
+            heartbeat_ns=0,
+        )
+
+    def connect(self) -> None:
+        """See `Broker`: it is in this process."""
+
+    def disconnect(self) -> None:
+        """See `Broker`."""
+
+    def news(self) -> tuple[BrokerNews, ...]:
+        """See `Broker`: it is told the market and has no stream of its own."""
+        return ()
+
+    def time_ns(self) -> int:
+        """See `Broker`: the last event's."""
+        return self.account().time_ns
 
     def account(self) -> AccountSnapshot:
         """See `Broker`; time 0 before the first event."""
@@ -51,12 +91,17 @@ class PaperBroker:
         """See `Broker`."""
         if order.instrument not in {item.id for item in self._instruments}:
             raise RejectedError(f"this account does not trade {order.instrument}")
+        if order.client_order_id in self._broker_ids:
+            raise RejectedError(
+                f"order {order.client_order_id} is waiting already or has ended; give each order its own id"
+            )
         try:
             self._engine.submit(order)
         except BadInputError as error:
             raise RejectedError(str(error)) from None
         self._placed += 1
         accepted = Accepted(broker_order_id=f"P{self._placed:09d}")
+        self._broker_ids[order.client_order_id] = accepted.broker_order_id
         self._waiting[order.client_order_id] = OpenOrder(
             broker_order_id=accepted.broker_order_id, order=order
         )
@@ -81,6 +126,15 @@ class PaperBroker:
     def open_orders(self) -> tuple[OpenOrder, ...]:
         """See `Broker`."""
         return tuple(self._waiting.values())
+
+    def order(self, client_order_id: ClientOrderId) -> OrderReport | None:
+        """See `Broker`."""
+        known = self._broker_ids.get(client_order_id)
+        if known is None:
+            return None
+        return order_report(
+            client_order_id, known, waiting=self._waiting.get(client_order_id), happened=self._transactions
+        )
 
     def transactions_since(self, watermark: int) -> tuple[Transaction, ...]:
         """See `Broker`."""

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 
 from workbench.domain.orders import EXIT_REASONS, ClientOrderId, Fill, OrderState
 from workbench.engine import EXPIRED
-from workbench.gateway.brokers.port import Transaction
+from workbench.gateway.brokers.port import OpenOrder, OrderReport, Transaction
 
-__all__ = ["cancellation", "transactions"]
+__all__ = ["cancellation", "order_report", "transactions"]
 
 
 def transactions(
@@ -35,6 +35,30 @@ def transactions(
             cancellation(client_order_id, reason, event_seq=event_seq, number=last_number + len(found) + 1)
         )
     return found
+
+
+def order_report(
+    client_order_id: ClientOrderId,
+    broker_order_id: str,
+    *,
+    waiting: OpenOrder | None,
+    happened: Sequence[Transaction],
+) -> OrderReport:
+    """What became of an order that was accepted: what waits of it, and the last thing that happened to it."""
+    own = (
+        item
+        for item in reversed(happened)
+        if item.client_order_id == client_order_id
+        and (item.fill is None or item.fill.reason not in EXIT_REASONS)
+    )
+    last = next(own, None)
+    return OrderReport(
+        client_order_id=client_order_id,
+        broker_order_id=broker_order_id,
+        state=last.state if last is not None else OrderState.WORKING,
+        remaining=waiting.order.units if waiting is not None else 0,
+        reason=last.reason if last is not None else "",
+    )
 
 
 def cancellation(client_order_id: ClientOrderId, reason: str, *, event_seq: int, number: int) -> Transaction:
