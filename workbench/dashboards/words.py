@@ -45,6 +45,7 @@ _ORDER_STATES = {
     "REJECTED": "rejected by the broker",
     "UNKNOWN": "unknown: the broker has not said; it counts as live",
     "DENIED": "denied",
+    "ABSENT": "never reached the broker",
 }
 _REASONS = {
     "MARKET": "at the market",

@@ -10,6 +10,7 @@ __all__ = [
     "EXIT_REASONS",
     "TERMINAL_STATES",
     "ClientOrderId",
+    "ExitChange",
     "Fill",
     "FillReason",
     "Order",
@@ -36,10 +37,18 @@ class OrderState(StrEnum):
     REJECTED = "REJECTED"
     UNKNOWN = "UNKNOWN"
     DENIED = "DENIED"
+    ABSENT = "ABSENT"  # the broker's complete record proves that it never had it, or a named person says so
 
 
 TERMINAL_STATES = frozenset(
-    {OrderState.FILLED, OrderState.CANCELED, OrderState.EXPIRED, OrderState.REJECTED, OrderState.DENIED}
+    {
+        OrderState.FILLED,
+        OrderState.CANCELED,
+        OrderState.EXPIRED,
+        OrderState.REJECTED,
+        OrderState.DENIED,
+        OrderState.ABSENT,
+    }
 )
 
 
@@ -129,6 +138,21 @@ class Order:
     stop_price: int = 0  # the stop loss at a level instead
     target_price: int = 0
     closes: ClientOrderId | None = None  # the trade to close, by the order that opened it; hedging accounts
+    replaces: ClientOrderId | None = None  # the waiting order it stands in for; not taken if that is gone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExitChange:
+    """Other exits of what is held: of an instrument's position, or of one trade of a hedging account.
+
+    In points; 0 removes an exit, None leaves it. A level that the price has passed is met at the next quote.
+    """
+
+    instrument: InstrumentId
+    trade: ClientOrderId | None = None  # by the order that opened it; None where positions are netted
+    stop: int | None = None  # level of the stop loss
+    target: int | None = None  # level of the take profit
+    trailing: int | None = None  # distance of the trailing stop, which starts anew at the present price
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,23 +7,29 @@ import sqlalchemy as sa
 
 __all__ = [
     "accounts",
+    "adjustments",
     "approvals",
+    "broker_links",
     "cancels",
     "candidates",
     "datasets",
     "deliveries",
     "deployments",
     "fills",
+    "frozen_instruments",
+    "idea_marks",
     "ideas",
     "intents",
     "journal",
     "kills",
+    "leases",
     "metadata",
     "orders",
     "positions",
     "releases",
     "schedule_runs",
     "schedules",
+    "trial_batches",
     "trials",
 ]
 
@@ -94,6 +100,36 @@ trials = sa.Table(
     _column("author"),
     _column("created_ns", _Int),
     sa.Index("ix_trials_idea", "idea"),
+)
+
+trial_batches = sa.Table(
+    "trial_batches",  # append-only: trials of one strategy on one dataset, as columns
+    metadata,
+    _column("id", _Serial, primary_key=True, autoincrement=True),
+    _column("idea"),
+    _column("strategy"),
+    _column("dataset"),
+    _column("cost_book"),
+    _column("run_id"),
+    _column("author"),
+    _column("created_ns", _Int),
+    _column("count", _Int),  # trials
+    _column("sharpes", _Int),  # of them with a Sharpe ratio
+    _column("sharpe_mean", sa.Float),
+    _column("sharpe_squares", sa.Float),  # sum of squared differences from that mean
+    _column("sharpe_best", sa.Float),
+    _column("columns", sa.LargeBinary),  # an Arrow stream: param.… and result.…
+    sa.Index("ix_trial_batches_idea_count", "idea", "count"),
+    sa.Index("ix_trial_batches_run_id_count", "run_id", "count"),
+)
+
+idea_marks = sa.Table(
+    "idea_marks",  # append-only: what tells that two ideas are one: a place, a code, a session they share
+    metadata,
+    _column("mark", primary_key=True),
+    _column("idea", primary_key=True),
+    _column("created_ns", _Int),
+    sa.Index("ix_idea_marks_idea", "idea"),
 )
 
 candidates = sa.Table(
@@ -179,6 +215,7 @@ intents = sa.Table(
     _column("reason"),
     _column("created_ns", _Int),
     _column("release_id"),
+    _column("watermark", _Int, server_default="0"),  # the broker's last transaction known before it was sent
     sa.Index("ix_intents_deployment_id_event_seq", "deployment_id", "event_seq"),
 )
 
@@ -266,6 +303,51 @@ journal = sa.Table(
     _column("body", _Text),  # canonical JSON
     _column("previous"),  # hash of the record before, 64 zeros for the first
     _column("hash"),  # sha256(previous | seq | created_ns | kind | body)
+)
+
+leases = sa.Table(
+    "leases",  # who may write: a gateway whose number is not the last one writes nothing more
+    metadata,
+    _column("id", _Int, primary_key=True, autoincrement=False),  # 1, the only row
+    _column("number", _Int),
+    _column("holder"),
+    _column("taken_ns", _Int),
+)
+
+broker_links = sa.Table(
+    "broker_links",  # how far the record of a broker outside this process has been taken into the books
+    metadata,
+    _column("deployment_id", primary_key=True),
+    _column("watermark", _Int),  # its last transaction
+    _column("opening_balance", _Int),  # micro-units of the account's currency, when the books began
+    _column("opening_financing", _Int),  # what the broker's account had paid (-) or received (+) before
+    _column("financing", _Int),  # since, as far as it is booked
+    _column("session"),  # FX day, ISO; empty before the first quote
+    _column("day_start_equity", _Int),
+    _column("updated_ns", _Int),
+)
+
+frozen_instruments = sa.Table(
+    "frozen_instruments",  # only orders that reduce, until a named person decides
+    metadata,
+    _column("deployment_id", primary_key=True),
+    _column("instrument", primary_key=True),
+    _column("reason"),
+    _column("created_ns", _Int),
+)
+
+adjustments = sa.Table(
+    "adjustments",  # append-only: a named person takes the broker's position into the books
+    metadata,
+    _column("deployment_id", primary_key=True),
+    _column("number", _Int, primary_key=True, autoincrement=False),  # from 1
+    _column("instrument"),  # empty for cash alone
+    _column("units", _Int),  # added to what the books held, signed
+    _column("price", _Int),  # points
+    _column("cash", _Int),  # micro-units added to the balance, signed
+    _column("by"),
+    _column("reason"),
+    _column("created_ns", _Int),
 )
 
 # --- schedule ------------------------------------------------------------------------------------
