@@ -97,7 +97,7 @@ class Trailing(Strategy):
         )
 """
 RANKED = """
-from workbench.strategy import Param, Rules, Strategy, Units, cross_mean, rank, sma
+from workbench.strategy import Param, Rules, Strategy, Units, cross_mean, pips, rank, sma
 
 class Ranked(Strategy):
     fast = Param(8, low=2, high=50)
@@ -108,7 +108,7 @@ class Ranked(Strategy):
         place, euro = rank(move), bar.of("EUR_USD").mid.close
         return Rules(
             enter_long=(place > 2.5) & (move > cross_mean(move)),
-            enter_short=(place < 1.5) & (euro > sma(euro, self.slow) - 0.002),
+            enter_short=(place < 1.5) & (euro > sma(euro, self.slow) - pips(20)),
             exit_long=place < 2.5,
             exit_short=place > 1.5,
             stop=300,

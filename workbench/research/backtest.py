@@ -21,6 +21,7 @@ from workbench.research.outcome import Outcome
 from workbench.research.replay import run_replayed
 from workbench.research.result import BacktestResult
 from workbench.strategy import Strategy, spec
+from workbench.strategy.quantities import check_numbers
 
 __all__ = [
     "account_rules",
@@ -129,6 +130,8 @@ def replay_backtest(
     prices = given(data, finer=finer, also=also, timeframe=timeframe, trade_from_ns=trade_from_ns)
     terms = _terms(cost_book, currency, balance, rules)
     _check_ticks(strategy, prices)
+    if strategy.form == "rules":
+        check_numbers(strategy.traced(), prices.price_range)
     result = _result(strategy, prices, terms, run_replayed(strategy, prices, terms), path="replay")
     if ledger is not None:
         ledger.record([result.trial()])
@@ -138,6 +141,7 @@ def replay_backtest(
 def backtest_of(strategy: Strategy, prices: Given, terms: AccountTerms) -> BacktestResult:
     """The backtest of a strategy on prices that are in order already."""
     if strategy.form == "rules":
+        check_numbers(strategy.traced(), prices.price_range)
         outcome = run_compiled(strategy.traced(), prices, terms)
         return _result(strategy, prices, terms, outcome, path="compiled")
     _check_ticks(strategy, prices)

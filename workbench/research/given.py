@@ -15,6 +15,7 @@ from workbench.market import Bars
 from workbench.market.resampling import bars_from_ticks
 from workbench.market.ticks import Ticks
 from workbench.strategy.conversion import conversion_legs
+from workbench.strategy.quantities import PriceRange
 
 __all__ = ["Given", "Series", "Several", "first_traded", "given"]
 
@@ -87,6 +88,16 @@ class Given:
             mid = (bid[known].astype(np.float64) + ask[known]) * 0.5 * leg.scale
             rates = rates / mid if leg.divides else rates * mid
         return rates
+
+    def price_range(self, name: str) -> PriceRange | None:
+        """Between which prices an instrument lay, by a thousand of its bars; "" is the first one traded."""
+        known = InstrumentId(name) if name else next(iter(self.decided))
+        item = self.decided.get(known) or self.whole.get(known)
+        if item is None or not len(item):
+            return None
+        low, high = (item.bid_low, item.ask_high) if isinstance(item, Bars) else (item.bid, item.ask)
+        step = max(1, len(low) // 1_000)
+        return PriceRange(record=item.instrument, low=int(low[::step].min()), high=int(high[::step].max()))
 
     @property
     def is_plain(self) -> bool:

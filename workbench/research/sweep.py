@@ -24,6 +24,7 @@ from workbench.research.ledger import Trial, TrialLedger
 from workbench.research.result import BacktestResult
 from workbench.research.sweep_result import SweepResult
 from workbench.strategy import Strategy
+from workbench.strategy.quantities import check_numbers
 
 __all__ = ["sweep"]
 
@@ -85,6 +86,9 @@ def sweep(
     axes = {name: tuple(values) for name, values in grid.items()}
     strategies = [strategy_class(**item) for item in combinations(axes, where=where)]
     prices = given(data, finer=finer, also=also, timeframe=timeframe, trade_from_ns=trade_from_ns)
+    for item in (strategies[0], strategies[-1]):
+        if item.form == "rules":
+            check_numbers(item.traced(), prices.price_range)
     terms = AccountTerms(
         currency=currency,
         balance=starting_balance(balance),

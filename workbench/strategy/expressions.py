@@ -137,6 +137,22 @@ class Expr:
             "put each comparison in parentheses, and do not chain a < b < c"
         )
 
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> "Expr":
+        from workbench.strategy.numpy_functions import apply_ufunc
+
+        return apply_ufunc(ufunc, method, inputs, options)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> "Expr":
+        from workbench.strategy.numpy_functions import apply_function
+
+        return apply_function(function, args, options)
+
+    def __float__(self) -> float:
+        raise BadInputError(
+            f"{self!r} has a value at every bar, not one number; write log(x), sqrt(x) and the like of "
+            "workbench.strategy for those of math, or a @causal(window=...) function"
+        )
+
     __hash__ = object.__hash__
 
     def __eq__(self, other: object) -> "Expr":  # type: ignore[override]  # a comparison at every bar

@@ -138,6 +138,12 @@ class Rules:
         self.add_size = None if add_size is None else self._checked_size("add_size", add_size)
         if add_size is not None and add_long is None and add_short is None:
             raise BadInputError("Rules add_size: expected add_long or add_short with it, found neither")
+        for side in ("long", "short"):
+            if getattr(self, f"add_{side}") is not None and getattr(self, f"enter_{side}") is None:
+                raise BadInputError(
+                    f"Rules add_{side}: expected enter_{side} with it, found none; only an open {side} "
+                    "position can be added to"
+                )
 
     def __repr__(self) -> str:
         return f"Rules({', '.join(f'{name}={item!r}' for name, item in self.settings())})"

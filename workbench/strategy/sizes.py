@@ -156,12 +156,17 @@ def size_arguments(size: Size, instrument: Instrument) -> tuple[int, float]:
     """The size as the decision takes it: a `SIZE_...` and a number.
 
     Units for units and lots, micro-units of the account's currency for cash, a fraction for the others.
+
+    Raises
+    ------
+    BadInputError
+        Units or lots of which no order can be made.
     """
     match size:
         case Units():
-            return SIZE_UNITS, float(size.units)
+            return SIZE_UNITS, _tradable(size, Decimal(size.units), instrument)
         case Lots():
-            return SIZE_UNITS, float(size.lots * instrument.lot_units)
+            return SIZE_UNITS, _tradable(size, size.lots * instrument.lot_units, instrument)
         case Cash():
             return SIZE_CASH, float(size.amount * 1_000_000)
         case EquityFraction():
@@ -193,6 +198,17 @@ def size_settings(size: Size) -> Mapping[str, Any]:
                 "lookback": size.lookback,
                 "timeframe": size.timeframe,
             }
+
+
+def _tradable(size: Size, units: Decimal, instrument: Instrument) -> float:
+    """Units that can be ordered, when floored to whole steps."""
+    if units // instrument.unit_step * instrument.unit_step < instrument.minimum_units:
+        least = max(instrument.minimum_units, instrument.unit_step)
+        raise BadInputError(
+            f"{size!r}: expected {least:,} units of {instrument.id} or more, the least that can be ordered, "
+            f"found {units.normalize():f}; a lot is {instrument.lot_units:,} units"
+        )
+    return float(units)
 
 
 def _amount(what: str, value: object) -> Decimal:
