@@ -1,7 +1,7 @@
 """Made-up accounts, costs, quotes, bars and orders, dense in everything that can happen to an account."""
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
 from workbench.domain.accounts import AccountMode, AccountRules, CloseOut, HedgedMargin
@@ -148,7 +148,10 @@ class _Maker:
         rng = self.rng
         events: list[Event] = []
         for _ in range(rng.choice([0, 1, 1, 2])):
-            events.append(self._order())
+            order = self._order()
+            replaces = self._some_order() if rng.random() < 0.1 else order.client_order_id
+            alone = replaces == order.client_order_id
+            events.append(order if alone else replace(order, replaces=replaces))
         if rng.random() < 0.1 and self.placed:
             events.append(Cancel(self._some_order()))
         if rng.random() < 0.15 and (self.placed or self.mode is AccountMode.NETTING):

@@ -44,6 +44,7 @@ REST = "rest of an immediate order"
 WOULD_REDUCE = "would reduce"
 FIFO_VIOLATION = "FIFO violation"
 NO_TRADE = "no such trade"
+NOT_REPLACED = "the order to replace does not wait"
 
 
 @dataclass
@@ -75,6 +76,9 @@ class SlowEngine:
     # --- what one asks of it ------------------------------------------------------------------------
 
     def submit(self, order: Order) -> None:
+        if order.replaces is not None and not self.cancel(order.replaces):
+            self.canceled.append((order.client_order_id, NOT_REPLACED))
+            return
         latency = self.rules.latency_ns
         earliest = None if self.time_ns is None else self.time_ns + latency
         item = Waiting(order, order.units, earliest, order.kind, self._expiry(order))

@@ -126,9 +126,11 @@ def what_happened(world: World) -> Counter[str]:
         before = {id(held): held.units for held in engine.holdings}
         booked, version = engine.financing, [market.costs for market in engine.markets.values()]
         ambiguous, seen = engine.ambiguous, len(engine.fills)
+        waits = {item.order.client_order_id for item in engine.waiting}
         feed(engine, event)
         fills = engine.fills[seen:]
         names = [fill[0] for fill in fills]
+        met["an order replaced"] += isinstance(event, Order) and event.replaces in waits
         met["financing booked"] += engine.financing != booked
         met["costs changed with a position"] += bool(
             before and version != [market.costs for market in engine.markets.values()]
@@ -174,6 +176,7 @@ EVERYTHING = (
     *(f"canceled: {reason}" for reason in CANCEL_REASONS if reason != "position too large"),
     *(f"account: {mode}" for mode in AccountMode),
     *(f"close-out policy: {policy}" for policy in CloseOut),
+    "an order replaced",
     *("financing booked", "costs changed with a position", "an order filled at several prices"),
     *("a position turned", "a trade or position reduced", "longs and shorts held at once"),
     *("an order waits with a rest", "a conversion with a profit", "a conversion with a loss"),
@@ -185,7 +188,7 @@ EVERYTHING = (
 
 def test_the_made_up_worlds_are_dense_in_everything_that_can_happen() -> None:
     met = Counter[str]()
-    for seed in range(400):
+    for seed in range(600):
         met += what_happened(made_up_world(seed, 30))
     rare = {name: met[name] for name in EVERYTHING if met[name] < 10}
     assert not rare

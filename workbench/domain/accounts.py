@@ -14,6 +14,7 @@ __all__ = [
     "HedgedMargin",
     "Position",
     "Trade",
+    "WaitingOrder",
 ]
 
 
@@ -80,6 +81,14 @@ class Trade:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingOrder:
+    """An order that waits at the broker."""
+
+    client_order_id: ClientOrderId
+    units: int  # still to fill, signed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AccountSnapshot:
     """Balance, equity, margin and positions as of `time_ns`; money in micro-units of `currency`."""
 
@@ -94,6 +103,7 @@ class AccountSnapshot:
     trades: tuple[Trade, ...] = ()  # the oldest first; none where positions are netted
     margin_calls: int = 0  # how often the equity at mid fell to the margin or below
     mid_equity: int = 0  # with prices at mid, which margin calls and close-outs look at
+    waiting: tuple[WaitingOrder, ...] = ()  # in the order they came
 
     @property
     def margin_available(self) -> int:

@@ -36,7 +36,7 @@ In order of time, for each bar::
     ... account[A_ERROR] is 0, or the state is void ...
     equity = core_equity(account, books, trades)
     pending, canceled = pending_room(account, pending), pending_room(account, canceled)
-    core_submit(...) or core_place(...), core_cancel(...), core_change_exits(...)
+    core_submit(...) or core_place(...), core_replace(...), core_cancel(...), core_change_exits(...)
 
 or ``core_quote`` alone on ticks, after `core_ladder` for a quote with sizes. Room for fills is asked before
 the range too. Rows of ``fills`` and ``canceled`` stay until the caller sets ``account[A_FILLS]`` or
@@ -87,6 +87,9 @@ Opening    Netting and FIFO reduce first, hedging opens, unless the order says o
 Exits      Belong to the holding. An order that opens or adds replaces those that it brings; one that turns
            the position starts without the old ones; one that reduces leaves them. Distances count from
            the fill's price, that of the trailing stop from the best price of the closing side since.
+           They can be changed while it is held; a trailing stop then starts at the present closing side.
+Replacing  Takes a waiting order back and adds another at the end of the queue, with the latency of a new
+           one; where the old one does not wait any more, the new one is dropped.
 Conversion Profit goes from the quote to the account's currency over a pair of the two or through USD:
            gains at the price at which they can be sold, losses at that at which they must be bought, the
            mark-up on top, one rounding half to even for each booking. Mid is for margin and close-out.
@@ -166,6 +169,7 @@ from workbench.engine.orders import (
     core_cancel_book,
     core_expire,
     core_place,
+    core_replace,
     core_submit,
     quote_orders,
     range_orders,
@@ -184,6 +188,7 @@ __all__ = [
     "core_position",
     "core_quote",
     "core_range",
+    "core_replace",
     "core_rollovers",
     "core_submit",
     "core_summary",

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from workbench.domain.accounts import AccountRules, AccountSnapshot, Position, Trade
+from workbench.domain.accounts import AccountRules, AccountSnapshot, Position, Trade, WaitingOrder
 from workbench.domain.calendar import day_open_ns, to_datetime
 from workbench.domain.cost_book import CostBook
 from workbench.domain.instruments import Instrument, InstrumentId
@@ -48,6 +48,7 @@ CANCEL_REASONS = (
     "would reduce",
     "FIFO violation",
     "no such trade",
+    "the order to replace does not wait",
 )
 
 _NS_PER_YEAR = 366 * 86_400 * 1_000_000_000
@@ -114,6 +115,8 @@ class MatchingEngine:
     def submit(self, order: Order, *, at_ns: int | None = None) -> None:
         """Take an order; one at the market fills at the next quote of its instrument.
 
+        One that replaces another takes its place at once, and is dropped where the other does not wait.
+
         `at_ns` is when it was handed in, where that is after the last quote: latency and a day's end count
         from it.
 
@@ -136,15 +139,15 @@ class MatchingEngine:
         key, self._next_key = self._next_key, self._next_key + 1
         row = order_row(order, key=key, k=k, closes=self._key_of(order.closes), now_ns=self._time_ns)
         self._ids[key] = order.client_order_id
-        core.core_place(self._account, self._books, self._pending, row)
+        if order.replaces is None:
+            core.core_place(self._account, self._books, self._pending, row)
+        else:
+            old = self._waiting_key(order.replaces)
+            core.core_replace(self._account, self._books, self._pending, self._canceled, old, row)
 
     def cancel(self, client_order_id: ClientOrderId) -> bool:
         """Drop a waiting order; whether it was waiting."""
-        for row in self._pending[: self._account[core.A_PENDING]]:
-            key = int(row[core.P_ORDER])
-            if self._ids[key] == client_order_id:
-                return bool(core.core_cancel(self._account, self._pending, key))
-        return False
+        return bool(core.core_cancel(self._account, self._pending, self._waiting_key(client_order_id)))
 
     def cancel_all(self, instrument: InstrumentId | None = None) -> list[ClientOrderId]:
         """Drop all waiting orders, or those of one instrument; their ids, in the order they came."""
@@ -306,6 +309,7 @@ class MatchingEngine:
             trades=tuple(self._trade(row) for row in self._trades[: account[core.A_TRADES]].tolist()),
             margin_calls=account[core.A_CALLS],
             mid_equity=int(core.divide_half_even(mid_doubled, 2)),
+            waiting=self._waiting_orders(account[core.A_PENDING]) if account[core.A_PENDING] else (),
         )
 
     def financing(self) -> dict[InstrumentId, int]:
@@ -369,9 +373,21 @@ class MatchingEngine:
             raise BadInputError(f"this account trades {', '.join(self._index)}, found {name}")
         return found
 
+    def _waiting_orders(self, count: int) -> tuple[WaitingOrder, ...]:
+        rows = self._pending[:count].tolist()
+        return tuple(
+            WaitingOrder(client_order_id=self._ids[row[core.P_ORDER]], units=row[core.P_UNITS])
+            for row in rows
+        )
+
     def _waiting(self, k: int = -1) -> list[ClientOrderId]:
         rows = self._pending[: self._account[core.A_PENDING]]
         return [self._ids[int(row[core.P_ORDER])] for row in rows if k in (-1, row[core.P_BOOK])]
+
+    def _waiting_key(self, name: ClientOrderId) -> int:
+        """The key of a waiting order; -1 when none of that name waits."""
+        rows = self._pending[: self._account[core.A_PENDING], core.P_ORDER].tolist()
+        return next((key for key in rows if self._ids[key] == name), -1)
 
     def _key_of(self, name: ClientOrderId | None) -> int:
         """The key of a trade by the order that opens it; -1 when there is none of that name."""

@@ -23,6 +23,7 @@ from workbench.engine.layout import (
     B_UNITS,
     CANCELED_EXPIRED,
     CANCELED_INSUFFICIENT_LIQUIDITY,
+    CANCELED_NOT_REPLACED,
     CANCELED_REST,
     FAR,
     FILL_DEFAULT,
@@ -66,6 +67,7 @@ __all__ = [
     "core_cancel_book",
     "core_expire",
     "core_place",
+    "core_replace",
     "core_submit",
     "quote_orders",
     "range_orders",
@@ -124,6 +126,18 @@ def core_cancel(account: Ints, pending: Ints, order: int) -> Int:
             account[A_PENDING] -= 1
             return 1
     return 0
+
+
+@borrowing
+def core_replace(
+    account: Ints, books: Ints, pending: Ints, canceled: Ints, replaced: int, order: Ints
+) -> Int:
+    """Drop a waiting order and add `order` as `core_place` does; 1, or 0 and `order` is dropped instead."""
+    if core_cancel(account, pending, replaced) == 0:
+        cancel(account, canceled, order[P_ORDER], CANCELED_NOT_REPLACED)
+        return 0
+    core_place(account, books, pending, order)
+    return 1
 
 
 @borrowing

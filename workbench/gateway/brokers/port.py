@@ -22,7 +22,15 @@ from typing import Protocol
 
 from workbench.domain.accounts import AccountMode, AccountSnapshot, Position
 from workbench.domain.instruments import Instrument
-from workbench.domain.orders import ClientOrderId, Fill, Order, OrderKind, OrderState, TimeInForce
+from workbench.domain.orders import (
+    ClientOrderId,
+    ExitChange,
+    Fill,
+    Order,
+    OrderKind,
+    OrderState,
+    TimeInForce,
+)
 from workbench.domain.quotes import Quote
 from workbench.errors import WorkbenchError
 from workbench.gateway.messages import FeedEvent
@@ -239,6 +247,14 @@ class Broker(Protocol):
 
         `RejectedError`: the old one is as it was, or had ended before. `AmbiguousError`: the old one may
         wait, or the new one; both are counted until the broker's record says which.
+        """
+
+    def change_exits(self, change: ExitChange) -> bool:
+        """Change the stop, target and trailing stop of what is held; False when nothing of the kind is.
+
+        Asked again it comes to the same levels. A level that the price has passed closes at the market:
+        where a broker refuses such a level, the adapter closes. `RejectedError`: the exits are as they were.
+        `AmbiguousError`: they may be the old ones or the new ones.
         """
 
     def take_event(self, event: FeedEvent) -> None:

@@ -4,7 +4,15 @@ from dataclasses import replace
 
 from workbench.domain.accounts import AccountMode, AccountSnapshot, Position
 from workbench.domain.instruments import Instrument
-from workbench.domain.orders import EXIT_REASONS, ClientOrderId, Fill, Order, OrderKind, TimeInForce
+from workbench.domain.orders import (
+    EXIT_REASONS,
+    ClientOrderId,
+    ExitChange,
+    Fill,
+    Order,
+    OrderKind,
+    TimeInForce,
+)
 from workbench.engine import MatchingEngine
 from workbench.errors import BadInputError
 from workbench.gateway.brokers.paper.config import PaperConfig
@@ -51,7 +59,7 @@ class PaperBroker:
             kinds=frozenset(OrderKind),
             times_in_force=frozenset(TimeInForce),
             exits_on_orders=True,
-            exit_changes=False,
+            exit_changes=True,
             atomic_replace=True,
             partial_fills=False,
             client_id_scope=ClientIdScope.ACCOUNT,
@@ -119,9 +127,28 @@ class PaperBroker:
 
     def replace(self, client_order_id: ClientOrderId, order: Order) -> Accepted:
         """See `Broker`."""
-        if not self.cancel(client_order_id, reason=f"replaced by {order.client_order_id}"):
+        if client_order_id not in self._waiting:
             raise RejectedError(f"order {client_order_id} does not wait any more; nothing was replaced")
-        return self.place(order)
+        accepted = self.place(replace(order, replaces=client_order_id))
+        del self._waiting[client_order_id]
+        reason = f"replaced by {order.client_order_id}"
+        self._transactions.append(
+            cancellation(client_order_id, reason, event_seq=self._seq, number=len(self._transactions) + 1)
+        )
+        return accepted
+
+    def change_exits(self, change: ExitChange) -> bool:
+        """See `Broker`."""
+        try:
+            return self._engine.change_exits(
+                change.instrument,
+                trade=change.trade,
+                stop=change.stop,
+                target=change.target,
+                trailing=change.trailing,
+            )
+        except BadInputError as error:
+            raise RejectedError(str(error)) from None
 
     def open_orders(self) -> tuple[OpenOrder, ...]:
         """See `Broker`."""
