@@ -20,7 +20,16 @@ from workbench.store import (
     read_only,
     upgrade,
 )
-from workbench.store.schema import datasets, fills, ideas, journal, metadata, trials
+from workbench.store.schema import (
+    datasets,
+    fills,
+    idea_marks,
+    ideas,
+    journal,
+    metadata,
+    trial_batches,
+    trials,
+)
 
 _APPEND_ONLY = {
     "journal": (
@@ -43,6 +52,17 @@ _APPEND_ONLY = {
         },
         {"idea": "another"},
     ),
+    "trial_batches": (
+        trial_batches,
+        {
+            **dict.fromkeys(("idea", "strategy", "dataset", "cost_book", "run_id", "author"), "x"),
+            **dict.fromkeys(("created_ns", "count", "sharpes"), 1),
+            **dict.fromkeys(("sharpe_mean", "sharpe_squares", "sharpe_best"), 0.5),
+            "columns": b"",
+        },
+        {"count": 0},
+    ),
+    "idea_marks": (idea_marks, {"mark": "place:x", "idea": "cross", "created_ns": 1}, {"created_ns": 2}),
     "fills": (
         fills,
         {
@@ -158,7 +178,7 @@ def test_append_only_tables_refuse_update_delete_and_replace(store_url: str, tab
     with pytest.raises(sa.exc.DBAPIError, match=f"{table} is append-only"), engine.begin() as connection:
         connection.execute(target.delete())
     if engine.dialect.name == "sqlite":
-        clash = {"id": 1, **row} if table == "trials" else row
+        clash = {"id": 1, **row} if "id" in target.c else row
         with pytest.raises(sa.exc.DBAPIError, match=f"{table} is append-only"), engine.begin() as connection:
             connection.execute(target.insert().prefix_with("OR REPLACE"), {**clash, **change})
     else:
