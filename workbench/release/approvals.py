@@ -1,7 +1,6 @@
 """A second person's word on a release: signed, kept, and checked again each time it counts."""
 
 import time
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -9,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from workbench.domain.people import same_person, unreadable_name
 from workbench.domain.roles import allowed
 from workbench.release.bundle import canonical
 from workbench.release.errors import ApprovalRefusedError
@@ -18,9 +18,6 @@ from workbench.settings import Settings
 from workbench.store.schema import approvals, releases
 
 __all__ = ["Approval", "ApprovalState", "approval_state", "approvals_of", "approve", "is_approved", "refuse"]
-
-_UNSEEN = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})  # Unicode categories
-_LOOK_ALIKE = frozenset({"LATIN", "CYRILLIC", "GREEK"})
 
 
 class ApprovalState(StrEnum):
@@ -78,7 +75,7 @@ def approval_state(release_id: str, *, settings: Settings) -> ApprovalState:
     found = approvals_of(release_id, settings=settings)
     if any(item.decision == "refused" or not item.valid for item in found):
         return ApprovalState.REFUSED
-    if author is not None and any(not _same_person(item.approver, author) for item in found):
+    if author is not None and any(not same_person(item.approver, author) for item in found):
         return ApprovalState.APPROVED
     return ApprovalState.WAITING
 
@@ -106,7 +103,7 @@ def _decide(
         query = sa.select(approvals).where(approvals.c.release_id == release.id)
         earlier = [dict(item) for item in connection.execute(query).mappings()]
         for item in sorted(earlier, key=lambda item: item["decision"] != "refused"):
-            mine = _same_person(item["approver"], approver)
+            mine = same_person(item["approver"], approver)
             if item["decision"] == "refused" or item["decision"] == decision or mine:
                 raise ApprovalRefusedError(
                     f"release {release.id[:12]} was {item['decision']} by {item['approver']} already"
@@ -123,9 +120,9 @@ def _check_person(release: Release, *, approver: str, reason: str, role: str) ->
         )
     if not approver.strip():
         raise ApprovalRefusedError("expected the name of the person who decides, found none")
-    if problem := _unreadable(approver.strip()):
+    if problem := unreadable_name(approver.strip()):
         raise ApprovalRefusedError(f"expected a name that people can read, found {approver!r}: {problem}")
-    if _same_person(approver, release.author):
+    if same_person(approver, release.author):
         raise ApprovalRefusedError(
             f"release {release.id[:12]} was made by {release.author}; another person has to decide on it"
         )
@@ -138,26 +135,3 @@ def _check_person(release: Release, *, approver: str, reason: str, role: str) ->
 def _approval(row: Mapping[str, Any], key: SigningKey) -> Approval:
     statement = {name: row[name] for name in ("release_id", "approver", "decision", "reason", "created_ns")}
     return Approval(**statement, valid=key.verifies(canonical(statement), str(row["signature"])))
-
-
-def _unreadable(name: str) -> str:
-    """Why a name may look like another one than it is; empty when it does not."""
-    if not _plain_name(name):
-        return "it has no letter"
-    if any(unicodedata.category(letter) in _UNSEEN for letter in name):
-        return "it has characters that are not seen"
-    first_words = {unicodedata.name(letter, "").partition(" ")[0] for letter in _plain_name(name)}
-    if len(alphabets := first_words & _LOOK_ALIKE) > 1:
-        return f"it mixes letters of {' and '.join(item.title() for item in sorted(alphabets))}"
-    return ""
-
-
-def _same_person(one: str, other: str) -> bool:
-    """Whether two names may be one person's: letter case, accents, width, spaces, points and what is not
-    seen make no other person.
-    """
-    return _plain_name(one) == _plain_name(other)
-
-
-def _plain_name(name: str) -> str:
-    return "".join(letter for letter in unicodedata.normalize("NFKD", name).casefold() if letter.isalnum())
