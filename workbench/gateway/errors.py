@@ -7,6 +7,7 @@ __all__ = [
     "DamagedStoreError",
     "GatewayRunningError",
     "GatewayUnreachableError",
+    "LeaseLostError",
     "LedgerWriteError",
     "NotAllowedError",
     "RefusedError",
@@ -33,6 +34,10 @@ class DamagedStoreError(WorkbenchError):
 
 class LedgerWriteError(WorkbenchError):
     """A change could not be made durable, so nothing that depends on it may happen."""
+
+
+class LeaseLostError(LedgerWriteError):
+    """Another gateway writes to this store now; this one writes and sends nothing more."""
 
 
 class BooksMismatchError(WorkbenchError):

@@ -1,4 +1,9 @@
-"""One gateway a home: an exclusive lock that the system drops when its holder dies."""
+"""One gateway a home and a store.
+
+A home's lock is dropped by the system when its holder dies. A store's lease is a number in it that rises
+with each holder: a gateway that was thought dead and is not finds a higher one and writes nothing more, so
+it sends nothing more either, for an order is durable before it is sent.
+"""
 
 import fcntl
 import os
@@ -6,9 +11,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from workbench.gateway.errors import GatewayRunningError
+import sqlalchemy as sa
 
-__all__ = ["gateway_lease"]
+from workbench.gateway.errors import GatewayRunningError, LeaseLostError, LedgerWriteError
+from workbench.store.schema import leases
+
+__all__ = ["check_lease", "gateway_lease", "take_lease"]
+
+_NUMBER = sa.select(leases.c.number).where(leases.c.id == 1)
 
 
 @contextmanager
@@ -37,6 +47,47 @@ def gateway_lease(home: Path) -> Iterator[int]:
         yield number + 1
     finally:
         os.close(handle)
+
+
+def take_lease(engine: sa.Engine, *, holder: str, now_ns: int) -> int:
+    """Become the store's only writer; the number to show at each write.
+
+    Raises
+    ------
+    LedgerWriteError
+        The store did not take it.
+    """
+    try:
+        with engine.begin() as connection:
+            last = connection.scalar(_NUMBER.with_for_update())
+            number = (last or 0) + 1
+            row = {"number": number, "holder": holder, "taken_ns": now_ns}
+            if last is None:
+                connection.execute(sa.insert(leases), {"id": 1, **row})
+            else:
+                connection.execute(sa.update(leases).where(leases.c.id == 1), row)
+    except sa.exc.SQLAlchemyError as error:
+        raise LedgerWriteError(
+            f"expected the store to take a new writer, found: {error.__cause__ or error}; "
+            "make room or repair the store, then start the gateway again"
+        ) from error
+    return number
+
+
+def check_lease(connection: sa.Connection, number: int) -> None:
+    """Make sure, in the transaction that is about to write, that nobody took the lease since.
+
+    Raises
+    ------
+    LeaseLostError
+        Somebody did.
+    """
+    found = connection.scalar(_NUMBER.with_for_update(read=True))
+    if found != number:
+        raise LeaseLostError(
+            f"expected to hold lease {number} of this store, found {found}: another gateway writes to it now; "
+            "this one has stopped, let the other one trade"
+        )
 
 
 def _read(handle: int) -> tuple[int, int]:

@@ -9,10 +9,13 @@ import sqlalchemy as sa
 from structlog.typing import FilteringBoundLogger
 
 from workbench.gateway.checkpoints import CheckpointFile
-from workbench.gateway.errors import LedgerWriteError
+from workbench.gateway.errors import LeaseLostError, LedgerWriteError
 from workbench.gateway.journal import append, tail
+from workbench.gateway.lease import check_lease
 
 __all__ = ["Change", "Ledger"]
+
+_DISK_FAILURES = ("disk i/o error", "input/output error", "could not fsync", "malformed")
 
 
 class Change:
@@ -38,6 +41,8 @@ class Ledger:
     ----------
     at_boundary
         Called with a name right before and right after each commit, and in it before the commit itself.
+    lease
+        The number that `take_lease` gave; None checks none.
     """
 
     def __init__(
@@ -51,6 +56,7 @@ class Ledger:
         at_boundary: Callable[[str], None] = lambda name: None,
         checkpoint_records: int = 1_000,
         checkpoint_seconds: float = 60.0,
+        lease: int | None = None,
     ) -> None:
         self._engine = engine
         self._checkpoints = checkpoints
@@ -60,6 +66,8 @@ class Ledger:
         self._at_boundary = at_boundary
         self._checkpoint_records = checkpoint_records
         self._checkpoint_seconds = checkpoint_seconds
+        self._lease = lease
+        self._failed = ""
         with engine.connect() as connection:
             self._tail: tuple[int, str] | None = tail(connection)
         self._length = self._tail[0]
@@ -70,6 +78,20 @@ class Ledger:
     def length(self) -> int:
         """Records in the journal, as far as known."""
         return self._length
+
+    @property
+    def unsigned(self) -> bool:
+        """Whether there are records after the last signed head."""
+        return self._length > self._signed
+
+    @property
+    def failed(self) -> str:
+        """Why nothing is written any more by this process, empty while all is well.
+
+        After a disk's failure nobody knows what is on it: only a new start, which reads it again, may go on
+        (Rebello et al., "Can Applications Recover from fsync Failures?", USENIX ATC 2020).
+        """
+        return self._failed
 
     def now_ns(self) -> int:
         """The wall clock."""
@@ -83,16 +105,28 @@ class Ledger:
         ------
         LedgerWriteError
             The store did not take it, or did not say so; what depends on it must not happen.
+        LeaseLostError
+            Another gateway writes to the store now.
         """
+        if self._failed:
+            raise LedgerWriteError(f"{name} was not written: {self._failed}")
         self._at_boundary(f"before {name}")
         try:
             with self._engine.begin() as connection:
+                if self._lease is not None:
+                    check_lease(connection, self._lease)
                 last = self._tail if self._tail is not None else tail(connection)
                 change = Change(connection)
                 yield change
                 last = append(connection, change.entries, after=last, created_ns=self._clock_ns())
                 self._at_boundary(f"in {name}")
+        except LeaseLostError as error:
+            self._failed = str(error)
+            self._log.error("lease lost", change=name, detail=self._failed)
+            raise
         except sa.exc.SQLAlchemyError as error:
+            if any(words in str(error.__cause__ or error).lower() for words in _DISK_FAILURES):
+                self._failed = f"the disk failed: {error.__cause__ or error}; start the gateway again"
             self._tail = None  # the outcome of a commit that failed is read again, never guessed
             self._engine.dispose()
             self._log.error("not written", change=name, detail=str(error.__cause__ or error))
@@ -108,7 +142,7 @@ class Ledger:
 
     def tick(self) -> None:
         """Sign the head when the last signature is old and there is something new."""
-        if self._length > self._signed and self._monotonic() - self._signed_at >= self._checkpoint_seconds:
+        if self.unsigned and self._monotonic() - self._signed_at >= self._checkpoint_seconds:
             self.sign_head()
 
     def sign_head(self) -> None:
