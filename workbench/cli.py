@@ -7,6 +7,7 @@ from workbench.commands.answering import answers
 from workbench.commands.bench import bench
 from workbench.commands.costs import costs
 from workbench.commands.data import data
+from workbench.commands.operations import alerts, operations
 from workbench.commands.research import approve, backtest, promote
 from workbench.commands.scheduling import pipeline, schedule
 from workbench.commands.trading import account, deploy, kill, start, status, stop, unkill, verify
@@ -45,6 +46,6 @@ def demo(speed: float, weeks: int) -> None:
 
 for command in (
     *(data, costs, backtest, promote, approve, account, deploy, status, stop, start, kill, unkill, verify),
-    *(pipeline, schedule, bench),
+    *(pipeline, schedule, bench, alerts, operations),
 ):
     main.add_command(command)

@@ -56,6 +56,9 @@ class Settings(BaseSettings):
     lab_port: int = 8888
     voila_port: int = 8866
     mlflow_port: int = 5055
+    gateway_metrics_port: int = 0  # for Prometheus, on loopback; 0: none
+    supervisor_metrics_port: int = 0
+    traces_url: str = ""  # an OTLP collector, as in http://127.0.0.1:4318/v1/traces; default: no traces
 
     @classmethod
     def settings_customise_sources(
@@ -104,6 +107,16 @@ class Settings(BaseSettings):
     def logs_dir(self) -> Path:
         """Logs of the workbench's processes."""
         return self.home / "logs"
+
+    @property
+    def alerts_file(self) -> Path:
+        """Where alerts go, an apprise URL a line, its owner's alone; need not be there."""
+        return self.home / "alerts.urls"
+
+    @property
+    def kills_dir(self) -> Path:
+        """Kills that are not in the gateway's store yet, mode 0700."""
+        return self.home / "kills"
 
     @property
     def keys_dir(self) -> Path:

@@ -6,8 +6,11 @@ import sys
 from pathlib import Path
 
 from workbench.errors import WorkbenchError
+from workbench.gateway.metrics import WARNING_EVENTS, GatewayMetrics
 from workbench.gateway.process import open_log, run_gateway
-from workbench.settings import load_settings
+from workbench.operations import AlertSender, AlertTargets, open_tracer, serve_metrics
+from workbench.operations.alerts import AlertOnEvents
+from workbench.settings import Settings, load_settings
 
 __all__ = ["main"]
 
@@ -20,11 +23,34 @@ def main(arguments: list[str] | None = None) -> int:
     os.umask(0o077)
     try:
         settings = load_settings(**({"home": given.home} if given.home else {}))
-        run_gateway(settings, log=open_log(settings.logs_dir))
+        _run(settings)
     except WorkbenchError as error:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0
+
+
+def _run(settings: Settings) -> None:
+    alerts = AlertSender(urls=AlertTargets(settings.alerts_file).urls(), source="gateway")
+    tracer = open_tracer(settings.traces_url, service="workbench-gateway")
+    metrics = GatewayMetrics(alerts=alerts, tracer=tracer)
+    alerts.report = metrics.on_alert
+    watchers = (metrics.on_event, AlertOnEvents(sender=alerts, warnings=WARNING_EVENTS))
+    log = open_log(settings.logs_dir, watchers=watchers)
+    end_metrics = serve_metrics(
+        metrics.registry, port=settings.gateway_metrics_port, setting="WORKBENCH_GATEWAY_METRICS_PORT"
+    )
+    alerts.start()
+    try:
+        run_gateway(settings, log=log, metrics=metrics)
+    except Exception as error:
+        log.error("the gateway has ended", detail=str(error))
+        raise
+    finally:
+        end_metrics()
+        alerts.close()
+        if tracer is not None:
+            tracer.close()
 
 
 if __name__ == "__main__":
