@@ -23,6 +23,7 @@ from workbench.engine import MatchingEngine
 from workbench.gateway.checkpoints import CheckpointFile, signing_key
 from workbench.gateway.desk import Desk
 from workbench.gateway.kernels import answer
+from workbench.gateway.kill_requests import KillRequests
 from workbench.gateway.ledger import Ledger
 from workbench.gateway.messages import (
     Attach,
@@ -340,6 +341,7 @@ class Room:
             monotonic=self.clock,
             log=log,
             at_boundary=self.at_boundary,
+            kill_requests=KillRequests(self.home / "kills"),
         )
         load_desk(self.desk)
 

@@ -136,7 +136,13 @@ class Gateway:
 
     def operator(self, *, role: str = "admin", timeout_s: float = 10.0) -> OperatorClient:
         """A person's client."""
-        return OperatorClient(self.settings.operator_socket, user="david", role=role, timeout_s=timeout_s)
+        return OperatorClient(
+            self.settings.operator_socket,
+            user="david",
+            role=role,
+            timeout_s=timeout_s,
+            kills_dir=self.settings.kills_dir,
+        )
 
     def client(self, *, timeout_s: float = 10.0, patience_s: float = 10.0) -> GatewayClient:
         """A kernel's client."""

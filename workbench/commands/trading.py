@@ -19,7 +19,9 @@ __all__ = ["account", "deploy", "kill", "start", "status", "stop", "unkill", "ve
 def _gateway(settings: Settings) -> Any:
     from workbench.gateway.client import OperatorClient
 
-    return OperatorClient(settings.operator_socket, user=settings.user, role=ROLE)
+    return OperatorClient(
+        settings.operator_socket, user=settings.user, role=ROLE, kills_dir=settings.kills_dir
+    )
 
 
 def _supervisor(settings: Settings) -> Any:
@@ -230,12 +232,21 @@ def kill(deployment: str | None, account_id: str | None, reason: str, as_json: b
     """Throw the kill switch: no order leaves until it is released. Everything, unless a scope is named."""
     scope = _scope(deployment, account_id)
     found = _gateway(load_settings()).kill(scope, reason=reason)
+    show(found, as_json=as_json, text=lambda: _killed(scope, found))
+
+
+def _killed(scope: str, found: dict[str, Any]) -> list[str]:
+    if found.get("remembered"):
+        return [
+            f"killed: {scope}, remembered on disk: {found['remembered']}",
+            "no order leaves from now on and the gateway starts killed; orders that waited at a broker MAY "
+            "STILL BE LIVE: look at the broker's own screen",
+        ]
     under = ", ".join(found["deployments"]) or "NO DEPLOYMENT that is open now, check the name"
-    show(
-        found,
-        as_json=as_json,
-        text=lambda: [f"killed: {scope}, which covers {under}", "`workbench unkill` releases it"],
-    )
+    lines = [f"killed: {scope}, which covers {under}", "`workbench unkill` releases it"]
+    if found.get("waiting"):
+        lines.insert(1, f"NOT CONFIRMED as cancelled, may still be live: {', '.join(found['waiting'])}")
+    return lines
 
 
 @click.command()

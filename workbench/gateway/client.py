@@ -16,12 +16,14 @@ import msgspec
 import zmq
 
 from workbench.domain.orders import Order
+from workbench.domain.roles import allowed
 from workbench.gateway.errors import (
     GatewayUnreachableError,
     NotAllowedError,
     RefusedError,
     UnknownDeploymentError,
 )
+from workbench.gateway.kill_requests import KillRequest, KillRequests, is_kill_scope
 from workbench.gateway.messages import (
     PROTOCOL_VERSION,
     Attach,
@@ -174,10 +176,20 @@ class GatewayClient:
 
 
 class OperatorClient:
-    """A person's side: the closed list of verbs; the gateway checks the role again."""
+    """A person's side: the closed list of verbs; the gateway checks the role again.
 
-    def __init__(self, socket: Path, *, user: str, role: str, timeout_s: float = 5.0) -> None:
+    Parameters
+    ----------
+    kills_dir
+        Where kills are remembered whatever the gateway does (`KillRequests`); without it a kill needs a
+        gateway that answers.
+    """
+
+    def __init__(
+        self, socket: Path, *, user: str, role: str, timeout_s: float = 5.0, kills_dir: Path | None = None
+    ) -> None:
         self._path = socket
+        self._kills_dir = kills_dir
         self._user = user
         self._role = role
         self._timeout_s = timeout_s
@@ -237,8 +249,26 @@ class OperatorClient:
         return self.ask("resume", deployment_id=deployment_id)
 
     def kill(self, scope: str = "all", *, reason: str = "") -> dict[str, Any]:
-        """Block every new order of ``all``, ``account:ID`` or ``deployment:ID`` and cancel waiting ones."""
-        return self.ask("kill", scope=scope, reason=reason)
+        """Block every new order of ``all``, ``account:ID`` or ``deployment:ID`` and cancel waiting ones.
+
+        Where the gateway does not answer the kill is remembered, if that is possible: no order is sent from
+        now on, and a gateway that starts later starts killed. The answer's ``remembered`` says so; orders
+        that waited at a broker may then still be live.
+        """
+        name = self._remember(scope, reason)
+        try:
+            return self.ask("kill", scope=scope, reason=reason, request=name)
+        except GatewayUnreachableError as error:
+            if not name:
+                raise
+            return {
+                "kills": [scope],
+                "deployments": [],
+                "canceled": [],
+                "waiting": [],
+                "not_written": [],
+                "remembered": str(error),
+            }
 
     def unkill(self, scope: str = "all", *, reason: str = "") -> dict[str, Any]:
         """Take the kill of this scope back."""
@@ -263,6 +293,18 @@ class OperatorClient:
     def equity(self, deployment_id: str, *, points: int = 2_000) -> dict[str, list[int]]:
         """Columns ``time_ns``, ``equity`` (micro-units) and ``units``, thinned to about `points` rows."""
         return self.ask("equity", deployment_id=deployment_id, points=points)
+
+    def _remember(self, scope: str, reason: str) -> str:
+        """Put a kill in force before anybody is asked; its name, empty where that can not be."""
+        if self._kills_dir is None or not allowed(self._role, "kill") or not is_kill_scope(scope):
+            return ""
+        request = KillRequest(
+            scope=scope, by=self._user, role=self._role, reason=reason, created_ns=time.time_ns()
+        )
+        try:
+            return KillRequests(self._kills_dir).add(request)
+        except OSError:
+            return ""  # a full disk: the gateway is asked all the same
 
     def shutdown(self) -> dict[str, Any]:
         """End the gateway."""

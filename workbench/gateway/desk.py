@@ -10,6 +10,7 @@ from structlog.typing import FilteringBoundLogger
 
 from workbench.domain.instruments import Instrument
 from workbench.gateway.errors import LedgerWriteError, UnknownDeploymentError, WrongTokenError
+from workbench.gateway.kill_requests import KillRequests
 from workbench.gateway.ledger import Ledger
 from workbench.gateway.specs import DeploymentSpec
 from workbench.gateway.trading import State, Trading
@@ -30,6 +31,7 @@ class Desk:
     at_boundary: Callable[[str], None] = lambda name: None
     deployments: dict[str, Trading] = field(default_factory=dict)
     kills: set[str] = field(default_factory=set)
+    kill_requests: KillRequests | None = None  # those that are not among `kills` yet
 
     def find(self, deployment_id: str) -> Trading:
         """An open deployment.
@@ -68,7 +70,8 @@ class Desk:
         """The widest kill in force over a deployment, empty for none."""
         spec = trading.spec
         scopes = ("all", f"account:{spec.account.id}", f"deployment:{spec.deployment_id}")
-        return next((scope for scope in scopes if scope in self.kills), "")
+        asked = self.kill_requests.scopes() if self.kill_requests is not None else set[str]()
+        return next((scope for scope in scopes if scope in self.kills or scope in asked), "")
 
     def freeze(self, trading: Trading, reason: str) -> None:
         """No more orders and events until a person resumes; written down as far as the store lets us."""

@@ -1,40 +1,32 @@
 """People's verbs that change something, and status. Each is checked against the role, done, written down."""
 
 import os
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import msgspec
-import sqlalchemy as sa
 
 from workbench.domain.accounts import AccountSnapshot
 from workbench.domain.roles import allowed
 from workbench.errors import BadInputError
 from workbench.gateway.desk import Desk
 from workbench.gateway.errors import LedgerWriteError, NotAllowedError, RefusedError
+from workbench.gateway.killing import kill, kills_in_force, unkill
 from workbench.gateway.messages import PROTOCOL_VERSION, OperatorRequest
 from workbench.gateway.orders import cancel_waiting, flatten
 from workbench.gateway.records import plain
 from workbench.gateway.recovery import new_trading, rebuild
 from workbench.gateway.specs import DeploymentSpec, parse_spec
 from workbench.gateway.trading import State, Trading
-from workbench.store.schema import kills
 
 __all__ = ["act", "arguments_of", "check_request"]
 
 _Arguments = TypeVar("_Arguments")
-_SCOPE = re.compile(r"all|(?:account|deployment):[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 class _OnDeployment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     deployment_id: str
     flatten: bool = False
-
-
-class _Kill(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    scope: str = "all"
-    reason: str = ""
 
 
 def check_request(request: OperatorRequest) -> None:
@@ -94,7 +86,7 @@ def _status(desk: Desk, request: OperatorRequest) -> dict[str, Any]:
         "protocol": PROTOCOL_VERSION,
         "now_ns": desk.ledger.now_ns(),
         "journal_length": desk.ledger.length,
-        "kills": sorted(desk.kills),
+        "kills": kills_in_force(desk),
         "deployments": [_shown(desk, trading) for _, trading in sorted(desk.deployments.items())],
     }
 
@@ -224,76 +216,12 @@ def _resume(desk: Desk, request: OperatorRequest) -> dict[str, Any]:
     return _shown(desk, fresh)
 
 
-def _kill(desk: Desk, request: OperatorRequest) -> dict[str, Any]:
-    arguments = _kill_arguments(desk, request)
-    desk.kills.add(arguments.scope)  # at once, whether or not the store takes it
-    row = {
-        "scope": arguments.scope,
-        "by": request.user,
-        "reason": arguments.reason,
-        "created_ns": desk.ledger.now_ns(),
-    }
-    try:
-        with desk.ledger.change("kill") as change:
-            change.execute(sa.delete(kills).where(kills.c.scope == arguments.scope))
-            change.execute(sa.insert(kills), row)
-            change.record("kill", **row)
-    except LedgerWriteError as error:
-        raise LedgerWriteError(
-            f"the kill of {arguments.scope} is in force, but would not outlast this process: {error}"
-        ) from error
-    desk.log.warning("killed", **{name: row[name] for name in ("scope", "by", "reason")})
-    canceled, failed = [], []
-    for name, trading in desk.deployments.items():
-        if not desk.kill_over(trading) or trading.archived:
-            continue
-        try:
-            canceled += cancel_waiting(desk, trading, control="R23", reason=f"killed by {request.user}")
-        except LedgerWriteError as error:
-            desk.freeze(trading, f"deployment {name} is frozen: {error}")
-            failed.append(name)
-    under = [
-        name for name, trading in sorted(desk.deployments.items()) if _is_under(trading, arguments.scope)
-    ]
-    return {
-        "kills": sorted(desk.kills),
-        "deployments": under,
-        "canceled": canceled,
-        "not_written": failed,
-    }
-
-
-def _is_under(trading: Trading, scope: str) -> bool:
-    spec = trading.spec
-    return scope in ("all", f"account:{spec.account.id}", f"deployment:{spec.deployment_id}")
-
-
-def _unkill(desk: Desk, request: OperatorRequest) -> dict[str, Any]:
-    arguments = _kill_arguments(desk, request)
-    with desk.ledger.change("unkill") as change:
-        change.execute(sa.delete(kills).where(kills.c.scope == arguments.scope))
-        change.record("unkill", scope=arguments.scope, reason=arguments.reason, by=request.user)
-    desk.kills.discard(arguments.scope)
-    return {"kills": sorted(desk.kills)}
-
-
-def _kill_arguments(desk: Desk, request: OperatorRequest) -> _Kill:
-    arguments = arguments_of(_Kill, request.arguments)
-    if not _SCOPE.fullmatch(arguments.scope):
-        raise BadInputError(
-            f"expected a scope like all, account:ID or deployment:ID, found {arguments.scope[:100]!r}"
-        )
-    if arguments.scope.startswith("deployment:"):
-        desk.find(arguments.scope.partition(":")[2])
-    return arguments
-
-
 _VERBS: Mapping[str, Callable[[Desk, OperatorRequest], dict[str, Any]]] = {
     "status": _status,
     "open": _open,
     "stop": _stop,
     "close": _close,
     "resume": _resume,
-    "kill": _kill,
-    "unkill": _unkill,
+    "kill": kill,
+    "unkill": unkill,
 }

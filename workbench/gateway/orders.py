@@ -22,7 +22,15 @@ from workbench.gateway.records import (
 from workbench.gateway.trading import State, Trading
 from workbench.store.schema import intents
 
-__all__ = ["cancel_waiting", "flatten", "hand_over", "submit"]
+__all__ = [
+    "cancel_waiting",
+    "flatten",
+    "hand_over",
+    "send_cancels",
+    "strategy_orders",
+    "submit",
+    "write_cancels",
+]
 
 _NAME = re.compile(r"[A-Za-z0-9-]{1,32}")
 _INSTRUMENT = re.compile(r"[A-Za-z0-9_.]{1,32}")
@@ -73,6 +81,8 @@ def submit(desk: Desk, trading: Trading, request: SubmitIntent) -> KernelReply:
 
 def hand_over(desk: Desk, trading: Trading, order: Order) -> IntentResult:
     """Give an order whose intent is durable to the broker, once; never repeated by anything here."""
+    if (scope := desk.kill_over(trading)) and not order.client_order_id.startswith(GATEWAY_PREFIX):
+        return _never_sent(desk, trading, order, scope)  # thrown while the intent was being written
     trading.orders += 1
     trading.order_times.append(trading.time_ns)
     state, reason = OrderState.WORKING, ""
@@ -111,12 +121,37 @@ def hand_over(desk: Desk, trading: Trading, order: Order) -> IntentResult:
 
 def cancel_waiting(desk: Desk, trading: Trading, *, control: str, reason: str) -> list[str]:
     """Take back every order of the strategy that waits; the ids that were taken back."""
-    waiting = [item.order.client_order_id for item in trading.broker.open_orders()]
-    canceled = [
-        name
-        for name in waiting
-        if not name.startswith(GATEWAY_PREFIX) and trading.broker.cancel(name, reason=reason)
-    ]
+    canceled = send_cancels(desk, trading, reason=reason)
+    write_cancels(desk, trading, control=control)
+    for name in canceled:
+        desk.log.info(
+            "canceled", deployment_id=trading.spec.deployment_id, client_order_id=name, reason=reason
+        )
+    return canceled
+
+
+def send_cancels(desk: Desk, trading: Trading, *, reason: str) -> list[str]:
+    """Ask the broker for every waiting order of the strategy; one it can not answer for holds up no other.
+
+    Nothing is written down yet: `write_cancels` does that.
+    """
+    canceled: list[str] = []
+    for name in strategy_orders(trading):
+        try:
+            if trading.broker.cancel(name, reason=reason):
+                canceled.append(str(name))
+        except AmbiguousError as error:
+            desk.log.warning(
+                "cancel unanswered",
+                deployment_id=trading.spec.deployment_id,
+                client_order_id=name,
+                detail=str(error),
+            )
+    return canceled
+
+
+def write_cancels(desk: Desk, trading: Trading, *, control: str) -> None:
+    """Write down what the broker says happened to orders that were taken back."""
     found = trading.broker.transactions_since(trading.watermark)
     if found:
         with desk.ledger.change("cancel") as change:
@@ -129,11 +164,12 @@ def cancel_waiting(desk: Desk, trading: Trading, *, control: str, reason: str) -
                 canceled_seq=trading.seq,
             )
         trading.watermark += len(found)
-    for name in canceled:
-        desk.log.info(
-            "canceled", deployment_id=trading.spec.deployment_id, client_order_id=name, reason=reason
-        )
-    return [str(name) for name in canceled]
+
+
+def strategy_orders(trading: Trading) -> list[ClientOrderId]:
+    """The waiting orders that the strategy placed, and not the gateway itself."""
+    names = [item.order.client_order_id for item in trading.broker.open_orders()]
+    return [name for name in names if not name.startswith(GATEWAY_PREFIX)]
 
 
 def flatten(desk: Desk, trading: Trading, *, by: str) -> str:
@@ -172,6 +208,22 @@ def _close(desk: Desk, trading: Trading, instrument: InstrumentId, *, number: st
         )
     hand_over(desk, trading, order)
     return order.client_order_id
+
+
+def _never_sent(desk: Desk, trading: Trading, order: Order, scope: str) -> IntentResult:
+    reason = f"R23 kill switch: limit nothing sent under a kill, observed a kill of {scope}"
+    with desk.ledger.change("denial") as change:
+        write_intent_state(
+            change, order.client_order_id, state=OrderState.DENIED, control="R23", reason=reason
+        )
+    trading.denials += 1
+    return IntentResult(
+        client_order_id=order.client_order_id,
+        state=OrderState.DENIED.value,
+        control="R23",
+        reason=reason,
+        repeated=False,
+    )
 
 
 def _late(trading: Trading, event_seq: int) -> Denial | None:

@@ -18,6 +18,7 @@ from workbench.domain.instruments import Instrument
 from workbench.gateway.checkpoints import CheckpointFile, signing_key
 from workbench.gateway.desk import Desk
 from workbench.gateway.errors import DamagedStoreError, GatewayRunningError
+from workbench.gateway.kill_requests import KillRequests
 from workbench.gateway.lease import gateway_lease
 from workbench.gateway.ledger import Ledger
 from workbench.gateway.recovery import load_desk
@@ -129,6 +130,7 @@ def _serve(
         monotonic=time.monotonic,
         log=log,
         at_boundary=at_boundary,
+        kill_requests=KillRequests(settings.kills_dir),
     )
     load_desk(desk)
     reading = read_only(settings.gateway_store_url)

@@ -16,6 +16,7 @@ from workbench.gateway.deliveries import advance
 from workbench.gateway.desk import Desk
 from workbench.gateway.errors import LedgerWriteError, RefusedError
 from workbench.gateway.kernels import answer
+from workbench.gateway.killing import KillChase
 from workbench.gateway.messages import KernelRequest, OperatorReply, OperatorRequest, Refused
 from workbench.gateway.operators import act, check_request
 from workbench.gateway.reports import REPORTS, Sources, report
@@ -48,6 +49,7 @@ class GatewayServer:
         self._under_way = 0
         self._reports: SimpleQueue[tuple[_Envelope, OperatorReply]] = SimpleQueue()
         self._stopping = False
+        self._chase = KillChase(desk)
 
     def serve(self) -> None:
         """Answer until stopped; then give the sockets back."""
@@ -56,7 +58,7 @@ class GatewayServer:
             poller.register(item, zmq.POLLIN)
         try:
             while not self._stopping:
-                poller.poll(_CLOSING_MS if self._closing() else _IDLE_MS)
+                poller.poll(_CLOSING_MS if self._closing() or self._chase.busy else _IDLE_MS)
                 self._drain_wakeups()
                 self._drain()
                 self._send_reports()
@@ -175,6 +177,7 @@ class GatewayServer:
                 advance(self._desk, trading, most=1)
             except LedgerWriteError as error:
                 self._desk.freeze(trading, f"deployment {name} is frozen: {error}")
+        self._chase.tick()
         self._desk.ledger.tick()
 
     def _wake(self) -> None:

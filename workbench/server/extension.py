@@ -91,7 +91,11 @@ def make_services(settings: Settings) -> Services:
 
     def gateway(person: Person) -> OperatorClient:
         return OperatorClient(
-            settings.operator_socket, user=person.user, role=person.role, timeout_s=_ANSWER_WITHIN_S
+            settings.operator_socket,
+            user=person.user,
+            role=person.role,
+            timeout_s=_ANSWER_WITHIN_S,
+            kills_dir=settings.kills_dir,
         )
 
     def supervisor(person: Person) -> SupervisorClient:

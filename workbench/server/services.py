@@ -153,8 +153,13 @@ class Services:
 
     def kill(self, person: Person, body: KillBody) -> dict[str, Any]:
         """Throw the kill switch."""
-        self._gateway(person).kill(body.scope, reason=body.reason)
-        return {"said": f"Killed: {body.scope}. No order leaves until an approver releases the switch."}
+        found = self._gateway(person).kill(body.scope, reason=body.reason)
+        said = f"Killed: {body.scope}. No order leaves until an approver releases the switch."
+        if found.get("remembered"):
+            said += " The gateway does not answer: orders that waited at the broker may still be live."
+        elif found.get("waiting"):
+            said += f" The broker did not confirm {len(found['waiting'])} cancels: they may still be live."
+        return {"said": said}
 
     def unkill(self, person: Person, body: KillBody) -> dict[str, Any]:
         """Release the kill switch."""
