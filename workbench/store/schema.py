@@ -12,6 +12,8 @@ __all__ = [
     "broker_links",
     "cancels",
     "candidates",
+    "control_halts",
+    "control_limits",
     "datasets",
     "deliveries",
     "deployments",
@@ -292,6 +294,35 @@ kills = sa.Table(
     _column("by"),
     _column("reason"),
     _column("created_ns", _Int),
+)
+
+control_limits = sa.Table(
+    "control_limits",  # append-only: each version of each limit, who set it, who approved it
+    metadata,
+    _column("version", _Int, primary_key=True, autoincrement=False),  # gap-free from 1
+    _column("name"),
+    _column("scope"),  # "firm", "account:…", "deployment:…", "instrument:…"
+    _column("value", _Json),  # a whole number, a list, or null for no limit
+    _column("action"),  # set | proposed | approved | withdrawn
+    _column("proposal", _Int),  # the version that is approved or withdrawn, 0 for none
+    _column("by"),
+    _column("approved_by"),
+    _column("reason"),
+    _column("created_ns", _Int),
+)
+
+control_halts = sa.Table(
+    "control_halts",  # deployments that only reduce until a named person lets them trade on
+    metadata,
+    _column("deployment_id", primary_key=True),
+    _column("number", _Int, primary_key=True, autoincrement=False),  # from 1
+    _column("control"),
+    _column("reason"),
+    _column("begun_seq", _Int),  # the feed event after which it began
+    _column("created_ns", _Int),
+    _column("ended_seq", _Int),  # what happened up to this event is forgiven; 0 while it lasts
+    _column("ended_ns", _Int),
+    _column("ended_by"),
 )
 
 journal = sa.Table(
