@@ -63,6 +63,12 @@ def write_notebook_file(path: Path, cells: tuple[tuple[str, ...], ...] = CELLS) 
     return path
 
 
+@pytest.fixture(autouse=True)
+def own_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test is a kernel of its own: sessions of one kernel count for one line of research."""
+    monkeypatch.setattr("workbench.kernel.session._current", None)
+
+
 @pytest.fixture(scope="session")
 def jupyter_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Jupyter's own folders for this run, with the kernelspec installed as the command does."""

@@ -2,6 +2,7 @@
 
 import io
 import shutil
+import uuid
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from decimal import Decimal
@@ -92,16 +93,50 @@ def test_trials_follow_the_idea_through_copies_and_new_names(
 ) -> None:
     bars = load_bars("EUR_USD", start="2017-03-01", end="2017-03-10")
     backtest(Cross(), bars, cost_book=cost_book("EUR_USD"))
+    counted = trials()
     ensure_idea(notebook)  # a run by papermill writes down the idea that the open notebook counted for
     copy = Path(shutil.copy(notebook, tmp_path / "copy.ipynb"))
     for path in (copy, copy.rename(tmp_path / "renamed.ipynb")):
         monkeypatch.setenv("JPY_SESSION_NAME", str(path))
         if path.exists():
             new_session()
-            assert trials() == 1
-    monkeypatch.setenv("JPY_SESSION_NAME", str(write_notebook_file(tmp_path / "other.ipynb")))
-    new_session()
+            assert trials() == counted
+
+
+def test_another_notebook_in_another_kernel_starts_at_none(
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bars = load_bars("EUR_USD", start="2017-03-01", end="2017-03-10")
+    backtest(Cross(), bars, cost_book=cost_book("EUR_USD"))
+    current_session().close()
+    monkeypatch.setattr("workbench.kernel.session._current", None)
+    other = write_notebook_file(tmp_path / "other.ipynb", ((f"# {tmp_path}\n" * 20,),))
+    monkeypatch.setenv("JPY_SESSION_NAME", str(other))
     assert trials() == 0
+
+
+def test_no_way_out_of_the_count_from_within_a_notebook(
+    session: Session, notebook: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new name in the environment, the idea taken out of the metadata, the code in a new notebook."""
+    bars = load_bars("EUR_USD", start="2017-03-01", end="2017-03-10")
+    backtest(Cross(), bars, cost_book=cost_book("EUR_USD"))
+    before = trials()
+    assert before > 0
+    monkeypatch.setenv("WORKBENCH_IDEA", str(uuid.uuid4()))
+    assert new_session().idea != session.idea
+    assert trials() == before
+    monkeypatch.setenv("WORKBENCH_IDEA", "")
+    current_session().close()
+    monkeypatch.setattr("workbench.kernel.session._current", None)  # the kernel restarts
+    new_session()
+    assert trials() == before
+    copied = tmp_path / "fresh" / "copy.ipynb"  # the cells alone, pasted into a notebook without metadata
+    monkeypatch.setenv("JPY_SESSION_NAME", str(write_notebook_file(copied)))
+    current_session().close()
+    monkeypatch.setattr("workbench.kernel.session._current", None)
+    assert current_session().idea != session.idea
+    assert trials() == before
 
 
 @pytest.mark.parametrize("mode", ["reproduce", "dry", "live"])
@@ -112,11 +147,12 @@ def test_outside_research_nothing_is_logged_and_no_trial_counted(
     monkeypatch.setenv("WORKBENCH_RUN_ID", "0" * 32)  # no such run: logging to it would fail
     again = new_session()
     assert again.mode is Mode(mode)
+    before = trials()
     bars = load_bars("EUR_USD", start="2017-03-01", end="2017-03-10")
     backtest(Cross(), bars, cost_book=cost_book("EUR_USD"))
     track(score=1.0)
     assert again.run_id() == ""
-    assert trials() == 0
+    assert trials() == before
 
 
 def test_an_unknown_mode_is_refused(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:

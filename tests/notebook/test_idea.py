@@ -9,7 +9,7 @@ from typing import Any
 import nbformat
 
 from tests.notebook.conftest import PARAMETERS, NotebookFile
-from workbench.notebook import ensure_idea, idea_of, read_notebook, stamp_on_save
+from workbench.notebook import ensure_idea, idea_of, idea_of_place, read_notebook, stamp_on_save
 
 
 def test_a_notebook_gets_one_idea_and_keeps_it_when_copied_moved_and_changed(
@@ -69,3 +69,12 @@ def test_saving_an_open_notebook_keeps_the_idea_that_was_written_meanwhile(
     stale = nbformat.read(path, as_version=4)
     idea = ensure_idea(path)
     assert _saved(stale, path)["content"]["metadata"]["workbench"]["idea"] == idea
+
+
+def test_saving_a_notebook_without_an_idea_gives_it_the_one_its_kernel_counted_for(
+    notebook_file: NotebookFile,
+) -> None:
+    path = notebook_file(PARAMETERS)
+    counted_for = idea_of_place(path)
+    saved = _saved(nbformat.read(path, as_version=4), path)
+    assert saved["content"]["metadata"]["workbench"]["idea"] == counted_for

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,19 @@ import pytest
 import sqlalchemy as sa
 
 from workbench.errors import BadInputError
+from workbench.research import Trial
+from workbench.research.trial_table import table_of
 from workbench.store import open_store
-from workbench.store.schema import ideas, trials
-from workbench.tracking import SqlTrialLedger, count_trials, trials_frame
+from workbench.store.schema import idea_marks, ideas, trial_batches, trials
+from workbench.tracking import (
+    SqlTrialLedger,
+    count_by_run,
+    count_trials,
+    marks_of,
+    one_line,
+    sharpe_ratios,
+    trials_frame,
+)
 
 
 @dataclass
@@ -21,6 +32,17 @@ class _Trial:
     dataset: str = "f1"
     cost_book: str = "b1"
     result: dict[str, Any] = field(default_factory=lambda: {"sharpe": 0.5})
+
+
+def as_trial(item: _Trial) -> Trial:
+    """The same as research has it."""
+    return Trial(
+        strategy=item.strategy,
+        parameters=item.parameters,
+        dataset=item.dataset,
+        cost_book=item.cost_book,
+        result=item.result,
+    )
 
 
 @pytest.fixture
@@ -65,14 +87,97 @@ def test_a_batch_is_kept_whole_or_not_at_all(engine: sa.Engine) -> None:
     assert count_trials(engine, "one") == 0
 
 
-@pytest.mark.parametrize("change", [sa.delete(trials), sa.update(trials).values(idea="none")])
+@pytest.mark.parametrize(
+    "change",
+    [
+        sa.delete(trials),
+        sa.update(trials).values(idea="none"),
+        sa.delete(trial_batches),
+        sa.update(trial_batches).values(count=1),
+        sa.delete(idea_marks),
+    ],
+)
 def test_no_trial_can_be_changed_or_removed(engine: sa.Engine, change: sa.Executable) -> None:
-    SqlTrialLedger(engine, idea="one", author="sarah").record([_Trial({"fast": 1})])
+    ledger = SqlTrialLedger(engine, idea="one", author="sarah", marks=["place:x"])
+    ledger.record([_Trial({"fast": 1})])
+    ledger.record(_many(40))
     with pytest.raises(sa.exc.DBAPIError, match="append-only"), engine.begin() as connection:
         connection.execute(change)
-    assert count_trials(engine, "one") == 1
+    assert count_trials(engine, "one") == 41
 
 
 def test_trials_need_an_idea(engine: sa.Engine) -> None:
     with pytest.raises(BadInputError, match="idea"):
         SqlTrialLedger(engine, idea="", author="sarah")
+
+
+def _many(count: int, *, dataset: str = "f1") -> list[_Trial]:
+    return [
+        _Trial(
+            {"fast": number, "kind": "slow" if number % 2 else "quick"},
+            dataset=dataset,
+            result={"sharpe": number / 7, "trades": number} | ({} if number else {"sharpe": math.nan}),
+        )
+        for number in range(count)
+    ]
+
+
+def test_many_trials_are_kept_as_columns_and_read_like_single_ones(engine: sa.Engine) -> None:
+    ledger = SqlTrialLedger(engine, idea="one", author="sarah", run_id="r1")
+    ledger.record([_Trial({"fast": 900})])
+    ledger.record([*_many(100), *_many(50, dataset="f2")])
+    ledger.record(table_of([as_trial(item) for item in _many(40)]))
+    assert count_trials(engine, "one") == 191
+    with engine.connect() as connection:
+        counted = connection.execute(
+            sa.select(trial_batches.c.dataset, trial_batches.c["count"]).order_by(trial_batches.c.id)
+        ).all()
+        by_run = connection.execute(count_by_run(["r1", "none"])).all()
+    assert [tuple(row) for row in counted] == [("f1", 100), ("f2", 50), ("f1", 40)]
+    assert [(run, int(count)) for run, count in by_run] == [("r1", 191)]
+    frame = trials_frame(engine, "one")
+    assert len(frame) == 191
+    assert frame["param.fast"].tolist() == [900, *range(100), *range(50), *range(40)]
+    assert frame["param.kind"].tolist()[1:4] == ["quick", "slow", "quick"]
+    assert np.isnan(frame["result.sharpe"].iloc[1])
+    assert frame["result.sharpe"].iloc[8] == 1.0
+
+
+def test_the_sharpe_ratios_of_a_line_are_summed_up_right(engine: sa.Engine) -> None:
+    rng = np.random.default_rng(1)
+    values = rng.normal(0.3, 2.0, 300)
+    ledger = SqlTrialLedger(engine, idea="one", author="sarah")
+    for part in (values[:3], values[3:100], values[100:]):
+        ledger.record([_Trial({"n": n}, result={"sharpe": float(item)}) for n, item in enumerate(part)])
+    ledger.record([_Trial({"n": 1}, result={"trades": 0})])
+    found = sharpe_ratios(engine, "one")
+    assert found.count == 300
+    assert found.mean == pytest.approx(np.mean(values))
+    assert found.variance == pytest.approx(np.var(values, ddof=1))
+    assert found.best == values.max()
+    assert sharpe_ratios(engine, "none").count == 0
+
+
+def test_ideas_that_share_a_mark_are_one_line_of_research(engine: sa.Engine) -> None:
+    """A notebook whose idea was taken out, or replaced, or whose code was copied, keeps its count."""
+
+    def ledger(idea: str, *marks: str) -> SqlTrialLedger:
+        return SqlTrialLedger(engine, idea=idea, author="sarah", marks=marks)
+
+    ledger("one", "place:a", "kernel:1").record([_Trial({"fast": 1})])
+    ledger("two", "place:b", "code:x").record(_many(40))
+    ledger("other", "place:z").record([_Trial({"fast": 1})])
+    assert [count_trials(engine, idea) for idea in ("one", "two", "other")] == [1, 40, 1]
+    ledger("three", "place:c", "kernel:1", "code:x").record([_Trial({"fast": 2})])
+    assert [count_trials(engine, idea) for idea in ("one", "two", "three", "other")] == [42, 42, 42, 1]
+    assert set(one_line(engine, "one")) == {"one", "two", "three"}
+    assert len(trials_frame(engine, "two")) == 42
+
+
+def test_a_notebook_is_known_by_its_place_and_its_code(tmp_path: Path) -> None:
+    code = "class SmaCross(Strategy): ...\n" * 20
+    here = marks_of(place=tmp_path / "cross.ipynb", code=code, author="sarah")
+    moved = marks_of(place=tmp_path / "moved.ipynb", code=code, author="sarah")
+    assert len(set(here) & set(moved)) == 1
+    assert not set(here) & set(marks_of(place=tmp_path / "b.ipynb", code=code, author="alex"))
+    assert marks_of(place=tmp_path / "Untitled3.ipynb", code="x = 1", author="sarah") == ()

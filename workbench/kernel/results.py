@@ -189,7 +189,7 @@ def trials() -> int:
     from workbench.tracking import count_trials
 
     session = current_session()
-    return count_trials(session.engine, session.idea)
+    return count_trials(session.engine, session.idea, marks=session.marks())
 
 
 def _kept(given: Any) -> Any:

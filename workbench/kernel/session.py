@@ -5,8 +5,10 @@ counted first. Outside research mode nothing is logged and no trial is counted.
 """
 
 import atexit
+import contextlib
 import os
 import threading
+import uuid
 from collections.abc import Mapping
 from enum import StrEnum
 from functools import cached_property
@@ -48,8 +50,12 @@ class Session:
         `JPY_SESSION_NAME` says the notebook when nothing else does.
     """
 
-    def __init__(self, settings: Settings, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, settings: Settings, environment: Mapping[str, str], *, before: "Session | None" = None
+    ) -> None:
         self.settings = settings
+        # a kernel works on one line of research, whatever its environment is made to say meanwhile
+        self._kernel_mark: str = before._kernel_mark if before is not None else f"kernel:{uuid.uuid4()}"
         self.mode = _mode(environment.get("WORKBENCH_MODE", ""))
         self.results: list[dict[str, str]] = []  # kind and digest of each result, in order
         self.data: dict[str, str] = {}  # fingerprint by "EUR_USD H1"
@@ -126,8 +132,24 @@ class Session:
         from workbench.tracking import SqlTrialLedger
 
         return SqlTrialLedger(
-            self.engine, idea=self.idea, author=self.author, run_id=self.run_id(), name=self.notebook_name
+            self.engine,
+            idea=self.idea,
+            author=self.author,
+            run_id=self.run_id(),
+            name=self.notebook_name,
+            marks=self.marks(),
         )
+
+    def marks(self) -> tuple[str, ...]:
+        """What the notebook is known by besides its idea, see `workbench.tracking.marks_of`."""
+        from workbench.notebook import NotANotebookError, read_notebook
+        from workbench.tracking import marks_of
+
+        code = ""
+        if self.notebook is not None:
+            with contextlib.suppress(NotANotebookError):  # not saved yet
+                code = "\n".join(cell.source for cell in read_notebook(self.notebook).cells)
+        return (*marks_of(place=self.notebook, code=code, author=self.author), self._kernel_mark)
 
     def run_id(self) -> str:
         """The MLflow run of this session, opened now if there is none yet; empty where nothing is logged."""
@@ -212,12 +234,12 @@ def new_session() -> Session:
     with _current_lock:
         if _current is not None:
             _current.close()
-        return _begin()
+        return _begin(before=_current)
 
 
-def _begin() -> Session:
+def _begin(*, before: Session | None = None) -> Session:
     global _current
-    _current = Session(load_settings(), os.environ)
+    _current = Session(load_settings(), os.environ, before=before)
     return _current
 
 

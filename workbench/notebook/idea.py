@@ -57,7 +57,8 @@ def stamp_on_save(model: dict[str, Any], path: str, contents_manager: Any, **_: 
     file = Path(root) / path.lstrip("/")
     if file.is_file():
         try:
-            found = idea_of(read_notebook(file))
+            # without one, what a kernel that is open on it counts for already
+            found = idea_of(read_notebook(file)) or idea_of_place(file)
         except NotANotebookError:
             found = ""
     metadata["workbench"] = {**own, "idea": found or str(uuid.uuid4())}

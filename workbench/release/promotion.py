@@ -61,17 +61,19 @@ from workbench.release.released_notebook import notebook_bytes, released_form
 from workbench.release.releases import Release, register_release, the_store
 from workbench.research import expected_maximum_sharpe
 from workbench.settings import Settings
-from workbench.store.schema import candidates, trials
+from workbench.store.schema import candidates
 from workbench.tracking import (
     NoSuchRunError,
     bootstrap,
     code_version,
+    count_trials,
     executed_notebook,
     run_data,
     run_parameters,
     run_tracked,
     set_tags,
     settings_environment,
+    sharpe_ratios,
 )
 
 __all__ = ["promote"]
@@ -262,23 +264,14 @@ class _Promotion:
 
     def _trials(self, idea: str) -> tuple[int, dict[str, Any]]:
         """How many variants of the idea were tried, and what the best of so many shows without any skill."""
-        query = sa.select(trials.c.result).where(trials.c.idea == idea)
-        with the_store(self.settings) as engine, engine.connect() as connection:
-            results = [dict(row) for row in connection.execute(query).scalars()]
-        sharpes = [
-            float(item["sharpe"])
-            for item in results
-            if isinstance(item.get("sharpe"), int | float) and not isinstance(item["sharpe"], bool)
-        ]
-        if len(sharpes) < 2:
-            return len(results), {}
-        mean = sum(sharpes) / len(sharpes)
-        variance = sum((item - mean) ** 2 for item in sharpes) / (len(sharpes) - 1)
-        return len(results), {
-            "best_sharpe_ratio": round(max(sharpes), 4),
-            "best_sharpe_ratio_expected_without_skill": round(
-                expected_maximum_sharpe(len(sharpes), variance=variance), 4
-            ),
+        with the_store(self.settings) as engine:
+            tried, sharpes = count_trials(engine, idea), sharpe_ratios(engine, idea)
+        if sharpes.count < 2:
+            return tried, {}
+        expected = expected_maximum_sharpe(sharpes.count, variance=sharpes.variance)
+        return tried, {
+            "best_sharpe_ratio": round(sharpes.best, 4),
+            "best_sharpe_ratio_expected_without_skill": round(expected, 4),
         }
 
     def _reproduce(self, released: nbformat.NotebookNode, executed: Notebook) -> Path:

@@ -24,8 +24,8 @@ from workbench.store.schema import (
     releases,
     schedule_runs,
     schedules,
-    trials,
 )
+from workbench.tracking import count_by_run
 
 __all__ = ["StoreReader"]
 
@@ -169,11 +169,7 @@ class StoreReader:
 
     def trial_counts(self, run_ids: list[str]) -> dict[str, int]:
         """How many trials each of these runs recorded."""
-        count = sa.func.count().label("count")
-        query = (
-            sa.select(trials.c.run_id, count).where(trials.c.run_id.in_(run_ids)).group_by(trials.c.run_id)
-        )
-        return {row["run_id"]: row["count"] for row in self._store.rows(query)}
+        return {row["run_id"]: int(row["count"]) for row in self._store.rows(count_by_run(run_ids))}
 
     def schedules(self) -> list[dict[str, Any]]:
         """The schedules and how each last ran."""

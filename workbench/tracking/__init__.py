@@ -7,7 +7,15 @@ from workbench.tracking.errors import (
     NoSuchRunError,
     TrackingStoreError,
 )
-from workbench.tracking.ledger import SqlTrialLedger, count_trials, ensure_idea_row, trials_frame
+from workbench.tracking.idea_marks import leave_marks, marks_of, one_line
+from workbench.tracking.ledger import (
+    SqlTrialLedger,
+    count_by_run,
+    count_trials,
+    ensure_idea_row,
+    sharpe_ratios,
+    trials_frame,
+)
 from workbench.tracking.models import (
     RegisteredOnnx,
     load_model_onnx,
@@ -72,11 +80,13 @@ __all__ = [
     "bootstrap",
     "client",
     "code_version",
+    "count_by_run",
     "count_trials",
     "current_store",
     "ensure_idea_row",
     "executed_notebook",
     "finish_run",
+    "leave_marks",
     "load_model_onnx",
     "log_artifact",
     "log_dict",
@@ -87,8 +97,10 @@ __all__ = [
     "log_result",
     "log_table",
     "log_text",
+    "marks_of",
     "model_version_of_alias",
     "notebook_tags",
+    "one_line",
     "register_model",
     "run_data",
     "run_parameters",
@@ -96,6 +108,7 @@ __all__ = [
     "set_alias",
     "set_tags",
     "settings_environment",
+    "sharpe_ratios",
     "start_run",
     "trials_frame",
 ]
