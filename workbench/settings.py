@@ -119,11 +119,6 @@ class Settings(BaseSettings):
         return self.home / "kills"
 
     @property
-    def kills_dir(self) -> Path:
-        """Kills that are not in the gateway's store yet, mode 0700."""
-        return self.home / "kills"
-
-    @property
     def keys_dir(self) -> Path:
         """Signing keys, mode 0700."""
         return self.home / "keys"
