@@ -26,7 +26,7 @@ from workbench.research.sweep_result import SweepResult
 from workbench.strategy import Strategy
 from workbench.strategy.quantities import check_numbers
 
-__all__ = ["sweep"]
+__all__ = ["combinations", "sweep", "trials_of"]
 
 _CHUNK_BYTES = 128 * 2**20  # of signals a worker holds at a time
 _CHUNK_LIMIT = 1_024
@@ -112,6 +112,22 @@ def sweep(
         currency=currency,
         description="; ".join(item.describe() for item in prices.traded.values()),
     )
+
+
+def trials_of(
+    strategies: Sequence[Strategy],
+    prices: Given,
+    terms: AccountTerms,
+    *,
+    statistics: str = "bars",
+    workers: int | None = None,
+) -> Iterator[Sequence[Trial]]:
+    """Any variants of one strategy, backtested as `sweep` does: their trials in order, a chunk at a time.
+
+    Nothing is counted here. `statistics` and `workers` are as in `sweep`.
+    """
+    task = _Task(given=prices, terms=terms, by_bar=statistics == "bars")
+    yield from _results(strategies, task, workers=workers)
 
 
 def combinations(
