@@ -12,7 +12,7 @@ import msgspec
 import sqlalchemy as sa
 
 from workbench.domain.accounts import AccountSnapshot
-from workbench.domain.orders import TERMINAL_STATES, ClientOrderId, Fill, Order, OrderState
+from workbench.domain.orders import TERMINAL_STATES, Fill, Order, OrderState
 from workbench.domain.timeframes import NS_PER_MINUTE
 from workbench.errors import WorkbenchError
 from workbench.gateway.brokers.paper import PaperBroker, PaperConfig
@@ -21,12 +21,13 @@ from workbench.gateway.controls import GATEWAY_PREFIX
 from workbench.gateway.desk import Desk
 from workbench.gateway.errors import BooksMismatchError
 from workbench.gateway.feeds import BarReplay
+from workbench.gateway.history import load_history
 from workbench.gateway.messages import FeedEvent
 from workbench.gateway.orders import cancel_waiting, hand_over
 from workbench.gateway.records import fill_of, order_of, plain, write_intent_state
 from workbench.gateway.specs import DeploymentSpec, parse_spec
 from workbench.gateway.trading import State, Trading
-from workbench.store.schema import deliveries, fills, intents, journal, kills, orders, positions
+from workbench.store.schema import deliveries, fills, intents, journal, kills, positions
 
 __all__ = ["load_desk", "new_trading", "rebuild"]
 
@@ -172,19 +173,7 @@ def _replay(connection: sa.Connection, trading: Trading) -> None:
     last = connection.execute(sa.select(positions).where(positions.c.deployment_id == deployment_id)).first()
     if last is None:
         return
-    accepted: dict[int, list[Order]] = {}
-    canceled: dict[int, list[ClientOrderId]] = {}
-    query = (
-        sa.select(orders.c.accepted_seq, orders.c.canceled_seq, intents.c.body)
-        .join(intents, intents.c.client_order_id == orders.c.client_order_id)
-        .where(intents.c.deployment_id == deployment_id)
-        .order_by(orders.c.accepted_seq, orders.c.broker_order_id)
-    )
-    for row in connection.execute(query).mappings():
-        order = order_of(row["body"])
-        accepted.setdefault(row["accepted_seq"], []).append(order)
-        if row["canceled_seq"]:
-            canceled.setdefault(row["canceled_seq"], []).append(order.client_order_id)
+    history = load_history(connection, deployment_id)
     trading.feed.recall(last.event_seq)
     books = trading.broker.account()
     for seq in range(1, last.event_seq + 1):
@@ -196,10 +185,7 @@ def _replay(connection: sa.Connection, trading: Trading) -> None:
             )
         trading.take(event)
         books = trading.broker.account() if seq == last.event_seq else books
-        for order in accepted.get(seq, ()):
-            trading.broker.place(order)
-        for name in canceled.get(seq, ()):
-            trading.broker.cancel(name, reason="taken back before it was executed")
+        history.apply(trading.broker, seq)
     _compare(connection, trading, last.snapshot, books)
 
 

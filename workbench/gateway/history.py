@@ -1,0 +1,44 @@
+"""What was done to a paper account's orders, by the event after which: what computes its books again."""
+
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+
+from workbench.domain.orders import ClientOrderId, Order
+from workbench.gateway.brokers.port import Broker
+from workbench.gateway.records import order_of
+from workbench.store.schema import intents, orders
+
+__all__ = ["OrderHistory", "load_history"]
+
+
+@dataclass(frozen=True, slots=True)
+class OrderHistory:
+    """Orders accepted and taken back, by event number."""
+
+    accepted: dict[int, list[Order]] = field(default_factory=dict)
+    canceled: dict[int, list[ClientOrderId]] = field(default_factory=dict)
+
+    def apply(self, broker: Broker, seq: int) -> None:
+        """Do again what was done after event `seq`."""
+        for order in self.accepted.get(seq, ()):
+            broker.place(order)
+        for name in self.canceled.get(seq, ()):
+            broker.cancel(name, reason="taken back before it was executed")
+
+
+def load_history(connection: sa.Connection, deployment_id: str) -> OrderHistory:
+    """A deployment's, in the order in which the broker had them."""
+    found = OrderHistory()
+    query = (
+        sa.select(orders.c.accepted_seq, orders.c.canceled_seq, intents.c.body)
+        .join(intents, intents.c.client_order_id == orders.c.client_order_id)
+        .where(intents.c.deployment_id == deployment_id)
+        .order_by(orders.c.accepted_seq, orders.c.broker_order_id)
+    )
+    for row in connection.execute(query).mappings():
+        order = order_of(row["body"])
+        found.accepted.setdefault(row["accepted_seq"], []).append(order)
+        if row["canceled_seq"]:
+            found.canceled.setdefault(row["canceled_seq"], []).append(order.client_order_id)
+    return found
