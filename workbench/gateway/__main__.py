@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from workbench.errors import WorkbenchError
-from workbench.gateway.metrics import WARNING_EVENTS, GatewayMetrics
+from workbench.gateway.metrics import GatewayMetrics, alert_title
 from workbench.gateway.process import open_log, run_gateway
 from workbench.operations import AlertSender, AlertTargets, open_tracer, serve_metrics
 from workbench.operations.alerts import AlertOnEvents
@@ -35,7 +35,7 @@ def _run(settings: Settings) -> None:
     tracer = open_tracer(settings.traces_url, service="workbench-gateway")
     metrics = GatewayMetrics(alerts=alerts, tracer=tracer)
     alerts.report = metrics.on_alert
-    watchers = (metrics.on_event, AlertOnEvents(sender=alerts, warnings=WARNING_EVENTS))
+    watchers = (metrics.on_event, AlertOnEvents(sender=alerts, title_of=alert_title))
     log = open_log(settings.logs_dir, watchers=watchers)
     end_metrics = serve_metrics(
         metrics.registry, port=settings.gateway_metrics_port, setting="WORKBENCH_GATEWAY_METRICS_PORT"

@@ -4,7 +4,7 @@ All of it happens in the one thread that answers; Prometheus reads the numbers f
 """
 
 import time
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -14,9 +14,9 @@ from workbench.gateway.trading import State
 from workbench.operations.alerts import CRITICAL, WARNING, Alert, AlertSender
 from workbench.operations.tracing import Tracer
 
-__all__ = ["WARNING_EVENTS", "GatewayMetrics"]
+__all__ = ["GatewayMetrics", "alert_title"]
 
-WARNING_EVENTS = {  # events of the gateway's log below level error that a person must know of
+_WARNING_EVENTS = {  # events of the gateway's log below level error that a person must know of
     "killed": "Kill switch pressed",
     "frozen": "Frozen",
     "mismatch": "Our books and the broker's differ",
@@ -28,6 +28,11 @@ _UNKNOWN_S = 5.0  # an order may be UNKNOWN so long before a person is told
 _CHECKPOINT_S = 120.0  # and the journal's head unsigned
 _LOOK_S = 1.0
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+
+
+def alert_title(event: Mapping[str, Any]) -> str:
+    """The title of the alert that a line of the gateway's log is worth; empty for none."""
+    return _WARNING_EVENTS.get(str(event.get("event", "")), "")
 
 
 class GatewayMetrics:

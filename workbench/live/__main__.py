@@ -7,15 +7,20 @@ the next supervisor takes them over, which is what a service manager wants of a 
 import argparse
 import os
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from workbench.errors import WorkbenchError
 from workbench.live.driving import drive
-from workbench.live.log import open_log
+from workbench.live.log import JsonLog, open_log
+from workbench.live.metrics import SupervisorMetrics, alert_title
 from workbench.live.preparing import Preparation
 from workbench.live.releases import released_notebooks
 from workbench.live.supervisor import Supervisor, serve_signals, supervisor_lease
-from workbench.settings import load_settings
+from workbench.operations import AlertSender, AlertTargets, Watchdog, serve_metrics
+from workbench.operations.alerts import AlertOnEvents
+from workbench.settings import Settings, load_settings
 from workbench.store import open_store
 
 __all__ = ["main"]
@@ -35,7 +40,7 @@ def main() -> int:
             WORKBENCH_PROJECT=str(settings.project.resolve()),
             WORKBENCH_DATABASE_URL=settings.store_url,
         )
-        with supervisor_lease(settings.home):
+        with supervisor_lease(settings.home), _watched(settings) as (log, each_round):
             engine = open_store(settings.store_url)
             preparation = Preparation(settings, engine=engine, load=released_notebooks(settings))
             supervisor = Supervisor(
@@ -46,7 +51,8 @@ def main() -> int:
                 prepare=preparation.prepare,
                 release=preparation.release,
                 drive=drive,
-                log=open_log(settings.logs_dir / "supervisor.log"),
+                log=log,
+                each_round=each_round,
             )
             serve_signals(supervisor, keep_kernels=arguments.keep_kernels)
             supervisor.run()
@@ -55,6 +61,36 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0
+
+
+@contextmanager
+def _watched(settings: Settings) -> Iterator[tuple[JsonLog, Callable[[Supervisor], None]]]:
+    """The log, watched for alerts and metrics, and what the loop calls each round."""
+    metrics, watchdog = SupervisorMetrics(), Watchdog()
+    alerts = AlertSender(
+        urls=AlertTargets(settings.alerts_file).urls(), source="supervisor", report=metrics.on_alert
+    )
+    watchers = (metrics.on_event, AlertOnEvents(sender=alerts, title_of=alert_title))
+    end_metrics = serve_metrics(
+        metrics.registry, port=settings.supervisor_metrics_port, setting="WORKBENCH_SUPERVISOR_METRICS_PORT"
+    )
+    alerts.start()
+    serving = False
+
+    def each_round(supervisor: Supervisor) -> None:
+        nonlocal serving
+        if not serving:
+            serving = True
+            watchdog.ready("watching the live kernels")
+        watchdog.beat()
+        metrics.look(supervisor.statuses)
+
+    try:
+        yield open_log(settings.logs_dir / "supervisor.log", watchers=watchers), each_round
+    finally:
+        watchdog.stopping()
+        end_metrics()
+        alerts.close()
 
 
 if __name__ == "__main__":

@@ -75,6 +75,8 @@ class Supervisor:
     ----------
     runtime_dir
         A short private folder for sockets, connection files and signs of life.
+    each_round
+        Called when the loop has gone round, some times a second.
     """
 
     def __init__(
@@ -91,6 +93,7 @@ class Supervisor:
         policy: RestartPolicy | None = None,
         timing: Timing | None = None,
         kernel_command: tuple[str, ...] = KERNEL_COMMAND,
+        each_round: Callable[["Supervisor"], None] = lambda supervisor: None,
     ) -> None:
         self._engine = engine
         self._socket_path = socket
@@ -113,6 +116,7 @@ class Supervisor:
         self._ending = threading.Event()
         self._stop_kernels = False
         self._looked_at = 0.0
+        self._each_round = each_round
         self._verbs: dict[str, Callable[[Mapping[str, Any], str], dict[str, Any]]] = {
             "status": self._status,
             "start": self._start,
@@ -161,6 +165,7 @@ class Supervisor:
             self._look_at_store()
         for watch in self._watches.values():
             watch.tick()
+        self._each_round(self)
 
     def _look_at_store(self) -> None:
         self._looked_at = time.monotonic()
@@ -218,11 +223,12 @@ class Supervisor:
             return OperatorReply(error=f"the supervisor could not do it: {error}", value={})
         return OperatorReply(error="", value=value)
 
+    def statuses(self) -> list[dict[str, Any]]:
+        """What is known of each deployment, by name."""
+        return [self._watches[name].status() for name in sorted(self._watches)]
+
     def _status(self, arguments: Mapping[str, Any], user: str) -> dict[str, Any]:
-        return {
-            "pid": os.getpid(),
-            "deployments": [self._watches[name].status() for name in sorted(self._watches)],
-        }
+        return {"pid": os.getpid(), "deployments": self.statuses()}
 
     def _start(self, arguments: Mapping[str, Any], user: str) -> dict[str, Any]:
         return self._set(_text(arguments, "deployment_id"), running=True)

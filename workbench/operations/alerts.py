@@ -249,24 +249,25 @@ class AlertOnEvents:
 
     Parameters
     ----------
-    warnings
-        Events below level error that are worth an alert, with its title.
+    title_of
+        The title of the alert that an event below level error is worth; empty for none.
     """
 
     sender: AlertSender
-    warnings: Mapping[str, str]
+    title_of: Callable[[Mapping[str, Any]], str]
 
     def __call__(self, logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         """Look at an event."""
         name = str(event.get("event", ""))
         failed = method in ("error", "critical", "exception")
-        if failed or name in self.warnings:
+        title = self.title_of(event)
+        if failed or title:
             subject = str(event.get("deployment_id") or event.get("scope") or event.get("account") or "")
             self.sender.tell(
                 Alert(
                     name=name,
                     severity=CRITICAL if failed else WARNING,
-                    title=f"{self.warnings.get(name, name)}{f': {subject}' if subject else ''}",
+                    title=f"{title or name}{f': {subject}' if subject else ''}",
                     body=_body(event),
                     subject=subject,
                 )

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from workbench.live.pids import alive, send
 from workbench.notebook.processes import TOKEN_VARIABLE, kill_tree
+from workbench.operations import Watchdog
 from workbench.schedule.errors import SchedulerRunningError
 from workbench.schedule.runs import Run, change_run, end_run, list_runs
 from workbench.schedule.schedules import DEFAULT_TIMEOUT_S, fire_due
@@ -54,6 +55,8 @@ class Scheduler:
         How long a run that is stopped may take to end by itself.
     most_running
         Runs at the same time; others wait.
+    watchdog
+        Told of the loop; default: the service manager's, where there is one.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class Scheduler:
         most_running: int = 2,
         clock_ns: Callable[[], int] = time.time_ns,
         child: Sequence[str] = _CHILD,
+        watchdog: Watchdog | None = None,
     ) -> None:
         self.settings = settings
         self._engine = open_store(settings.store_url)
@@ -79,13 +83,17 @@ class Scheduler:
         self._codes: dict[str, int] = {}  # exit codes of children that ended
         self._endings: dict[str, _Ending] = {}
         self._ended = threading.Event()
+        self._watchdog = watchdog or Watchdog()
 
     def run(self) -> None:
         """Work until `end` is called."""
         _LOG.info("scheduler of %s begins", self.settings.home)
+        self._watchdog.ready("looking at the schedules")
         while not self._ended.is_set():
             self.tick()
+            self._watchdog.beat()
             self._ended.wait(self._poll_s)
+        self._watchdog.stopping()
         self._shut_down()
         _LOG.info("scheduler ends")
 
