@@ -61,7 +61,7 @@ class PaperBroker:
             exits_on_orders=True,
             exit_changes=True,
             atomic_replace=True,
-            partial_fills=False,
+            partial_fills=True,
             client_id_scope=ClientIdScope.ACCOUNT,
             client_id_length=32,
             absence_grace_ns=0,
@@ -140,13 +140,7 @@ class PaperBroker:
     def change_exits(self, change: ExitChange) -> bool:
         """See `Broker`."""
         try:
-            return self._engine.change_exits(
-                change.instrument,
-                trade=change.trade,
-                stop=change.stop,
-                target=change.target,
-                trailing=change.trailing,
-            )
+            return self._engine.change_exits(change)
         except BadInputError as error:
             raise RejectedError(str(error)) from None
 
