@@ -1,6 +1,7 @@
-"""Local servers that take what the workbench sends: alerts as JSON, traces as OTLP."""
+"""Local servers that take what the workbench sends, and the programs that read its files."""
 
 import json
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -8,6 +9,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+import pytest
+
+
+def program(name: str, *, package: str) -> str:
+    """The path of a program of the machine's own."""
+    found = shutil.which(name)
+    if found is None:
+        pytest.skip(f"no {name} on this machine; install Debian's package `{package}`")
+    return found
 
 
 @dataclass

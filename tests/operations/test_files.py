@@ -2,13 +2,13 @@
 
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from tests.operations.receivers import program
 from workbench.cli import main
 from workbench.errors import BadInputError
 from workbench.gateway.metrics import GatewayMetrics
@@ -20,10 +20,8 @@ HERE = Path(__file__).parent
 
 
 def promtool() -> str:
-    """Prometheus' own checker, from Debian's package `prometheus`."""
-    found = shutil.which("promtool")
-    assert found, "promtool is not there: apt-get install prometheus"
-    return found
+    """Prometheus' own checker."""
+    return program("promtool", package="prometheus")
 
 
 @pytest.fixture
@@ -93,8 +91,7 @@ def test_systemd_takes_the_units(written: Path) -> None:
     units = sorted((written / "systemd").glob("*.service"))
     assert len(units) == 4
     assert not [unit.name for unit in units if "@" in unit.read_text()]
-    analyze = shutil.which("systemd-analyze")
-    assert analyze, "systemd-analyze is not there: apt-get install systemd"
+    analyze = program("systemd-analyze", package="systemd")
     done = subprocess.run([analyze, "verify", *units], capture_output=True, text=True)
     ours = [line for line in done.stderr.splitlines() if "workbench-" in line]
     assert done.returncode == 0, done.stderr

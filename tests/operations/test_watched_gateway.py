@@ -21,7 +21,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from tests.gateway.bench import Kernel, made_up_bars, opening
 from tests.gateway.processes import prepared
-from tests.operations.receivers import Receiver, receiver
+from tests.operations.receivers import Receiver, program, receiver
 from workbench.domain.orders import ClientOrderId, Order
 from workbench.gateway.client import GatewayClient, OperatorClient
 from workbench.gateway.errors import GatewayUnreachableError
@@ -174,8 +174,7 @@ def test_orders_and_denials_are_counted_timed_and_traced(watched: Watched) -> No
 def test_prometheus_reads_it_and_its_rules_and_our_own_alert_tell_of_a_kill(
     watched: Watched, tmp_path: Path
 ) -> None:
-    prometheus = shutil.which("prometheus")
-    assert prometheus, "prometheus is not there: apt-get install prometheus"
+    prometheus = program("prometheus", package="prometheus")
     files = tmp_path / "files"
     from workbench.operations.files import write_files
 
