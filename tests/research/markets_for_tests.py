@@ -47,7 +47,7 @@ def finer_walk(count: int, *, seed: int, step: int = 30) -> tuple[Bars, Bars]:
     return resample(fine, "M15"), fine
 
 
-def ticks_of(bars: Bars, *, seed: int) -> Ticks:
+def ticks_of(bars: Bars, *, seed: int, sizes: int = 0) -> Ticks:
     """Some quotes within each bar: its open, both extremes in either order, its close."""
     rng = np.random.default_rng(seed)
     up = rng.random(len(bars)) < 0.5
@@ -60,4 +60,7 @@ def ticks_of(bars: Bars, *, seed: int) -> Ticks:
         parts = (getattr(bars, f"{side}_open"), first, second, getattr(bars, f"{side}_close"))
         columns[side] = np.stack(parts, axis=1).ravel()
     none = np.zeros(columns["bid"].shape, np.int64)
-    return Ticks(instrument=bars.instrument, time_ns=times.ravel(), **columns, bid_size=none, ask_size=none)
+    offered = {
+        f"{side}_size": rng.integers(1, sizes, none.shape) if sizes else none for side in ("bid", "ask")
+    }
+    return Ticks(instrument=bars.instrument, time_ns=times.ravel(), **columns, **offered)

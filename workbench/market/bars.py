@@ -17,16 +17,27 @@ from workbench.market.new_york import bar_closes, on_grid
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["BOTH_SIDES", "COLUMNS", "PRICES", "Bars", "Ints", "crossed_parts", "impossible", "make_bars"]
+__all__ = [
+    "BOTH_SIDES",
+    "COLUMNS",
+    "PRICES",
+    "SYNTHETIC",
+    "Bars",
+    "Ints",
+    "crossed_parts",
+    "impossible",
+    "make_bars",
+]
 
 Ints = npt.NDArray[np.int64]
 
 PRICES = tuple(f"{side}_{part}" for side in ("bid", "ask") for part in ("open", "high", "low", "close"))
 COLUMNS = ("open_ns", "close_ns", *PRICES)
 BOTH_SIDES = "bid+ask"
+SYNTHETIC = "SYNTHETIC"  # neither side was ever quoted: made up
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, weakref_slot=True, kw_only=True, eq=False)
 class Bars:
     """Bars in time order, stamped by their open; a bar is known at its close and no earlier.
 
@@ -46,7 +57,7 @@ class Bars:
     ask_high: Ints
     ask_low: Ints
     ask_close: Ints
-    sides: str  # "bid+ask", or which side is modelled and how
+    sides: str  # "bid+ask", or which side is modelled and how; SYNTHETIC for made-up bars
     fingerprint: str  # of the dataset these bars were taken from; see `content_digest` for these alone
 
     def __post_init__(self) -> None:
@@ -109,7 +120,9 @@ class Bars:
         return self.at(low, high)
 
     def at(self, low: int, high: int) -> "Bars":
-        """The bars with index in `[low, high)`, without copying."""
+        """The bars with index in `[low, high)`, without copying; all of them are these themselves."""
+        if low == 0 and high == len(self):
+            return self
         return Bars(
             instrument=self.instrument,
             timeframe=self.timeframe,

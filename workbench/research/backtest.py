@@ -51,6 +51,7 @@ def run_backtest(
     mode: AccountMode | str | None = None,
     latency_ns: int | None = None,
     trade_from_ns: int | None = None,
+    sizes: bool = False,
     ledger: TrialLedger | None = None,
     engine: str = "workbench",
 ) -> BacktestResult:
@@ -80,6 +81,10 @@ def run_backtest(
     trade_from_ns
         Trading (and the account) begins with the first bar that closes after this; bars before it only
         warm up the indicators.
+    sizes
+        Whether an order takes from a tick no more than the size recorded with it, and waits on (or is
+        dropped, by its time in force) with the rest. Left out, any size is filled whole at the quote, and
+        the result tells how many fills were larger than what was on offer.
     ledger
         Where the trial is counted.
     engine
@@ -96,7 +101,9 @@ def run_backtest(
     if engine not in _ENGINES:
         raise BadInputError(f"engine: expected {' or '.join(_ENGINES)}, found {engine!r}")
     rules = account_rules(account, mode, latency_ns)
-    prices = given(data, finer=finer, also=also, timeframe=timeframe, trade_from_ns=trade_from_ns)
+    prices = given(
+        data, finer=finer, also=also, timeframe=timeframe, trade_from_ns=trade_from_ns, sizes=sizes
+    )
     terms = _terms(cost_book, currency, balance, rules)
     if engine == "vectorbt":
         from workbench.research.vectorbt_run import run_vectorbt  # takes seconds to import
@@ -123,11 +130,14 @@ def replay_backtest(
     mode: AccountMode | str | None = None,
     latency_ns: int | None = None,
     trade_from_ns: int | None = None,
+    sizes: bool = False,
     ledger: TrialLedger | None = None,
 ) -> BacktestResult:
     """The same as `run_backtest`, event by event through `MatchingEngine` and `StrategyRunner`, as live."""
     rules = account_rules(account, mode, latency_ns)
-    prices = given(data, finer=finer, also=also, timeframe=timeframe, trade_from_ns=trade_from_ns)
+    prices = given(
+        data, finer=finer, also=also, timeframe=timeframe, trade_from_ns=trade_from_ns, sizes=sizes
+    )
     terms = _terms(cost_book, currency, balance, rules)
     _check_ticks(strategy, prices)
     if strategy.form == "rules":

@@ -176,7 +176,7 @@ def run_by_callback(strategy: Strategy, given: Given, terms: AccountTerms) -> Ou
     """Trade a strategy written with `on_bar` or `on_tick`, or None where that takes the whole replay."""
     if not given.is_plain or terms.rules.mode is not AccountMode.NETTING:
         return None
-    if terms.rules.close_out_ppm > core.PPM:
+    if terms.rules.close_out_ppm > core.PPM or given.by_size:
         return None
     ((name, bars),) = given.decided.items()
     if bars.instrument.quote != terms.currency:  # profits are converted

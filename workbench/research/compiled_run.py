@@ -13,6 +13,7 @@ from workbench.engine import core
 from workbench.engine.accounts import engine_error
 from workbench.engine.matching import CANCEL_REASONS
 from workbench.market import Bars
+from workbench.market.ticks import Ticks
 from workbench.research.account_terms import AccountTerms
 from workbench.research.conditions import Conditions, evaluate_conditions
 from workbench.research.events import BAR_COLUMNS, run_events, step_addresses
@@ -171,7 +172,7 @@ class PlainRun:
         """The run, or None where the account or the prices need the engine."""
         if terms.rules.mode is not AccountMode.NETTING or terms.rules.latency_ns != 0 or not given.is_plain:
             return None
-        if terms.rules.close_out_ppm > core.PPM:
+        if terms.rules.close_out_ppm > core.PPM or given.by_size:
             return None
         state = terms.state(given)
         account, books, _, _, costs = state
@@ -302,6 +303,7 @@ def run_by_events(rules: Rules, given: Given, terms: AccountTerms) -> Outcome:
     """The run of the event loop, which covers everything."""
     found = evaluate_panel(rules, given.decided, others=given.others)
     account, books, roll_ns, roll_days, costs = terms.state(given)
+    account[core.A_LADDERS] = given.by_size  # so that there is room for a fill a level
     instruments = given.instruments
     kept: list[Ints] = []  # columns whose addresses are handed over
 
@@ -318,7 +320,10 @@ def run_by_events(rules: Rules, given: Given, terms: AccountTerms) -> Outcome:
             parts = [matched.open_ns, matched.close_ns, *(getattr(matched, name) for name in sides)]
         else:
             parts = [matched.time_ns] * 2 + [matched.bid] * 4 + [matched.ask] * 4
-        path.append([*map(address, parts), len(matched), isinstance(matched, Bars)])
+        offered = [0, 0]
+        if isinstance(matched, Ticks) and given.by_size and item.id in given.sized:
+            offered = [address(matched.bid_size), address(matched.ask_size)]
+        path.append([*map(address, parts), len(matched), isinstance(matched, Bars), *offered])
         money.append([item.micro_per_point, item.unit_step, item.minimum_units])
         if item.id not in found:
             bars.append([0] * BAR_COLUMNS)

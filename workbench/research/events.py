@@ -34,6 +34,8 @@ from workbench.engine.core import (
     PENDING_SIZE,
     core_cancel,
     core_equity,
+    core_ladder,
+    core_no_ladder,
     core_place,
     core_position,
     core_quote,
@@ -71,9 +73,10 @@ Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 # of each instrument: where the columns of its path lie in memory (times of opens and closes, then bid and ask
-# open, high, low, close), how many elements it has and whether they have a range
-PATH_COLUMNS = 12
-_ELEMENTS, _RANGES = 10, 11
+# open, high, low, close), how many elements it has, whether they have a range, and where the sizes of bid
+# and ask lie (0: any size can be had)
+PATH_COLUMNS = 14
+_ELEMENTS, _RANGES, _BID_SIZES, _ASK_SIZES = 10, 11, 12, 13
 # where the columns of the bars decided on lie (close, closing bid and ask), how many, the first signal's row
 BAR_COLUMNS = 5
 _BARS, _FIRST = 3, 4
@@ -191,6 +194,8 @@ def run_events(
                             ),
                         )
                     else:
+                        if path[k, _BID_SIZES] != 0:
+                            _offer(account, books, k, path, i)
                         call(
                             steps[_QUOTE],
                             (
@@ -287,6 +292,17 @@ def run_events(
                     ends[k] = whole_at(bars[k, 0], i + 1) if i + 1 < bars[k, _BARS] else _FAR
                 rounds += 1
     return rounds, fills, fill_round, canceled, bookings[:booked]
+
+
+@borrowing
+def _offer(account: Ints, books: Ints, k: int, path: Ints, i: int) -> None:
+    """The sizes of the quote to come; a size of 0 is not known, so any can be had."""
+    core_no_ladder(books, k)
+    bids, asks = whole_at(path[k, _BID_SIZES], i), whole_at(path[k, _ASK_SIZES], i)
+    if bids > 0:
+        core_ladder(account, books, k, 0, 0, whole_at(path[k, 2], i), bids)
+    if asks > 0:
+        core_ladder(account, books, k, 1, 0, whole_at(path[k, 6], i), asks)
 
 
 @borrowing

@@ -33,6 +33,21 @@ class Given:
     first: Mapping[InstrumentId, int]  # of these bars the first that is traded
     matched: Mapping[InstrumentId, Series]  # of all instruments, from the start of trading on
     whole: Mapping[InstrumentId, Series]  # the same with what came before
+    sizes: bool = False  # orders take the sizes that ticks were recorded with, and no more
+
+    @cached_property
+    def sized(self) -> frozenset[InstrumentId]:
+        """The instruments matched on ticks that carry sizes."""
+        return frozenset(
+            name
+            for name, item in self.matched.items()
+            if isinstance(item, Ticks) and (item.bid_size.any() or item.ask_size.any())
+        )
+
+    @property
+    def by_size(self) -> bool:
+        """Whether what can be had at a quote is limited."""
+        return self.sizes and bool(self.sized)
 
     @cached_property
     def instruments(self) -> tuple[Instrument, ...]:
@@ -128,6 +143,7 @@ def given(
     also: Several | None = None,
     timeframe: Timeframe | str | None = None,
     trade_from_ns: int | None = None,
+    sizes: bool = False,
 ) -> Given:
     """Put in order what was given; see `run_backtest`.
 
@@ -135,7 +151,7 @@ def given(
     ------
     BadInputError
         Nothing, an instrument twice, ticks without the timeframe of the bars to decide on, finer prices of
-        an instrument that is not traded, or nothing left to trade.
+        an instrument that is not traded, sizes to match by that were not recorded, or nothing left to trade.
     """
     main, fine, others = (
         _by_instrument("data", data),
@@ -168,7 +184,14 @@ def given(
     for name in decided:
         if not len(matched[name]):
             raise BadInputError(f"{name}: expected prices to match orders on while it is traded, found none")
-    return Given(decided=decided, first=first, matched=matched, whole=whole)
+    found = Given(decided=decided, first=first, matched=matched, whole=whole, sizes=sizes)
+    if sizes and not found.sized:
+        what = ", ".join(f"{name} on {found.matched_on(name)}" for name in matched)
+        raise BadInputError(
+            f"sizes=True: expected ticks with sizes to match orders on, found {what} without any; "
+            "leave it out: any size is then filled whole"
+        )
+    return found
 
 
 def first_traded(bars: Bars, trade_from_ns: int | None) -> int:

@@ -111,6 +111,7 @@ def heading(result: "BacktestResult") -> str:
         f'<p class="wb-quiet">{escape(str(data["instrument"]))} {escape(str(data["timeframe"]))}, '
         f"{data['bars']:,} bars, {escape(str(data['first']))} to {escape(str(data['last']))}. "
         f"{escape(str(data['sides_meaning']))} {escape(str(data['matched_meaning']))} "
+        f"{escape(str(data['sizes_meaning']))} "
         f"Costs: {escape(str(data['cost_book']))}.</p>"
     )
 
@@ -129,7 +130,7 @@ def instruments(result: "BacktestResult") -> str:
 
 def warnings_of(result: "BacktestResult") -> str:
     """What a reader must not miss."""
-    figures, notes = result.metrics, []
+    figures, notes = result.metrics, list(result.cautions)
     if crossed := result.crossed_prices:
         notes.append(
             f"{crossed:,} of the bars and quotes have the bid above the ask, which pays who trades there; "

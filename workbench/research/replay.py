@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from workbench.domain.instruments import InstrumentId
-from workbench.domain.orders import ClientOrderId, Order
+from workbench.domain.orders import ClientOrderId
 from workbench.domain.quotes import Bar, Quote
 from workbench.engine import MatchingEngine
 from workbench.engine.core import FILL_SIZE
@@ -20,7 +20,7 @@ from workbench.market import Bars
 from workbench.research.account_terms import AccountTerms
 from workbench.research.given import Given
 from workbench.research.outcome import BACKTEST, Outcome, event_of_bar, order_key
-from workbench.strategy import Strategy, StrategyRunner
+from workbench.strategy import Decision, Strategy, StrategyRunner
 
 __all__ = ["run_replayed"]
 
@@ -65,7 +65,7 @@ def run_replayed(strategy: Strategy, given: Given, terms: AccountTerms) -> Outco
             account = engine.account()
             event_seq = books.begin_round(bars[0].close_ns, account.equity)
             decision = runner.on_bars(bars, account, event_seq)
-            books.follow(decision.cancels, decision.orders, event_seq)
+            books.follow(decision, event_seq)
             continue
         for _, _, k, i in group:
             item = given.matched[names[k]]
@@ -79,7 +79,7 @@ def run_replayed(strategy: Strategy, given: Given, terms: AccountTerms) -> Outco
                     account = engine.account()
                     event_seq = books.begin_round(quote.time_ns, account.equity)
                     decision = runner.on_tick(quote, account, event_seq)
-                    books.follow(decision.cancels, decision.orders, event_seq)
+                    books.follow(decision, event_seq)
     return books.outcome()
 
 
@@ -126,11 +126,15 @@ def _quote_of(given: Given, name: InstrumentId, index: int) -> Quote:
     if isinstance(item, Bars):
         bar = item.bar(index)
         return Quote(instrument=bar.instrument, time_ns=bar.open_ns, bid=bar.bid_open, ask=bar.ask_open)
+    bid, ask = int(item.bid[index]), int(item.ask[index])
+    offered = (int(item.bid_size[index]), int(item.ask_size[index])) if given.by_size else (0, 0)
     return Quote(
         instrument=name,
         time_ns=int(item.time_ns[index]),
-        bid=int(item.bid[index]),
-        ask=int(item.ask[index]),
+        bid=bid,
+        ask=ask,
+        bids=((bid, offered[0]),) if offered[0] else (),
+        asks=((ask, offered[1]),) if offered[1] else (),
     )
 
 
@@ -193,11 +197,13 @@ class _Books:
         for order_id, why in self._engine.take_canceled():
             self._refused.append((self._keys[order_id], why))
 
-    def follow(self, cancels: tuple[ClientOrderId, ...], orders: tuple[Order, ...], event_seq: int) -> None:
-        """Withdraw and hand in what was decided on an event."""
-        for name in cancels:
+    def follow(self, decision: Decision, event_seq: int) -> None:
+        """Withdraw, change and hand in what was decided on an event."""
+        for name in decision.cancels:
             self._engine.cancel(name)
-        for number, order in enumerate(orders):
+        for change in decision.changes:
+            self._engine.change_exits(change)
+        for number, order in enumerate(decision.orders):
             self._keys[order.client_order_id] = order_key(event_seq, number)
             self._engine.submit(order, at_ns=self._round_ns[-1])
 

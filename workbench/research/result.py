@@ -31,6 +31,8 @@ from workbench.engine.core import (
 from workbench.engine.matching import EXPIRED, FILL_REASONS
 from workbench.errors import BadInputError
 from workbench.market import Bars
+from workbench.market.bars import SYNTHETIC
+from workbench.research.assumptions import cautions, sizes_meaning
 from workbench.research.excursions import excursions
 from workbench.research.given import Given
 from workbench.research.ledger import Trial
@@ -347,12 +349,18 @@ class BacktestResult:
             "sides_meaning": self._sides_meaning(),
             "matched_on": ", ".join(dict.fromkeys(self._matched_on(name) for name in self.traded)),
             "matched_meaning": self._matched_meaning(),
+            "sizes_meaning": sizes_meaning(self),
             "crossed": self.crossed_prices,
             "cost_book": ", ".join(
                 f"{book.broker} of {book.valid_from}" for book in self.cost_books or (self.cost_book,)
             ),
             "cost_book_version": self.cost_book.version,
         }
+
+    @cached_property
+    def cautions(self) -> list[str]:
+        """What it took for granted that a reader must not miss, in sentences."""
+        return cautions(self)
 
     def _matched_on(self, name: InstrumentId) -> str:
         return str(self.traded[name].timeframe) if self.given is None else self.given.matched_on(name)
@@ -469,6 +477,8 @@ class BacktestResult:
 
 
 def _sides_meaning(sides: str) -> str:
+    if sides == SYNTHETIC:
+        return "The prices are SYNTHETIC: made up of random numbers, no market's."
     if sides == "bid+ask":
         return "Bid and ask are both as recorded, so the spread paid is the market's."
     return (

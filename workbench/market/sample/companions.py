@@ -10,7 +10,7 @@ import numpy as np
 
 from workbench.domain.instruments import instrument
 from workbench.errors import BadInputError
-from workbench.market.bars import Bars, make_bars
+from workbench.market.bars import SYNTHETIC, Bars, make_bars
 
 __all__ = ["synthetic_companions"]
 
@@ -52,5 +52,7 @@ def synthetic_companions(bars: Bars, *, seed: int = 2017) -> Mapping[str, Bars]:
         }
         prices = {f"bid_{part}": column for part, column in bid.items()}
         prices |= {f"ask_{part}": column + _SPREADS[name] for part, column in bid.items()}
-        found[name] = make_bars(record, timeframe=bars.timeframe, open_ns=bars.open_ns, prices=prices)
+        found[name] = make_bars(
+            record, timeframe=bars.timeframe, open_ns=bars.open_ns, prices=prices, sides=SYNTHETIC
+        )
     return found
