@@ -5,6 +5,7 @@ import click
 from workbench import __version__
 from workbench.commands.answering import answers
 from workbench.commands.bench import bench
+from workbench.commands.broker import broker
 from workbench.commands.costs import costs
 from workbench.commands.data import data
 from workbench.commands.operations import alerts, operations
@@ -46,6 +47,6 @@ def demo(speed: float, weeks: int) -> None:
 
 for command in (
     *(data, costs, backtest, promote, approve, account, deploy, status, stop, start, kill, unkill, verify),
-    *(pipeline, schedule, bench, alerts, operations),
+    *(pipeline, schedule, bench, broker, alerts, operations),
 ):
     main.add_command(command)

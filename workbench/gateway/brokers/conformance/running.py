@@ -65,7 +65,7 @@ def run_card(card: Card, open_bench: Callable[[], Bench]) -> CardResult:
 
 def table(results: Sequence[CardResult]) -> list[str]:
     """Lines for people: number, group, what is promised, what came of it, and the counts."""
-    wide = max((len(item.card.group) for item in results), default=0)
+    wide = max(len(card.group) for card in CARDS)
     lines = []
     for item in results:
         lines.append(

@@ -51,6 +51,7 @@ class PaperBroker:
         self._placed = 0
         self._trades = 0
         self._seq = 0
+        self._now_ns = 0  # of a bar whose quotes came one by one; 0 where the engine knows the time
 
     def capabilities(self) -> Capabilities:
         """See `Broker`."""
@@ -104,7 +105,7 @@ class PaperBroker:
                 f"order {order.client_order_id} is waiting already or has ended; give each order its own id"
             )
         try:
-            self._engine.submit(order)
+            self._engine.submit(order, at_ns=self._now_ns or None)
         except BadInputError as error:
             raise RejectedError(str(error)) from None
         self._placed += 1
@@ -170,7 +171,10 @@ class PaperBroker:
         fills: list[Fill] = []
         match event:
             case QuoteMoved(quote=quote):
+                self._now_ns = 0
                 fills = self._engine.on_quote(quote)
+            case BarClosed(quoted=True, bar=bar):
+                self._now_ns = bar.close_ns  # its quotes have been matched one by one
             case BarClosed(bars=bars):
                 fills = [fill for bar in bars for fill in self._engine.on_bar(bar)]
             case FeedEnded():
