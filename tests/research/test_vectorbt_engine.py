@@ -62,3 +62,17 @@ def test_what_vectorbt_does_not_have_is_refused_by_name(
     bars, _ = finer_walk(30, seed=1)
     with pytest.raises(BadInputError, match=what):
         run_backtest(strategy, bars, **{"cost_book": FREE, **options}, engine="vectorbt")
+
+
+def test_a_refusal_names_the_way_out_and_that_way_is_one() -> None:
+    bars, book = walk(300, seed=6), book_for("EUR_USD")
+    with pytest.raises(BadInputError) as refused:
+        run_backtest(Cross(), bars, cost_book=book, engine="vectorbt")
+    way = "cost_book.with_costs('EUR_USD', financing_long_ppm=0, financing_short_ppm=0)"
+    assert f"run it without financing by cost_book={way};" in str(refused.value)
+    free = eval(way, {"cost_book": book})  # noqa: S307  # what a reader would type
+    assert run_backtest(Cross(), bars, cost_book=free, engine="vectorbt").path == "vectorbt"
+    with pytest.raises(
+        BadInputError, match="write the rules without stop=; write the rules without target=; or"
+    ):
+        run_backtest(Bracket(units=10_000), bars, cost_book=free, engine="vectorbt")

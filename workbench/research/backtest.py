@@ -64,7 +64,8 @@ def run_backtest(
     ----------
     data
         Bars or ticks of what is traded: of one instrument, or of several as a mapping or a sequence, whose
-        timeframes may differ. Ticks need `timeframe`, the bars that are decided on.
+        timeframes may differ. Ticks need `timeframe`, the bars that are decided on; bars beside them keep
+        their own.
     cost_book
         One, or several dated ones, each in force from its day on.
     balance

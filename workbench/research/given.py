@@ -166,6 +166,7 @@ def given(
             f"expected finer prices of instruments in data ({', '.join(main)}) and others apart from them, "
             f"found {', '.join(strange)}"
         )
+    with_ticks = any(isinstance(item, Ticks) for item in main.values())
     decided: dict[InstrumentId, Bars] = {}
     whole: dict[InstrumentId, Series] = {}
     first: dict[InstrumentId, int] = {}
@@ -174,7 +175,7 @@ def given(
         assert item is not None
         whole[name] = fine.get(name, item)
         if name in main:
-            decided[name] = _bars_of(item, timeframe)
+            decided[name] = _bars_of(item, timeframe, beside_ticks=with_ticks)
             first[name] = first_traded(decided[name], trade_from_ns)
             _check_finer(decided[name], whole[name], first[name])
     start = {name: int(bars.open_ns[first[name]]) for name, bars in decided.items()}
@@ -239,10 +240,10 @@ def _by_instrument(what: str, data: Several | None) -> dict[InstrumentId, Series
     return found
 
 
-def _bars_of(item: Series, timeframe: Timeframe | str | None) -> Bars:
+def _bars_of(item: Series, timeframe: Timeframe | str | None, *, beside_ticks: bool) -> Bars:
     """What is decided on: bars as given, or the bars of ticks."""
     if isinstance(item, Bars):
-        if timeframe is not None and str(Timeframe(timeframe)) != str(item.timeframe):
+        if timeframe is not None and not beside_ticks and str(Timeframe(timeframe)) != str(item.timeframe):
             raise BadInputError(
                 f"{item.instrument.id}: timeframe= says which bars to make of ticks, found "
                 f"{item.timeframe} bars and {timeframe}; resample them first"

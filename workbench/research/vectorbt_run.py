@@ -33,6 +33,11 @@ __all__ = ["VectorbtResult", "run_vectorbt"]
 
 Ints = npt.NDArray[np.int64]
 _PPM = 1_000_000
+_EXITS = {
+    "stops within the bar of the entry (stop)": "stop",
+    "targets within the bar of the entry (target)": "target",
+    "trailing stops (trail)": "trail",
+}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -54,9 +59,10 @@ def run_vectorbt(strategy: Strategy, given: Given, terms: AccountTerms) -> Vecto
     """
     missing = _missing(strategy, given, terms)
     if missing:
+        ways = [text for what, text in _ways_out(given, terms).items() if what in missing]
         raise BadInputError(
-            f"vectorbt can not express {', '.join(missing)}; leave engine= out to run it all, and take "
-            "result.to_vectorbt() for its plots"
+            f"vectorbt can not express {', '.join(missing)}; {'; '.join([*ways, ''])}"
+            "or leave engine= out to run it all, and take result.to_vectorbt() for its plots"
         )
     import vectorbt
 
@@ -142,11 +148,31 @@ def _missing(strategy: Strategy, given: Given, terms: AccountTerms) -> list[str]
     return [what for what, used in found.items() if used]
 
 
+def _ways_out(given: Given, terms: AccountTerms) -> dict[str, str]:
+    """How to do without what is missing, where a backtest without it is another and still one."""
+    name = next(iter(given.decided))
+
+    def costs(*changes: str) -> str:
+        return f"cost_book.with_costs({str(name)!r}, {', '.join(changes)})"
+
+    free = ("financing_long_ppm=0", "financing_short_ppm=0")
+    return {
+        "financing": f"run it without financing by cost_book={costs(*free)}",
+        "slippage as a part of the spread": f"count slippage in points by {costs('slippage_spread_ppm=0')}",
+        "commission by lot or a minimum": "count commission by value by "
+        + costs("commission_per_lot=0", "commission_minimum=0"),
+        "dated cost books": "give one of the books alone",
+        "latency": "give latency_ns=0",
+        "an account that is not netted": 'give mode="NETTING"',
+        "a size that is not a number of units": "give size=Units(...) or Lots(...)",
+        "conversion of currencies": f"keep the account in {given.decided[name].instrument.quote}",
+        **{what: f"write the rules without {part}=" for what, part in _EXITS.items()},
+    }
+
+
 def _features(rules: Rules) -> dict[str, bool]:
     return {
-        "stops within the bar of the entry (stop)": rules.stop is not None,
-        "targets within the bar of the entry (target)": rules.target is not None,
-        "trailing stops (trail)": rules.trail is not None,
+        **{what: getattr(rules, part) is not None for what, part in _EXITS.items()},
         "waiting entries, time exits or scaling in and out": not rules.fast
         and rules.stop is None
         and rules.target is None,
