@@ -8,7 +8,15 @@ from workbench.domain.accounts import AccountMode, AccountRules, CloseOut, Hedge
 from workbench.domain.calendar import to_ns
 from workbench.domain.cost_book import CostBook, FinancingMode, InstrumentCosts, swap_weekdays
 from workbench.domain.instruments import Instrument, instrument
-from workbench.domain.orders import ClientOrderId, Order, OrderKind, PositionFill, TimeInForce, TriggerSide
+from workbench.domain.orders import (
+    ClientOrderId,
+    ExitChange,
+    Order,
+    OrderKind,
+    PositionFill,
+    TimeInForce,
+    TriggerSide,
+)
 from workbench.domain.quotes import Bar, Quote
 
 START = to_ns(datetime(2026, 3, 2, 12, tzinfo=UTC))  # the week before New York changes its clocks
@@ -30,18 +38,7 @@ class Cancel:
     name: ClientOrderId
 
 
-@dataclass(frozen=True)
-class Change:
-    """Other exits of a position or trade."""
-
-    instrument: str
-    trade: ClientOrderId | None
-    stop: int | None
-    target: int | None
-    trailing: int | None
-
-
-Event = Order | Quote | Bar | Cancel | Change
+Event = Order | Quote | Bar | Cancel | ExitChange
 
 
 @dataclass(frozen=True)
@@ -274,7 +271,7 @@ class _Maker:
     def _some_order(self) -> ClientOrderId:
         return ClientOrderId(f"order-{self.rng.randint(max(1, self.placed - 8), self.placed)}")
 
-    def _change(self) -> Change:
+    def _change(self) -> ExitChange:
         rng = self.rng
         record = rng.choice(self.records)
         price, wild = self.prices[record.id], self.wild[record.id]
@@ -282,7 +279,7 @@ class _Maker:
         def level() -> int | None:
             return rng.choice([None, 0, max(1, price + rng.randint(-wild, wild))])
 
-        return Change(
+        return ExitChange(
             instrument=record.id,
             trade=None if self.mode is AccountMode.NETTING else self._some_order(),
             stop=level(),

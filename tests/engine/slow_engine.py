@@ -30,7 +30,7 @@ from workbench.domain.accounts import AccountMode, AccountRules, CloseOut, Hedge
 from workbench.domain.calendar import day_close_ns, day_open_ns, session_of
 from workbench.domain.cost_book import CostBook
 from workbench.domain.instruments import Instrument
-from workbench.domain.orders import Order, OrderKind, PositionFill, TimeInForce
+from workbench.domain.orders import ExitChange, Order, OrderKind, PositionFill, TimeInForce
 from workbench.domain.quotes import Bar, Quote
 
 IMMEDIATE = (TimeInForce.FOK, TimeInForce.IOC)
@@ -100,23 +100,15 @@ class SlowEngine:
             self.waiting.remove(item)
         return bool(found)
 
-    def change_exits(
-        self,
-        instrument: str,
-        *,
-        trade: str | None,
-        stop: int | None,
-        target: int | None,
-        trailing: int | None,
-    ) -> bool:
-        for held in self._held(instrument):
-            if trade is None or held.trade == trade:
-                if stop is not None:
-                    held.stop = (stop, held.order) if stop else None
-                if target is not None:
-                    held.target = (target, held.order) if target else None
-                if trailing is not None:
-                    held.trail = (trailing, held.order) if trailing else None
+    def change_exits(self, change: ExitChange) -> bool:
+        for held in self._held(change.instrument):
+            if change.trade in (None, held.trade):
+                if change.stop is not None:
+                    held.stop = (change.stop, held.order) if change.stop else None
+                if change.target is not None:
+                    held.target = (change.target, held.order) if change.target else None
+                if change.trailing is not None:
+                    held.trail = (change.trailing, held.order) if change.trailing else None
                     held.best = held.closing
                 return True
         return False

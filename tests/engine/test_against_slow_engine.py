@@ -8,13 +8,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.engine.made_up_market import START, Cancel, Change, World, made_up_world
+from tests.engine.made_up_market import START, Cancel, World, made_up_world
 from tests.engine.slow_engine import SlowEngine
 from tests.engine.slow_money import NoConversionError
 from workbench.domain.accounts import AccountMode, CloseOut
 from workbench.domain.cost_book import CostBook, retail_costs
 from workbench.domain.instruments import instrument
-from workbench.domain.orders import ClientOrderId, FillReason, Order
+from workbench.domain.orders import ClientOrderId, ExitChange, FillReason, Order
 from workbench.domain.quotes import Bar, Quote
 from workbench.engine import MatchingEngine
 from workbench.engine.errors import MissingConversionError
@@ -41,14 +41,8 @@ def feed(engine: SlowEngine | MatchingEngine, event: object) -> object:
         return engine.submit(event)
     if isinstance(event, Cancel):
         return engine.cancel(event.name)
-    if isinstance(event, Change):
-        return engine.change_exits(
-            event.instrument,
-            trade=event.trade,
-            stop=event.stop,
-            target=event.target,
-            trailing=event.trailing,
-        )
+    if isinstance(event, ExitChange):
+        return engine.change_exits(event)
     return engine.on_quote(event) if isinstance(event, Quote) else engine.on_bar(event)
 
 

@@ -12,7 +12,7 @@ from tests.engine.accounts import MINUTE, Desk, at, free_of_cost
 from workbench.domain.cost_book import CostBook
 from workbench.domain.instruments import instrument
 from workbench.domain.money import to_decimal
-from workbench.domain.orders import FillReason, Order
+from workbench.domain.orders import ExitChange, FillReason, Order
 from workbench.domain.quotes import Quote
 from workbench.engine import MatchingEngine, MissingConversionError
 from workbench.errors import BadInputError
@@ -31,7 +31,7 @@ def test_a_hedging_account_holds_both_sides_with_their_own_exits():
     assert held(desk) == [(long, 100), (short, -60)]
     (fill,) = desk.points(960, 970)
     assert (fill.client_order_id, fill.reason, fill.trade) == (short, FillReason.TAKE_PROFIT, short)
-    assert desk.engine.change_exits("EUR_USD", trade=long, stop=955)
+    assert desk.engine.change_exits(ExitChange(instrument="EUR_USD", trade=long, stop=955))
     (fill,) = desk.points(955)
     assert (fill.reason, fill.position) == (FillReason.STOP_LOSS, 0)
 

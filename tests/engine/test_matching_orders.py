@@ -3,7 +3,7 @@
 import pytest
 
 from tests.engine.accounts import MINUTE, NOON, Desk, at, free_of_cost
-from workbench.domain.orders import FillReason
+from workbench.domain.orders import ExitChange, FillReason
 from workbench.errors import BadInputError
 
 
@@ -199,7 +199,7 @@ def test_a_trailing_stop_within_a_bar_uses_the_level_before_it_then_that_of_its_
     desk.points(100_000)
     assert desk.bar("1.00000 1.00300 0.99950 1.00250") == []
     assert desk.engine.account().positions[0].trailing == 100_200
-    desk.engine.change_exits("EUR_USD", trailing=50)
+    desk.engine.change_exits(ExitChange(instrument="EUR_USD", trailing=50))
     assert seen(desk.bar("1.00250 1.00400 1.00240 1.00300")) == [(-10, 100_350, "TRAILING_STOP")]
 
 
@@ -207,11 +207,11 @@ def test_exits_can_be_given_as_levels_and_changed():
     desk = Desk()
     desk.place(10, stop_price=900, target_price=1_100)
     desk.points(1_000)
-    assert desk.engine.change_exits("EUR_USD", stop=950, target=0)
+    assert desk.engine.change_exits(ExitChange(instrument="EUR_USD", stop=950, target=0))
     (position,) = desk.engine.account().positions
     assert (position.stop, position.target) == (950, 0)
     assert seen(desk.points(949)) == [(-10, 949, "STOP_LOSS")]
-    assert not desk.engine.change_exits("EUR_USD", stop=900)
+    assert not desk.engine.change_exits(ExitChange(instrument="EUR_USD", stop=900))
 
 
 def test_one_order_or_those_of_one_instrument_can_be_canceled():

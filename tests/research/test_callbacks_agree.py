@@ -1,5 +1,6 @@
 """Strategies in Python: the fast run skips events in which nothing happens, and gives the replay's bits."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -11,7 +12,7 @@ from tests.research.strategies_for_tests import CrossByBar, walk
 from tests.research.test_paths_agree import assert_same
 from workbench.errors import BadInputError
 from workbench.research import replay_backtest, run_backtest
-from workbench.strategy import AccountView, MarketView, Param, Strategy, atr, bar, sma
+from workbench.strategy import AccountView, MarketView, Param, Strategy, atr, bar, client_order_id, sma
 
 
 class ByHand(Strategy):
@@ -22,6 +23,7 @@ class ByHand(Strategy):
     target = Param(0, low=0, high=1_000)
     size = Param(10_000, low=1, high=10_000_000)
     on_levels = Param(False)
+    by_hand = Param(False)
 
     def decide(self, market: MarketView, account: AccountView, number: int) -> None:
         if not len(market):
@@ -46,6 +48,30 @@ class ByHand(Strategy):
             account.buy_if_touched(
                 self.size, price=price - reach, expires_ns=market.time_ns + 7_200_000_000_000
             )
+        if self.by_hand and step in (2, 4, 6):
+            self.change(market, account, step, reach)
+
+    def change(self, market: MarketView, account: AccountView, step: int, reach: int) -> None:
+        """Trail the stop by hand, now and then a new target or trailing stop, and move the oldest order."""
+        held = account.position()
+        if held is not None:
+            long = held.units > 0
+            level = market.quote.bid - reach if long else market.quote.ask + reach
+            if step == 2:
+                account.change_exits(stop_price=level, target=3 * reach)
+            elif step == 4 and (held.stop == 0 or (level > held.stop) == long):
+                account.change_exits(stop_price=level, trailing=2 * reach, target_price=0)
+            elif step == 6:
+                account.change_exits(stop=0, trailing=0 if held.trailing else reach)
+        if account.waiting:
+            oldest = account.waiting[0]
+            away = reach if oldest.price > market.quote.bid else -reach
+            moved = oldest.price + away // 2
+            if step == 2:
+                account.replace(oldest.client_order_id, price=max(1, moved), stop=0, stop_price=0)
+            else:
+                account.replace(oldest.client_order_id, units=self.size // 2, time_in_force="GTC")
+        assert account.replace(client_order_id("backtest", 1, 0), units=1) is None
 
 
 class ByBar(ByHand):
@@ -70,6 +96,7 @@ parameters = st.fixed_dictionaries(
         "target": st.sampled_from((0, 40, 200)),
         "size": st.sampled_from((1_000, 10_000, 900_000)),
         "on_levels": st.booleans(),
+        "by_hand": st.booleans(),
     }
 )
 
@@ -120,5 +147,5 @@ def test_both_show_the_same_market() -> None:
     for run in (run_backtest, replay_backtest):
         result = run(Curious(), bars, cost_book=book_for("EUR_USD"))
         assert not result.fills
-    several = run_backtest(CrossByBar(), bars, finer=bars.at(0, 20), cost_book=book_for("EUR_USD"))
+    several = run_backtest(CrossByBar(), bars, finer=replace(bars), cost_book=book_for("EUR_USD"))
     assert several.path == "replay"

@@ -21,7 +21,7 @@ from tests.strategy.made_up import (
     sizes,
 )
 from workbench import strategy as ws
-from workbench.domain.accounts import AccountSnapshot, Position
+from workbench.domain.accounts import AccountSnapshot, Position, WaitingOrder
 from workbench.domain.instruments import instrument
 from workbench.domain.orders import Order, OrderKind, TimeInForce
 from workbench.domain.quotes import Quote
@@ -34,14 +34,16 @@ bar = ws.bar
 GBP_USD, USD_JPY, EUR_GBP = (instrument(name) for name in ("GBP_USD", "USD_JPY", "EUR_GBP"))
 
 
-def books(*, equity: int = 10**11, currency: str = "USD", time_ns: int = 0, **units: int) -> AccountSnapshot:
+def books(
+    *, equity: int = 10**11, currency: str = "USD", time_ns: int = 0, waiting: tuple = (), **units: int
+) -> AccountSnapshot:
     held = tuple(
         Position(instrument=name, units=count, average_price=110_000, unrealized=0, stop=0, target=0)
         for name, count in units.items()
     )
     return AccountSnapshot(
         time_ns=time_ns, currency=currency, balance=equity, equity=equity, margin_used=0, financing=0,
-        commission=0, positions=held,
+        commission=0, positions=held, waiting=waiting,
     )  # fmt: skip
 
 
@@ -258,12 +260,15 @@ def test_every_kind_of_order_can_be_placed_and_withdrawn_on_every_instrument():
               price=1, time_in_force=TimeInForce.GTD, expires_ns=now + HOUR),
         Order(client_order_id=name[3], instrument="GBP_USD", units=7, price_bound=130_000),
     )  # fmt: skip
-    second = run.on_bars([euro[1], pound[1]], books(time_ns=now + HOUR, GBP_USD=-10, EUR_USD=4), 2)
+    waiting = [WaitingOrder(client_order_id=item.client_order_id, units=item.units) for item in first.orders]
+    held = books(time_ns=now + HOUR, waiting=tuple(waiting[:3]), GBP_USD=-10, EUR_USD=4)
+    second = run.on_bars([euro[1], pound[1]], held, 2)
     assert second.cancels == (name[1],)
     assert [(item.instrument, item.units, item.reduce_only) for item in second.orders] == [
         ("GBP_USD", 3, True), ("EUR_USD", -4, True),
     ]  # fmt: skip
-    assert run.on_bars([euro[2]], books(time_ns=now + 2 * HOUR), 3).cancels == (name[0],)
+    left = WaitingOrder(client_order_id=name[0], units=1_000)
+    assert run.on_bars([euro[2]], books(time_ns=now + 2 * HOUR, waiting=(left,)), 3).cancels == (name[0],)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from workbench.domain.accounts import AccountRules, AccountSnapshot, Position, T
 from workbench.domain.calendar import day_open_ns, to_datetime
 from workbench.domain.cost_book import CostBook
 from workbench.domain.instruments import Instrument, InstrumentId
-from workbench.domain.orders import ClientOrderId, Fill, FillReason, Order
+from workbench.domain.orders import ClientOrderId, ExitChange, Fill, FillReason, Order
 from workbench.domain.quotes import Bar, Quote
 from workbench.engine import core
 from workbench.engine.accounts import (
@@ -21,7 +21,7 @@ from workbench.engine.accounts import (
     engine_error,
 )
 from workbench.engine.errors import TimeReversedError
-from workbench.engine.rows import check_order, check_quote, order_row
+from workbench.engine.rows import check_order, check_quote, exit_levels, order_row
 from workbench.errors import BadInputError
 
 __all__ = ["CANCEL_REASONS", "EXPIRED", "FILL_REASONS", "MatchingEngine", "account_books"]
@@ -156,38 +156,17 @@ class MatchingEngine:
         core.core_cancel_book(self._account, self._pending, k)
         return dropped
 
-    def change_exits(
-        self,
-        instrument: InstrumentId,
-        *,
-        trade: ClientOrderId | None = None,
-        stop: int | None = None,
-        target: int | None = None,
-        trailing: int | None = None,
-    ) -> bool:
-        """Change the stop and target levels and the trailing distance of a position, or of one trade.
-
-        In points; 0 removes, None leaves. A new trailing stop starts at the present price of the closing
-        side. Whether anything of the kind is held.
+    def change_exits(self, change: ExitChange) -> bool:
+        """Change the exits of a position, or of one trade; whether anything of the kind is held.
 
         Raises
         ------
         BadInputError
             Unknown instrument, a level or distance below 0, or a trade left out or named wrongly.
         """
-        k = self._book_of(instrument)
-        if (trade is None) != (self._account[core.A_MODE] == core.MODE_NETTING):
-            raise BadInputError(
-                f"{instrument}: expected the exits of a {'trade' if trade is None else 'position'}, found "
-                f"trade={trade!r}; name the trade in a hedging or FIFO account and only there"
-            )
-        levels = [-1 if item is None else item for item in (stop, target, trailing)]
-        if any(item is not None and not 0 <= item <= core.MAX_POINTS for item in (stop, target, trailing)):
-            raise BadInputError(
-                f"{instrument}: expected levels and distances of 0 to {core.MAX_POINTS:,} points, found "
-                f"stop {stop}, target {target}, trailing {trailing}"
-            )
-        key = 0 if trade is None else self._key_of(trade)
+        k = self._book_of(change.instrument)
+        levels = exit_levels(change, rules=self._rules)
+        key = self._key_of(change.trade)
         return bool(core.core_change_exits(self._account, self._books, self._trades, k, key, *levels))
 
     def on_quote(self, quote: Quote) -> list[Fill]:

@@ -4,13 +4,20 @@ import numpy as np
 
 from workbench.domain.accounts import AccountMode, AccountRules
 from workbench.domain.calendar import day_close_ns, session_of
-from workbench.domain.orders import Order, OrderKind, PositionFill, TimeInForce, TriggerSide
+from workbench.domain.orders import (
+    ExitChange,
+    Order,
+    OrderKind,
+    PositionFill,
+    TimeInForce,
+    TriggerSide,
+)
 from workbench.domain.quotes import Quote
 from workbench.engine import layout
 from workbench.engine.layout import Ints
 from workbench.errors import BadInputError
 
-__all__ = ["check_order", "check_quote", "order_row", "order_values"]
+__all__ = ["check_order", "check_quote", "exit_levels", "order_row", "order_values"]
 
 _KINDS = {
     OrderKind.MARKET: layout.KIND_MARKET,
@@ -77,6 +84,30 @@ def _wrong(order: Order, rules: AccountRules) -> str:
             f"expected closes only where trades are kept apart, found {order.closes!r} in a netting account"
         )
     return ""
+
+
+def exit_levels(change: ExitChange, *, rules: AccountRules) -> tuple[int, int, int]:
+    """Stop, target and trailing distance as `core_change_exits` takes them: -1 for what stays.
+
+    Raises
+    ------
+    BadInputError
+        A level or distance below 0, or a trade left out or named wrongly.
+    """
+    if (change.trade is None) != (rules.mode == AccountMode.NETTING):
+        what = "trade" if change.trade is None else "position"
+        raise BadInputError(
+            f"{change.instrument}: expected the exits of a {what}, found trade={change.trade!r}; name the "
+            "trade in a hedging or FIFO account and only there"
+        )
+    asked = (change.stop, change.target, change.trailing)
+    if any(item is not None and not 0 <= item <= layout.MAX_POINTS for item in asked):
+        raise BadInputError(
+            f"{change.instrument}: expected levels and distances of 0 to {layout.MAX_POINTS:,} points, found "
+            f"stop {change.stop}, target {change.target}, trailing {change.trailing}"
+        )
+    stop, target, trailing = (-1 if item is None else item for item in asked)
+    return stop, target, trailing
 
 
 def order_row(order: Order, *, key: int, k: int, closes: int, now_ns: int) -> Ints:

@@ -16,7 +16,7 @@ import msgspec
 
 from workbench.domain.cost_book import CostBook
 from workbench.domain.instruments import instrument
-from workbench.domain.orders import Order
+from workbench.domain.orders import ExitChange, Order
 from workbench.domain.quotes import Bar, Quote
 from workbench.domain.timeframes import timeframe as timeframe_named
 from workbench.engine import MatchingEngine
@@ -63,7 +63,7 @@ def rehearse(deployed: tuple[Strategy, Sequence[str], str] | None) -> None:
 def decide_over(
     strategy: Strategy, series: Sequence[Bars], *, cost_book: CostBook
 ) -> dict[str, list[list[Any]]]:
-    """By instrument, each bar's close with the orders decided at it, bars without an order left out.
+    """By instrument, each bar's close with the changes of exits and the orders decided at it, if any.
 
     The strategy starts fresh, with an account in the quote currency of the first instrument. At each instant
     all bars that close then are taken, then it decides once, as in a live kernel.
@@ -92,10 +92,13 @@ def decide_over(
         decision = runner.on_bars(bars, engine.account(), number)
         for canceled in decision.cancels:
             engine.cancel(canceled)
+        for change in decision.changes:
+            engine.change_exits(change)
         for order in decision.orders:
             engine.submit(order)
-        for traded, orders in groupby(sorted(decision.orders, key=_traded), key=_traded):
-            decided[traded].append([close_ns, [_order(msgspec.to_builtins(order)) for order in orders]])
+        wishes = sorted((*decision.changes, *decision.orders), key=_traded)
+        for traded, group in groupby(wishes, key=_traded):
+            decided[traded].append([close_ns, [_plain(msgspec.to_builtins(wish)) for wish in group]])
     return decided
 
 
@@ -103,8 +106,8 @@ def _instant(event: Quote | Bar) -> tuple[int, bool]:
     return (event.close_ns, True) if isinstance(event, Bar) else (event.time_ns, False)
 
 
-def _traded(order: Order) -> str:
-    return str(order.instrument)
+def _traded(wish: Order | ExitChange) -> str:
+    return str(wish.instrument)
 
 
 def installed() -> list[str]:
@@ -117,5 +120,7 @@ def installed() -> list[str]:
     return sorted(found)
 
 
-def _order(value: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: item for name, item in value.items() if name != "client_order_id"}
+def _plain(value: Mapping[str, Any]) -> dict[str, Any]:
+    """A wish without what names it; an order that replaces none is written as ever."""
+    plain = {name: item for name, item in value.items() if name != "client_order_id"}
+    return {name: item for name, item in plain.items() if name != "replaces" or item is not None}

@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from workbench.domain.accounts import AccountMode
-from workbench.domain.orders import ClientOrderId
+from workbench.domain.orders import ClientOrderId, Order
 from workbench.engine import core
 from workbench.engine.accounts import engine_error
 from workbench.engine.matching import CANCEL_REASONS
-from workbench.engine.rows import check_order, order_values
+from workbench.engine.rows import check_order, exit_levels, order_values
 from workbench.indicators.compiled import compiled
 from workbench.market import Bars
 from workbench.market.ticks import Ticks
@@ -26,6 +26,7 @@ from workbench.research.outcome import Outcome, event_of_bar, order_key
 from workbench.research.path import bar_path, tick_path
 from workbench.research.quick import margin_levels
 from workbench.strategy import Strategy
+from workbench.strategy.errors import in_code_of, strategy_failed
 
 __all__ = ["Run", "run_by_callback"]
 
@@ -232,20 +233,32 @@ class Run:
     def _trade(self, strategy: Strategy) -> None:
         market = (LazyTicks if self.by_tick else LazyMarket)(self)
         account = LazyAccount(self)
-        waiting, orders, cancels = account._waiting, account._orders, account._cancels  # kept, not replaced
+        waiting, orders = account._waiting, account._orders  # kept, not replaced
+        cancels, changes = account._cancels, account._changes
         method = strategy.on_tick if self.by_tick else strategy.on_bar
         loud, first = self.count, self.first
-        for at in range(self.count):
-            if at == loud:
-                loud = self._step(at)
-            self.at = at
-            market._index = first + at
-            if waiting:
-                account._forget_ended()
-            method(market, account)
-            if orders or cancels:
-                self._follow(account)
-                loud = at + 1
+        try:
+            for at in range(self.count):
+                if at == loud:
+                    loud = self._step(at)
+                self.at = at
+                market._index = first + at
+                if waiting:
+                    account._forget_ended()
+                method(market, account)
+                if orders or cancels or changes:
+                    self._follow(account)
+                    loud = at + 1
+        except Exception as error:
+            if not in_code_of(method, error):
+                raise
+            raise strategy_failed(
+                error,
+                strategy=strategy.name,
+                verb=method.__name__,
+                instrument=self.record.id,
+                time_ns=market.time_ns,
+            ) from error
         self._note(self.count)
 
     def _step(self, at: int) -> int:
@@ -299,27 +312,56 @@ class Run:
 
     def _follow(self, view: LazyAccount) -> None:
         """Withdraw and hand in what was decided at the present element."""
-        if view._cancels:
+        if view._cancels or view._changes:
             self.catch_up()
             for name in view._cancels:
                 if name in self.keys:
                     core.core_cancel(self.account, self.pending, self.keys[name])
+            for change in view._changes:
+                levels = exit_levels(change, rules=self.terms.rules)
+                core.core_change_exits(self.account, self.books, self.trades, 0, 0, *levels)
         first_key = order_key(event_of_bar(self.at), 0)
         now = int(self.close_ns[self.at])
         rows, keys = [], self.keys
+        replacing = False
         for key, order in enumerate(view._orders, first_key):
             check_order(order, rules=self.terms.rules)
             keys[order.client_order_id] = key
             closes = keys.get(order.closes, 0) if order.closes is not None else 0
             rows.append(order_values(order, key=key, k=0, closes=closes, now_ns=now))
+            replacing = replacing or order.replaces is not None
         while self.account.item(core.A_PENDING) + len(rows) + 1 > len(self.pending):
             self.pending = core.grown(self.pending, len(self.pending))
         if rows:
             table = np.array(rows, np.int64)
-            until = self.at + 1
-            _hand_in(self.path, self.seen + 1, until, self.account, self.books, self.pending, table)
-            self.seen = max(self.seen, self.at)
+            if replacing:
+                self.catch_up()
+                self._hand_in_one_by_one(view._orders, table)
+            else:
+                until = self.at + 1
+                _hand_in(self.path, self.seen + 1, until, self.account, self.books, self.pending, table)
+                self.seen = max(self.seen, self.at)
         view._taken()
+
+    def _hand_in_one_by_one(self, orders: list[Order], table: Ints) -> None:
+        """Orders of which some take the place of others."""
+        account, books = self.account, self.books
+        if account.item(core.A_CANCELED) + len(orders) > len(self.canceled):
+            self.canceled = core.grown(self.canceled, len(self.canceled) + len(orders))
+        for order, row in zip(orders, table, strict=True):
+            if order.replaces is None:
+                core.core_place(account, books, self.pending, row)
+            else:
+                old = self.keys.get(order.replaces, -1)
+                core.core_replace(account, books, self.pending, self.canceled, old, row)
+
+    def pending_units(self) -> list[tuple[int, int]]:
+        """Key and units still to fill of each order that waits, in the order they came."""
+        count = self.account.item(core.A_PENDING)
+        if count == 0:
+            return []
+        rows = self.pending[:count].tolist()
+        return [(row[core.P_ORDER], row[core.P_UNITS]) for row in rows]
 
     def known_bars(self) -> int:
         """Bars that have closed by now."""

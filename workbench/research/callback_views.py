@@ -2,20 +2,22 @@
 
 import numbers
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from workbench.domain.accounts import AccountSnapshot, Position
+from workbench.domain.accounts import AccountSnapshot, Position, WaitingOrder
 from workbench.domain.calendar import day_close_ns, session_of
+from workbench.domain.instruments import InstrumentId
 from workbench.domain.money import to_decimal
-from workbench.domain.orders import ClientOrderId, Order, TimeInForce
+from workbench.domain.orders import ClientOrderId, ExitChange, Order, TimeInForce
 from workbench.domain.quotes import Bar, Quote
 from workbench.engine import core
 from workbench.errors import BadInputError
-from workbench.research.outcome import BACKTEST, event_of_bar
+from workbench.research.outcome import BACKTEST, ORDERS_PER_EVENT, event_of_bar
 from workbench.strategy import AccountView, Expr, MarketView
 from workbench.strategy.decision import client_order_id
 from workbench.strategy.program import PRICES
@@ -137,8 +139,10 @@ class LazyAccount(AccountView):
         self._next_id = self._named
         self._waiting: dict[ClientOrderId, Order] = {}
         self._ends: dict[ClientOrderId, int] = {}
+        self._quotes = self._quote_of
         self._orders: list[Order] = []
         self._cancels: list[ClientOrderId] = []
+        self._changes: list[ExitChange] = []
 
     @property
     def snapshot(self) -> AccountSnapshot:  # type: ignore[override]  # made when it is asked for
@@ -148,20 +152,7 @@ class LazyAccount(AccountView):
         summary = np.zeros(4, np.int64)
         core.core_summary(run.account, run.books, run.trades, summary)
         account, book = run.account.tolist(), run.books[0].tolist()
-        positions: tuple[Position, ...] = ()
-        if units := book[core.B_UNITS]:
-            size = abs(units) * book[core.B_MICRO_PER_POINT]
-            sign, distance = (1 if units > 0 else -1), book[core.B_TRAIL]
-            position = Position(
-                instrument=run.record.id,
-                units=units,
-                average_price=int(core.divide_half_even(abs(book[core.B_COST]), size)),
-                unrealized=int(core.core_unrealized(run.account, run.books, run.trades, 0)),
-                stop=book[core.B_STOP],
-                target=book[core.B_TARGET],
-                trailing=max(0, book[core.B_TRAIL_BEST] - sign * distance) if distance else 0,
-            )
-            positions = (position,)
+        positions = (self._held(book),) if book[core.B_UNITS] else ()
         return AccountSnapshot(
             time_ns=int(run.close_ns[run.at]),
             currency=run.terms.currency,
@@ -173,6 +164,32 @@ class LazyAccount(AccountView):
             positions=positions,
             margin_calls=account[core.A_CALLS],
             mid_equity=int(core.divide_half_even(int(summary[3]), 2)),
+            waiting=tuple(
+                WaitingOrder(client_order_id=self._named_by(key), units=units)
+                for key, units in run.pending_units()
+            ),
+        )
+
+    def position(self, instrument: str | None = None) -> Position | None:
+        """What is held, with its average price and exits in points; None when nothing is."""
+        self._record(instrument)
+        if self._run.units == 0:
+            return None
+        self._run.catch_up()
+        return self._held(self._run.books[0].tolist())
+
+    def _held(self, book: list[int]) -> Position:
+        units, cost, micro = book[core.B_UNITS], book[core.B_COST], book[core.B_MICRO_PER_POINT]
+        sign, distance = (1 if units > 0 else -1), book[core.B_TRAIL]
+        closing = book[core.B_BID if units > 0 else core.B_ASK]
+        return Position(
+            instrument=self._instrument.id,
+            units=units,
+            average_price=int(core.divide_half_even(abs(cost), abs(units) * micro)),
+            unrealized=units * micro * closing - cost,
+            stop=book[core.B_STOP],
+            target=book[core.B_TARGET],
+            trailing=max(0, book[core.B_TRAIL_BEST] - sign * distance) if distance else 0,
         )
 
     @property
@@ -196,7 +213,7 @@ class LazyAccount(AccountView):
         if held == 0:
             return None
         part = abs(held) if units is None else min(abs(held), self._units("close", record, units))
-        return self._submit(record, -part if held > 0 else part, reduce_only=True)
+        return self._close(record, -part if held > 0 else part)
 
     def _taken(self) -> None:
         """The orders were handed in: remember those that wait."""
@@ -206,15 +223,31 @@ class LazyAccount(AccountView):
                 self._ends[order.client_order_id] = day_close_ns(session_of(now))
         self._orders.clear()
         self._cancels.clear()
+        self._changes.clear()
 
     def _forget_ended(self) -> None:
-        """Drop the orders whose time is up."""
-        now = int(self._run.close_ns[self._run.at])
+        """Drop the orders that wait no more, and what is filled of the others."""
+        now, keys = self._now_ns(), self._run.keys
+        left = dict(self._run.pending_units())
         for name, order in list(self._waiting.items()):
             ends = order.expires_ns or self._ends.get(name, 0)
-            if ends and ends <= now:
+            units = left.get(keys[name], 0)
+            if units == 0 or (ends and ends <= now):
                 self._waiting.pop(name, None)
                 self._ends.pop(name, None)
+            elif units != order.units:
+                self._waiting[name] = replace(order, units=units)
+
+    def _quote_of(self, name: InstrumentId) -> tuple[int, int]:
+        run = self._run
+        bid, ask = (2, 6) if run.by_tick else (5, 9)
+        return int(run.columns[bid][run.at]), int(run.columns[ask][run.at])
+
+    def _now_ns(self) -> int:
+        return int(self._run.close_ns[self._run.at])
+
+    def _named_by(self, key: int) -> ClientOrderId:
+        return client_order_id(BACKTEST, *divmod(key, ORDERS_PER_EVENT))
 
     def _named(self, number: int) -> ClientOrderId:
         return client_order_id(BACKTEST, event_of_bar(self._run.at), number)

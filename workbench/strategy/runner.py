@@ -1,7 +1,7 @@
 """A strategy driven by what happens: the same code in a replay and live."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -9,7 +9,7 @@ import numpy as np
 from workbench.domain.accounts import AccountSnapshot
 from workbench.domain.calendar import day_close_ns, session_of
 from workbench.domain.instruments import Instrument, InstrumentId
-from workbench.domain.orders import ClientOrderId, Order, OrderKind, PositionFill, TimeInForce
+from workbench.domain.orders import ClientOrderId, ExitChange, Order, OrderKind, PositionFill, TimeInForce
 from workbench.domain.quotes import Bar, Quote
 from workbench.domain.timeframes import Timeframe
 from workbench.errors import BadInputError
@@ -17,6 +17,7 @@ from workbench.strategy import decision as d
 from workbench.strategy.account_view import AccountView
 from workbench.strategy.conversion import Leg, conversion_legs, leg_rate
 from workbench.strategy.decision import client_order_id, decide_bar
+from workbench.strategy.errors import strategy_failed
 from workbench.strategy.panel import PanelStream, rule_outputs
 from workbench.strategy.plan import make_plan
 from workbench.strategy.program import compile_program
@@ -35,9 +36,10 @@ _KINDS = tuple(OrderKind)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What was decided on an event: first the cancels are sent, then the orders."""
+    """What was decided on an event: first the cancels are sent, then changes of exits, then the orders."""
 
-    orders: tuple[Order, ...] = ()
+    orders: tuple[Order, ...] = ()  # some in the place of others: `Order.replaces`
+    changes: tuple[ExitChange, ...] = ()
     cancels: tuple[ClientOrderId, ...] = ()  # some may have filled or gone by now
 
 
@@ -112,7 +114,7 @@ class StrategyRunner:
         elif self.strategy.form == "on_tick" and type(self.strategy).on_bar is Strategy.on_bar:
             found = Decision()
         else:
-            found = self._ask(self.strategy.on_bar, account, event_seq)
+            found = self._ask(self.strategy.on_bar, bars[0].instrument, account, event_seq)
         self.cancels = found.cancels
         return found
 
@@ -121,26 +123,41 @@ class StrategyRunner:
         if self._rules is not None or self.strategy.form != "on_tick":
             return Decision()
         self._market._tick(quote)
-        found = self._ask(self.strategy.on_tick, account, event_seq)
+        found = self._ask(self.strategy.on_tick, quote.instrument, account, event_seq)
         self.cancels = found.cancels
         return found
 
-    def _ask(self, method: object, account: AccountSnapshot, event_seq: int) -> Decision:
-        """Let the strategy's own code decide."""
-        assert callable(method)
+    def _ask(
+        self,
+        method: Callable[[MarketView, AccountView], None],
+        of: InstrumentId,
+        account: AccountSnapshot,
+        event_seq: int,
+    ) -> Decision:
+        """Let the strategy's own code decide.
+
+        Raises
+        ------
+        StrategyFailedError
+            It raised.
+        """
         now = self._market.time_ns
-        for name, order in list(self._waiting.items()):
-            ends = order.expires_ns or self._ends.get(name, 0)
-            if ends and ends <= now:
-                self._forget(name)
+        self._keep_waiting(account, now)
         view = AccountView(
             account,
             instrument=self.instrument,
             next_id=partial(client_order_id, self.deployment_id, event_seq),
             instruments={item.id: item for item in self.instruments},
             waiting=self._waiting,
+            quotes=self._quote,
         )
-        method(self._market, view)
+        try:
+            method(self._market, view)
+        except Exception as error:
+            verb = "on_tick" if method == self.strategy.on_tick else "on_bar"
+            raise strategy_failed(
+                error, strategy=self.strategy.name, verb=verb, instrument=of, time_ns=now
+            ) from error
         if len(view._orders) > ORDERS_PER_EVENT:
             raise BadInputError(
                 f"{self.strategy.name}: expected at most {ORDERS_PER_EVENT:,} orders on one event, "
@@ -149,11 +166,31 @@ class StrategyRunner:
         for name in view._cancels:
             self._forget(name)
         for order in view._orders:
+            if order.replaces is not None:
+                self._forget(order.replaces)
             if order.client_order_id in view._waiting:
                 self._waiting[order.client_order_id] = order
                 if order.time_in_force is TimeInForce.GFD:
                     self._ends[order.client_order_id] = day_close_ns(session_of(now))
-        return Decision(orders=tuple(view._orders), cancels=tuple(view._cancels))
+        return Decision(
+            orders=tuple(view._orders), changes=tuple(view._changes), cancels=tuple(view._cancels)
+        )
+
+    def _keep_waiting(self, account: AccountSnapshot, now: int) -> None:
+        """Forget the orders that wait no more, and what is filled of the others."""
+        if not self._waiting:
+            return
+        left = {item.client_order_id: item.units for item in account.waiting}
+        for name, order in list(self._waiting.items()):
+            ends = order.expires_ns or self._ends.get(name, 0)
+            if name not in left or (ends and ends <= now):
+                self._forget(name)
+            elif left[name] != order.units:
+                self._waiting[name] = replace(order, units=left[name])
+
+    def _quote(self, name: InstrumentId) -> tuple[int, int] | None:
+        view = self._market[name]
+        return (view.quote.bid, view.quote.ask) if view.has_quote else None
 
     def _forget(self, name: ClientOrderId) -> None:
         self._waiting.pop(name, None)

@@ -47,6 +47,11 @@ class InstrumentView:
         return self._bars[-1]
 
     @property
+    def has_quote(self) -> bool:
+        """Whether there was a quote or a bar yet."""
+        return self._quote is not None or len(self) > 0
+
+    @property
     def quote(self) -> Quote:
         """The last quote: of the tick at hand, or the close of the last bar where no ticks are seen.
 
