@@ -18,6 +18,7 @@ import numpy.typing as npt
 from numba import extending
 
 from workbench.indicators.compiled import borrowing, borrowing_inline
+from workbench.indicators.eight import EIGHT, means_of_eight
 
 __all__ = [
     "BLOCK",
@@ -41,6 +42,8 @@ Floats = npt.NDArray[np.float64]
 BLOCK = 512
 _MOST = 1.7976931348623157e308  # the greatest finite number
 _WORTH_IT = 64  # values from which on a faster way is worth its beginning
+_MOST_HALVES, _MOST_TOTAL = 2.0**40, 2.0**49  # the sum of these and of `BLOCK` of those has an exact half
+_TO_HALVES = 1.5 * 2.0**51  # added and taken away it rounds to halves
 
 
 def _intrinsic(function: Callable[..., Any]) -> Any:
@@ -106,58 +109,85 @@ def mean_pass(state: Floats, n: int, x: Floats, out: Floats) -> None:
     ring = state[3 : 3 + n]
     m = x.shape[0]
     i, run = 0, 0  # run: where the values without a hole begin
+    careful = 0 if m >= EIGHT else m  # before this one by one: a hole is ahead, or it is not worth more
+    halves = 0  # from this on all before `i` passed `_halves`
     while i < m:
-        if count >= n and i - run >= n:
-            whole = True
-            while whole and i < m:
-                stop = min(m, i + BLOCK)
-                new, old, to = x[i:stop], x[i - n : stop - n], out[i:stop]
-                after = _window_sums(new, old, total, to)
-                if math.isfinite(after):  # then every value was: a sum does not come back from NaN
-                    _divide(to, n)
-                    total = after
-                    i = stop
-                    continue
-                for k in range(old.shape[0]):
-                    value = new[k]
-                    if not math.isfinite(value):
-                        whole = False
-                        break
-                    total += value - old[k]
-                    to[k] = total
-                    i += 1
-                _divide(to, n)  # many divisions at once; what is not a sum yet is written again
-            for k in range(n):
-                ring[k] = x[i - n + k]
-            position = 0
-            if i == m:
-                break
+        far = i - run >= n  # the last n are in x
+        if count >= n and i >= careful:
+            stop = min(m, i + BLOCK) if far else min(m, i + BLOCK, i + n - position)
+            new, to = x[i:stop], out[i:stop]
+            old = x[i - n : stop - n] if far else ring[position : position + stop - i]
+            exact = _is_half(total, _MOST_TOTAL) and _is_half(new[0], _MOST_HALVES) and _halves(new)
+            if not exact:
+                halves = stop
+            elif not far or i - n < halves:
+                exact = _halves(old)
+            after = _window_means(new, old, total, n, exact, to)
+            if math.isfinite(after):  # then every value was: a sum does not come back from NaN
+                if not far:
+                    _copy(new, ring[position : position + stop - i])
+                    position += stop - i
+                    if position == n:
+                        position = 0
+                total = after
+                i = stop
+                continue
+            careful = halves = stop
         value = x[i]
         if math.isfinite(value):
             if count >= n:
-                total += value - ring[position]
+                total += value - (x[i - n] if far else ring[position])
             else:
                 total += value
                 count += 1
-            ring[position] = value
-            position += 1
-            if position == n:
-                position = 0
+            if not far:
+                ring[position] = value
+                position += 1
+                if position == n:
+                    position = 0
             out[i] = total / n if count >= n else np.nan
         else:
             count, position, total = 0, 0, 0.0
             out[i] = np.nan
             run = i + 1
         i += 1
+    if m - run >= n:
+        _copy(x[m - n :], ring)
+        position = 0
     state[0], state[1], state[2] = count, position, total
 
 
 @borrowing
-def _window_sums(new: Floats, old: Floats, total: float, out: Floats) -> float:
-    for k in range(out.shape[0]):
+def _window_means(new: Floats, old: Floats, total: float, n: int, exact: bool, out: Floats) -> float:
+    """Means of windows whose sum was `total`; the sum of the last, not finite if one was not.
+
+    Where `exact`, sums of whole and half numbers are exact in any order, so they are formed eight at a time.
+    """
+    length = out.shape[0]
+    first = 0
+    if exact:
+        first = length // EIGHT * EIGHT
+        for k in range(0, first, EIGHT):
+            total = means_of_eight(new, old, out, k, total, n)
+    for k in range(first, length):
         total += new[k] - old[k]
         out[k] = total
+    _divide(out[first:], n)
     return total
+
+
+@borrowing
+def _halves(x: Floats) -> bool:
+    """Whether all are whole or half numbers, so small that adding them up is exact."""
+    bad = 0
+    for k in range(x.shape[0]):
+        bad += not _is_half(x[k], _MOST_HALVES)
+    return bad == 0
+
+
+@borrowing_inline
+def _is_half(value: float, most: float) -> Any:
+    return abs(value) <= most and (value + _TO_HALVES) - _TO_HALVES == value
 
 
 @borrowing
@@ -190,8 +220,7 @@ def weighted_pass(state: Floats, n: int, x: Floats, out: Floats) -> None:
                 total += value - old[k]
                 to[k] = weighted / divisor
                 i += 1
-            for k in range(n):
-                ring[k] = x[i - n + k]
+            _copy(x[i - n : i], ring)
             position = 0
             if i == m:
                 break
@@ -248,8 +277,7 @@ def deviation_pass(state: Floats, n: int, x: Floats, mean: Floats, out: Floats) 
                 to_mean[k] = plain / n
                 to[k] = n * squares - total * total
                 i += 1
-            for k in range(n):
-                ring[k] = x[i - n + k]
+            _copy(x[i - n : i], ring)
             position = 0
             if i == m:
                 break

@@ -16,6 +16,7 @@ from workbench.market import Bars
 from workbench.market.ticks import Ticks
 from workbench.research.account_terms import AccountTerms
 from workbench.research.conditions import Conditions, evaluate_conditions
+from workbench.research.crossings import trade_crossings
 from workbench.research.events import BAR_COLUMNS, run_events, step_addresses
 from workbench.research.given import Given
 from workbench.research.outcome import Outcome
@@ -32,7 +33,7 @@ from workbench.research.quick import (
     TOTALS,
     trade_plain,
 )
-from workbench.research.sums import sum_crossings
+from workbench.research.spare import spare_column
 from workbench.research.words import shifted
 from workbench.strategy import Rules, Units
 from workbench.strategy.decision import MEMORY_SIZE, S_SIZE, V_SIZE
@@ -50,7 +51,7 @@ Words = npt.NDArray[np.int64]
 _NONE = np.empty(0, np.int64)
 _NO_NUMBERS = np.empty(0)
 _TRADE: Any = trade_plain  # compiled: it takes what its docstring says, in that order
-_SUM: Any = sum_crossings
+_CROSSINGS: Any = trade_crossings
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -200,11 +201,12 @@ class PlainRun:
         words = [signals.words.get(name, self._silence) for name in FLAGS[:4]]
         any_of = (words[0] | words[1] | words[2] | words[3]).view(np.uint64)  # unsigned: counted as it is
         events = int(np.bitwise_count(any_of).sum())
-        fills = np.empty((3 * events + 1, core.FILL_SIZE), np.int64)
-        fill_bar = np.empty(len(fills), np.int64)
+        most = 3 * events + 1
+        fills = spare_column(most * core.FILL_SIZE).reshape(most, core.FILL_SIZE)
+        fill_bar = spare_column(most)
         refused = np.empty((events + 1, core.CANCELED_SIZE), np.int64)
         before, amount = np.empty(len(self._roll_at), np.int64), np.empty(len(self._roll_at), np.int64)
-        equity = np.empty(self.path.bars, np.int64)
+        equity = spare_column(self.path.bars)
         room = Room(
             fills=fills, fill_bar=fill_bar, refused=refused, before=before, amount=amount, equity=equity
         )
@@ -212,9 +214,6 @@ class PlainRun:
         if totals is None:
             return None
         done, dropped, booked = int(totals[R_FILLS]), int(totals[R_REFUSED]), int(totals[R_BOOKINGS])
-        if 2 * done < len(fills):  # let go of the room that was not needed, where it is
-            fills.resize((done, core.FILL_SIZE), refcheck=False)
-            fill_bar.resize(done, refcheck=False)
         return Outcome(
             fills=fills[:done],
             fill_bar=fill_bar[:done],
@@ -241,21 +240,6 @@ class PlainRun:
     def totals(self, rules: Rules, signals: Signals, room: "Room") -> Ints | None:
         """The sums of `workbench.research.quick` alone, or None where it takes the engine to tell."""
         words = [signals.words.get(name, self._silence) for name in FLAGS[:4]]
-        if not len(room.equity) and not len(self.path.after) and _only_units(rules):
-            sums = np.zeros(TOTALS, np.int64)
-            answer = _SUM(
-                self.path.columns,
-                self.path.bars,
-                *words,
-                rules.size.units if isinstance(rules.size, Units) else 0,
-                self._figures_only,
-                self._roll_at,
-                self._roll_inside,
-                self._roll_days,
-                sums,
-            )
-            if answer == DONE:
-                return sums
         return self._run(rules, signals, words, room, self._figures_only)
 
     def _run(
@@ -266,10 +250,29 @@ class PlainRun:
         room: "Room",
         terms: Ints,
     ) -> Ints | None:
+        totals = np.zeros(TOTALS, np.int64)
+        if not len(self.path.after) and _only_units(rules):
+            answer = _CROSSINGS(
+                self.path.columns,
+                self.path.bars,
+                *words,
+                rules.size.units if isinstance(rules.size, Units) else 0,
+                terms,
+                self._roll_at,
+                self._roll_inside,
+                self._roll_days,
+                room.fills,
+                room.fill_bar,
+                room.before,
+                room.amount,
+                room.equity,
+                totals,
+            )
+            if answer == DONE:
+                return totals
         settings = RuleSettings.of(rules, self.instrument)
         distances = [signals.numbers.get(f"{name}_long", _NO_NUMBERS) for name in ("stop", "target", "trail")]
         has = [rules.stop is not None, rules.target is not None, rules.trail is not None]
-        totals = np.zeros(TOTALS, np.int64)
         extremes = self.path.known_extremes
         while True:
             answer = _TRADE(
@@ -383,7 +386,7 @@ def run_by_events(rules: Rules, given: Given, terms: AccountTerms) -> Outcome:
 
 
 def _only_units(rules: Rules) -> bool:
-    """Whether `sum_crossings` covers fast rules: a fixed number of units and no stops."""
+    """Whether `trade_crossings` covers fast rules: a fixed number of units and no stops."""
     plain = rules.stop is None and rules.target is None and rules.trail is None
     return plain and isinstance(rules.size, Units)
 

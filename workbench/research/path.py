@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,9 @@ __all__ = ["Path", "bar_path", "tick_path"]
 Ints = npt.NDArray[np.int64]
 _SIDES = tuple(f"{side}_{part}" for side in ("bid", "ask") for part in ("open", "high", "low", "close"))
 _NONE = np.empty(0, np.int64)
+_KNOWN: "WeakKeyDictionary[Bars, Path]" = (
+    WeakKeyDictionary()
+)  # what is worked out of bars, as long as they are
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -67,8 +71,13 @@ class Path:
 
 def bar_path(bars: Bars, *, decided: Bars | None = None) -> Path | None:
     """Bars as they are, or `decided` at the closes of coarser bars; None if one of those has no bar in it."""
+    if decided is None and bars in _KNOWN:
+        return _KNOWN[bars]
     columns = (bars.open_ns, bars.close_ns, *(getattr(bars, name) for name in _SIDES))
-    return _path(columns, decided, ranges=True)
+    found = _path(columns, decided, ranges=True)
+    if decided is None and found is not None:
+        _KNOWN[bars] = found
+    return found
 
 
 def tick_path(ticks: Ticks, *, decided: Bars | None = None) -> Path | None:

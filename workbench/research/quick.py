@@ -24,6 +24,7 @@ from workbench.engine.core import (
     F_BALANCE,
     F_BOOK,
     F_COMMISSION,
+    F_LEFT,
     F_ORDER,
     F_POSITION,
     F_PRICE,
@@ -31,6 +32,7 @@ from workbench.engine.core import (
     F_REASON,
     F_SPREAD,
     F_TIME,
+    F_TRADE,
     F_UNITS,
     MAX_UNITS,
     MAX_VALUE,
@@ -40,6 +42,7 @@ from workbench.engine.core import (
     scale_half_even,
 )
 from workbench.indicators.compiled import borrowing, borrowing_inline, compiled
+from workbench.research.ahead import EIGHT, scaled
 from workbench.research.words import next_truth
 from workbench.strategy.decision import SIZE_UNITS, decide_trailing
 
@@ -48,6 +51,7 @@ __all__ = [
     "DONE",
     "GAVE_UP",
     "NEEDS_EXTREMES",
+    "ORDERS_PER_EVENT",
     "TERMS",
     "TOTALS",
     "financing",
@@ -55,6 +59,8 @@ __all__ = [
     "path_extremes",
     "share_of",
     "trade_plain",
+    "value_bars",
+    "write_fill",
 ]
 
 Ints = npt.NDArray[np.int64]
@@ -64,7 +70,7 @@ Words = npt.NDArray[np.int64]
 DONE, GAVE_UP, NEEDS_EXTREMES = range(3)
 BLOCK = 32  # elements of the path looked at together
 REASON_TRAILING_STOP = 7
-_ORDERS_PER_EVENT = 1_024  # as in `workbench.research.outcome`
+ORDERS_PER_EVENT = 1_024  # as in `workbench.research.outcome`
 _PPM = 1_000_000
 _YEAR_PPM_DOUBLED = 2 * 365 * _PPM
 _FAR = np.int64(1) << 62
@@ -304,12 +310,7 @@ def trade_plain(
                 worth, base = units * micro, balance - cost
                 if not mapped:
                     if valued:
-                        if units > 0:
-                            for k in range(bar, found):
-                                equity[k] = base + worth * bid_close[k]
-                        else:
-                            for k in range(bar, found):
-                                equity[k] = base + worth * ask_close[k]
+                        value_bars(bid_close if units > 0 else ask_close, equity, bar, found, base, worth)
                     bar = found
                 else:
                     while bar < bars and after[bar] <= found and bar <= last:
@@ -407,7 +408,7 @@ def trade_plain(
                         distance = np.int64(open_trail)
                         best = bid if units > 0 else ask
                         if keeps:
-                            _write(
+                            write_fill(
                                 fills, row, open_key, moment, units, price, REASON_MARKET, commission, 0,
                                 units, balance, ask - bid,
                             )  # fmt: skip
@@ -491,7 +492,7 @@ def trade_plain(
                         slipped += size * slip
                     held_bars += bar - entry_bar
                     if keeps:
-                        _write(
+                        write_fill(
                             fills, row, key, moment, filled_units, price, reason, commission, realized, 0,
                             balance, ask - bid,
                         )  # fmt: skip
@@ -551,7 +552,7 @@ def trade_plain(
             close_units = -units if closes else np.int64(0)
             open_units = np.int64(opening)
             waiting = close_units != 0 or open_units != 0
-            open_key = np.int64(2 * decided + 2) * _ORDERS_PER_EVENT
+            open_key = np.int64(2 * decided + 2) * ORDERS_PER_EVENT
 
     value = balance
     if units != 0:
@@ -602,6 +603,21 @@ def financing(units: int, mid_doubled: int, micro: int, terms: Ints, days: int) 
 
 
 @borrowing
+def value_bars(close: Ints, equity: Ints, start: int, stop: int, base: int, worth: int) -> None:
+    """Equity at the closes of bars from `start` to `stop` (exclusive); what comes after is written over."""
+    count = equity.shape[0]
+    if worth == 0:
+        equity[start:stop] = base
+        return
+    for k in range(start, stop, EIGHT):
+        if k + EIGHT <= count:
+            scaled(close, equity, k, base, worth)
+        else:
+            for last in range(k, stop):
+                equity[last] = base + worth * close[last]
+
+
+@borrowing
 def margin_levels(balance: int, units: int, cost: int, micro: int, margin_ppm: int) -> Any:
     """Sums of bid and ask between which equity at mid is well above the margin used."""
     least, most = np.int64(0), _FAR
@@ -621,7 +637,7 @@ def margin_levels(balance: int, units: int, cost: int, micro: int, margin_ppm: i
 
 
 @borrowing
-def _write(
+def write_fill(
     fills: Ints,
     row: int,
     order: int,
@@ -635,7 +651,6 @@ def _write(
     balance: int,
     spread: int,
 ) -> None:
-    fills[row, :] = 0
     fills[row, F_ORDER] = order
     fills[row, F_BOOK] = 0
     fills[row, F_TIME] = time_ns
@@ -647,6 +662,8 @@ def _write(
     fills[row, F_POSITION] = position
     fills[row, F_BALANCE] = balance
     fills[row, F_SPREAD] = spread
+    fills[row, F_TRADE] = 0
+    fills[row, F_LEFT] = 0
 
 
 @compiled

@@ -1,7 +1,7 @@
-"""The sums of strategies that hold a fixed number of units between signals, without stops: for large sweeps.
+"""Strategies that hold a fixed number of units between signals, without stops: the shortest way through them.
 
-What `trade_plain` sums up for them, with the same whole numbers, and nothing else: two prices and a few
-products for each signal that changes the position.
+What `trade_plain` does for them, with the same whole numbers, and nothing else: two prices and a few products
+for each signal that changes the position, and one product for each bar whose equity is asked for.
 """
 
 # mypy: disable-error-code="arg-type,assignment,call-overload,operator"
@@ -11,13 +11,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from workbench.engine.core import MAX_UNITS, MAX_VALUE
+from workbench.engine.core import MAX_UNITS, MAX_VALUE, REASON_MARKET
 from workbench.indicators.compiled import compiled
 from workbench.research import quick as q
-from workbench.research.quick import DONE, GAVE_UP, financing, share_of
+from workbench.research.ahead import soon
+from workbench.research.quick import (
+    DONE,
+    GAVE_UP,
+    ORDERS_PER_EVENT,
+    financing,
+    share_of,
+    value_bars,
+    write_fill,
+)
 from workbench.research.words import next_truth
 
-__all__ = ["sum_crossings"]
+__all__ = ["trade_crossings"]
 
 Ints = npt.NDArray[np.int64]
 Words = npt.NDArray[np.int64]
@@ -34,7 +43,7 @@ _PPM = 1_000_000
 
 
 @compiled
-def sum_crossings(
+def trade_crossings(
     path: Any,
     bars: int,
     enter_long: Words,
@@ -46,9 +55,18 @@ def sum_crossings(
     roll_at: Ints,
     roll_inside: Ints,
     roll_days: Ints,
+    fills: Ints,
+    fill_bar: Ints,
+    financing_before: Ints,
+    financing_amount: Ints,
+    equity: Ints,
     totals: Ints,
 ) -> int:
-    """Write the totals of `trade_plain`; `GAVE_UP` where margin or the limits may matter."""
+    """Write what `trade_plain` writes; `GAVE_UP` where margin or the limits may matter.
+
+    `equity` may be empty, the fills too if `terms` do not ask for them.
+    """
+    open_ns = path[0]
     bid_open, bid_close, ask_open, ask_close = path[2], path[5], path[6], path[9]
     micro, ppm = terms[_MICRO], terms[_COMMISSION_PPM]
     slippage, slippage_ppm = terms[_SLIPPAGE], terms[_SLIPPAGE_PPM]
@@ -64,9 +82,11 @@ def sum_crossings(
     balance = terms[_BALANCE]
     units, entry, cash, entry_bar = np.int64(0), np.int64(0), np.int64(0), 0
     paid, financed, spreads, slips = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
-    fills, bookings, trades, won_trades, held = 0, 0, 0, 0, 0
+    fills_done, bookings, trades, won_trades, held = 0, 0, 0, 0, 0
     won, lost = np.int64(0), np.int64(0)
     roll, bar = 0, 0
+    keeps, valued = terms[q.Q_KEEPS_FILLS] != 0, equity.shape[0] > 0
+    valued_to = 0  # equity is known before this bar
     while bar < bars:
         if units == 0:
             seen = next_truth(enter_long, enter_short, bar, bars)
@@ -75,27 +95,37 @@ def sum_crossings(
         else:
             seen = next_truth(enter_long, exit_short, bar, bars)
         at = seen + 1  # its open is where the orders fill
+        if at < bars:
+            soon(bid_open, at)
+            soon(ask_open, at)
+            if keeps:
+                soon(open_ns, at)
         if units != 0:
-            amount = np.int64(0)
             while roll < roll_at.shape[0] and (
                 roll_at[roll] < at or (roll_at[roll] == at and roll_inside[roll] == 0)
             ):
-                here = roll_at[roll]
+                here, inside = roll_at[roll], roll_inside[roll]
                 if here >= bars:
                     break
-                if here > entry_bar or (here == entry_bar and roll_inside[roll] != 0):
-                    if here == at and at >= bars:
-                        break
+                amount = np.int64(0)
+                while roll < roll_at.shape[0] and roll_at[roll] == here and roll_inside[roll] == inside:
                     mids = bid_open[here] + ask_open[here]
-                    if roll_inside[roll] == 0:
+                    if inside == 0:
                         mids = bid_close[here - 1] + ask_close[here - 1]
-                    booked = financing(units, mids, micro, terms, roll_days[roll])
-                    amount += booked
-                    bookings += 1 if booked != 0 else 0
-                roll += 1
-            balance += amount
-            financed += amount
-            cash += amount
+                    amount += financing(units, mids, micro, terms, roll_days[roll])
+                    roll += 1
+                if amount != 0:
+                    if valued:
+                        close = bid_close if units > 0 else ask_close
+                        value_bars(
+                            close, equity, valued_to, here, balance - units * micro * entry, units * micro
+                        )
+                        valued_to = here
+                    financing_before[bookings], financing_amount[bookings] = fills_done, amount
+                    bookings += 1
+                    balance += amount
+                    financed += amount
+                    cash += amount
             if float(balance) < needed:
                 return GAVE_UP
         if at >= bars:
@@ -113,7 +143,13 @@ def sum_crossings(
             leaves = (exit_short[word] >> bit) & 1 != 0
         if (up and units > 0) or (down and units < 0) or not leaves:
             continue
+        if valued:
+            close = bid_close if units > 0 else ask_close
+            value_bars(close, equity, valued_to, at, balance - units * micro * entry, units * micro)
+            valued_to = at
         bid, ask = bid_open[at], ask_open[at]
+        key = np.int64(2 * seen + 2) * ORDERS_PER_EVENT
+        moment = open_ns[at] if keeps else np.int64(0)
         slip = slippage
         if slippage_ppm != 0:
             slip += (max(ask - bid, 0) * slippage_ppm + _PPM - 1) // _PPM
@@ -133,7 +169,14 @@ def sum_crossings(
             spreads += size * (ask - bid)
             slips += size * slip
             held += at - entry_bar
-            fills += 1
+            if keeps:
+                write_fill(
+                    fills, fills_done, key, moment, -units, price, REASON_MARKET, commission, realized, 0,
+                    balance, ask - bid,
+                )  # fmt: skip
+                fill_bar[fills_done] = at
+                key += 1
+            fills_done += 1
             units = np.int64(0)
         if up or down:
             if float(balance) < needed:
@@ -147,18 +190,27 @@ def sum_crossings(
             entry_bar = at
             spreads += size * (ask - bid)
             slips += size * slip
-            fills += 1
+            if keeps:
+                write_fill(
+                    fills, fills_done, key, moment, units, entry, REASON_MARKET, commission, 0, units,
+                    balance, ask - bid,
+                )  # fmt: skip
+                fill_bar[fills_done] = at
+            fills_done += 1
             while roll < roll_at.shape[0] and (
                 roll_at[roll] < at or (roll_at[roll] == at and roll_inside[roll] == 0)
             ):
                 roll += 1
+    if valued:
+        close = bid_close if units > 0 else ask_close
+        value_bars(close, equity, valued_to, bars, balance - units * micro * entry, units * micro)
     value = balance
     if units != 0:
         held += bars - entry_bar
         price = bid_close[bars - 1] if units > 0 else ask_close[bars - 1]
         value = balance + units * micro * (price - entry)
     totals[q.R_BALANCE], totals[q.R_UNITS], totals[q.R_COST] = balance, units, units * micro * entry
-    totals[q.R_FILLS], totals[q.R_REFUSED], totals[q.R_BOOKINGS] = fills, 0, bookings
+    totals[q.R_FILLS], totals[q.R_REFUSED], totals[q.R_BOOKINGS] = fills_done, 0, bookings
     totals[q.R_AMBIGUOUS], totals[q.R_TRADES], totals[q.R_WON_TRADES] = 0, trades, won_trades
     totals[q.R_WON], totals[q.R_LOST] = won, lost
     totals[q.R_COMMISSION], totals[q.R_FINANCING] = paid, financed
