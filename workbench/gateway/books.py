@@ -121,12 +121,21 @@ class Books:
             self._move("cash", "conversion", self.currency, fill.realized)
         self._move("commission", "cash", self.currency, fill.commission)
 
-    def adjust(self, record: Instrument | None, *, units: int, price: int, cash: int) -> None:
-        """A named person takes the broker's word over the books: units at a price, and cash."""
-        if record is not None and units:
+    def adjust(self, record: Instrument | None, *, units: int, price: int, cost: int, cash: int) -> None:
+        """A named person takes the broker's word over the books.
+
+        Parameters
+        ----------
+        units, price
+            Added to what is held, at a price in points.
+        cost
+            Micro-units of the quote currency that what is held then costs more.
+        cash
+            Micro-units added to the balance.
+        """
+        if record is not None:
             self._exchange(record, units, price)
-            if self.units(record.id) == 0:  # nothing is held, so nothing held has a cost any more
-                self._move("adjustment", f"position:{record.id}", record.quote, -self.cost(record))
+            self._move("adjustment", f"position:{record.id}", record.quote, cost)
         self._move("cash", "adjustment", self.currency, cash)
 
     def trial_balance(self) -> dict[str, int]:

@@ -15,6 +15,7 @@ from workbench.gateway.controls import GATEWAY_PREFIX
 from workbench.gateway.desk import Desk
 from workbench.gateway.messages import CancelIntent, CancelResult, KernelReply, Refused
 from workbench.gateway.records import write_cancel, write_cancel_state, write_transactions
+from workbench.gateway.sending import take_back
 from workbench.gateway.trading import State, Trading
 from workbench.store.schema import cancels, intents
 
@@ -88,6 +89,8 @@ def finish_cancels(desk: Desk, trading: Trading) -> None:
 
 
 def _tell_broker(desk: Desk, trading: Trading, name: ClientOrderId, *, event_seq: int) -> CancelResult:
+    if trading.standing is not None:
+        return _tell_elsewhere(desk, trading, name, event_seq=event_seq)
     state, reason = OrderState.CANCELED, _REASON
     try:
         if not trading.broker.cancel(name, reason=_REASON):
@@ -111,6 +114,17 @@ def _tell_broker(desk: Desk, trading: Trading, name: ClientOrderId, *, event_seq
         event_seq=event_seq,
         reason=reason,
     )
+    return _result(name, state, reason)
+
+
+def _tell_elsewhere(
+    desk: Desk, trading: Trading, name: ClientOrderId, *, event_seq: int
+) -> CancelResult:
+    """The same at a broker outside this process, whose record alone says that an order has ended."""
+    state, reason = take_back(desk, trading, name, reason=_REASON)
+    desk.at_boundary("taken back")
+    with desk.ledger.change("cancel answer") as change:
+        write_cancel_state(change, name, event_seq=event_seq, state=state, reason=reason)
     return _result(name, state, reason)
 
 

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from workbench.domain.accounts import AccountSnapshot
 from workbench.domain.orders import Fill
+from workbench.gateway.broker_records import write_link
 from workbench.gateway.desk import Desk
 from workbench.gateway.messages import (
     BarClosed,
@@ -23,6 +24,7 @@ from workbench.gateway.messages import (
     Refused,
     Waiting,
 )
+from workbench.gateway.reconciliation import watch
 from workbench.gateway.records import fill_of, write_ack, write_books, write_delivery, write_transactions
 from workbench.gateway.trading import State, Trading
 from workbench.store.schema import deliveries, fills
@@ -82,8 +84,10 @@ def advance(
         return None
     for event in events:
         trading.take(event)
-    snapshot = trading.broker.account()
-    found = trading.broker.transactions_since(trading.watermark)
+    watch(desk, trading, now=True)
+    snapshot = trading.books
+    here = trading.standing is None  # of a broker elsewhere the record is in the books already
+    found = trading.broker.transactions_since(trading.watermark) if here else ()
     deployment_id = trading.spec.deployment_id
     decision = next((event for event in events if isinstance(event, BarClosed | FeedEnded)), None)
     with desk.ledger.change("delivery") as change:
@@ -92,6 +96,8 @@ def advance(
         if events:
             write_transactions(change, trading, found, now_ns=desk.ledger.now_ns())
             write_books(change, trading, snapshot)
+            if trading.standing is not None:
+                write_link(change, trading, trading.standing, now_ns=desk.ledger.now_ns())
         if decision is not None:
             write_delivery(change, trading, decision, snapshot)
     fresh = [item.fill for item in found if item.fill is not None]

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -9,6 +10,7 @@ import sqlalchemy as sa
 from structlog.typing import FilteringBoundLogger
 
 from workbench.domain.instruments import Instrument
+from workbench.gateway.brokers.port import Broker
 from workbench.gateway.errors import LedgerWriteError, UnknownDeploymentError, WrongTokenError
 from workbench.gateway.kill_requests import KillRequests
 from workbench.gateway.ledger import Ledger
@@ -31,6 +33,8 @@ class Desk:
     at_boundary: Callable[[str], None] = lambda name: None
     deployments: dict[str, Trading] = field(default_factory=dict)
     kills: set[str] = field(default_factory=set)
+    connect_broker: Callable[[DeploymentSpec], Broker | None] = lambda spec: None  # None: a paper book here
+    jitter: Callable[[], float] = random.random  # in [0, 1), of the pauses before a broker is tried again
     kill_requests: KillRequests | None = None  # those that are not among `kills` yet
 
     def find(self, deployment_id: str) -> Trading:

@@ -68,6 +68,7 @@ class Ledger:
         self._checkpoint_seconds = checkpoint_seconds
         self._lease = lease
         self._failed = ""
+        self._last_change_s = 0.0
         with engine.connect() as connection:
             self._tail: tuple[int, str] | None = tail(connection)
         self._length = self._tail[0]
@@ -93,6 +94,11 @@ class Ledger:
         """
         return self._failed
 
+    @property
+    def last_change_s(self) -> float:
+        """How long the last change took to be durable, from before it was begun."""
+        return self._last_change_s
+
     def now_ns(self) -> int:
         """The wall clock."""
         return self._clock_ns()
@@ -110,6 +116,7 @@ class Ledger:
         """
         if self._failed:
             raise LedgerWriteError(f"{name} was not written: {self._failed}")
+        began = self._monotonic()
         self._at_boundary(f"before {name}")
         try:
             with self._engine.begin() as connection:
@@ -136,6 +143,7 @@ class Ledger:
             ) from error
         self._tail = last
         self._length = last[0]
+        self._last_change_s = self._monotonic() - began
         self._at_boundary(f"after {name}")
         if self._length - self._signed >= self._checkpoint_records:
             self.sign_head()

@@ -153,7 +153,7 @@ class GatewayMetrics:
         for name, trading in deployments.items():
             if trading.archived is not None:
                 continue
-            self._open_orders.labels(deployment=name).set(len(trading.broker.open_orders()))
+            self._open_orders.labels(deployment=name).set(len(trading.working))
             self._equity.labels(deployment=name).set(trading.equity / 1e6)
             self._daily_loss.labels(deployment=name).set((trading.day_start_equity - trading.equity) / 1e6)
             if trading.kernel_seen_ns:

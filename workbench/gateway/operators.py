@@ -113,7 +113,7 @@ def _shown(desk: Desk, trading: Trading) -> dict[str, Any]:
         "event_seq": trading.seq,
         "decision_seq": trading.decision_seq,
         "orders": trading.orders,
-        "waiting": len(trading.broker.open_orders()),
+        "waiting": len(trading.working),
         "unknown": sorted(trading.unknown),
         "denials": trading.denials,
         "fills": trading.fills,

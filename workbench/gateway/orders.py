@@ -11,6 +11,7 @@ from workbench.gateway.brokers.port import AmbiguousError, RejectedError
 from workbench.gateway.controls import GATEWAY_PREFIX, Denial, check_order
 from workbench.gateway.desk import Desk
 from workbench.gateway.journal import canonical_json
+from workbench.gateway.market_data.quote_deliveries import write_last_event
 from workbench.gateway.messages import IntentResult, KernelReply, Refused, SubmitIntent
 from workbench.gateway.records import (
     plain,
@@ -19,6 +20,7 @@ from workbench.gateway.records import (
     write_intent_state,
     write_transactions,
 )
+from workbench.gateway.sending import obstacle, place_once, take_back
 from workbench.gateway.trading import State, Trading
 from workbench.store.schema import intents
 
@@ -60,7 +62,7 @@ def submit(desk: Desk, trading: Trading, request: SubmitIntent) -> KernelReply:
                 f"found one on {request.event_seq}"
             )
         )
-    denial = _late(trading, request.event_seq) or check_order(
+    denial = _late(trading, request.event_seq) or obstacle(desk, trading, order) or check_order(
         order,
         limits=trading.limits,
         exposure=trading.exposure(order.instrument, killed=desk.kill_over(trading)),
@@ -85,6 +87,8 @@ def hand_over(desk: Desk, trading: Trading, order: Order) -> IntentResult:
         return _never_sent(desk, trading, order, scope)  # thrown while the intent was being written
     trading.orders += 1
     trading.order_times.append(trading.time_ns)
+    if trading.standing is not None:
+        return _sent_elsewhere(desk, trading, order)
     state, reason = OrderState.WORKING, ""
     try:
         accepted = trading.broker.place(order)
@@ -119,6 +123,27 @@ def hand_over(desk: Desk, trading: Trading, order: Order) -> IntentResult:
     )
 
 
+def _sent_elsewhere(desk: Desk, trading: Trading, order: Order) -> IntentResult:
+    """The same at a broker outside this process."""
+    state, control, reason = place_once(desk, trading, order)
+    desk.log.info(
+        "order",
+        deployment_id=trading.spec.deployment_id,
+        client_order_id=order.client_order_id,
+        state=state.value,
+        units=order.units,
+        event_seq=trading.seq,
+        reason=reason,
+    )
+    return IntentResult(
+        client_order_id=order.client_order_id,
+        state=state.value,
+        control=control,
+        reason=reason,
+        repeated=False,
+    )
+
+
 def cancel_waiting(desk: Desk, trading: Trading, *, control: str, reason: str) -> list[str]:
     """Take back every order of the strategy that waits; the ids that were taken back."""
     canceled = send_cancels(desk, trading, reason=reason)
@@ -137,6 +162,10 @@ def send_cancels(desk: Desk, trading: Trading, *, reason: str) -> list[str]:
     """
     canceled: list[str] = []
     for name in strategy_orders(trading):
+        if trading.standing is not None:
+            if take_back(desk, trading, name, reason=reason)[0] is OrderState.CANCELED:
+                canceled.append(str(name))
+            continue
         try:
             if trading.broker.cancel(name, reason=reason):
                 canceled.append(str(name))
@@ -152,8 +181,11 @@ def send_cancels(desk: Desk, trading: Trading, *, reason: str) -> list[str]:
 
 def write_cancels(desk: Desk, trading: Trading, *, control: str) -> None:
     """Write down what the broker says happened to orders that were taken back."""
+    if trading.standing is not None:
+        return  # its record is taken in where it is read
     found = trading.broker.transactions_since(trading.watermark)
     if found:
+        write_last_event(desk, trading)
         with desk.ledger.change("cancel") as change:
             write_transactions(
                 change,
@@ -168,7 +200,10 @@ def write_cancels(desk: Desk, trading: Trading, *, control: str) -> None:
 
 def strategy_orders(trading: Trading) -> list[ClientOrderId]:
     """The waiting orders that the strategy placed, and not the gateway itself."""
-    names = [item.order.client_order_id for item in trading.broker.open_orders()]
+    if trading.standing is not None:
+        names = sorted(trading.standing.orders)
+    else:
+        names = [item.order.client_order_id for item in trading.broker.open_orders()]
     return [name for name in names if not name.startswith(GATEWAY_PREFIX)]
 
 
@@ -184,8 +219,8 @@ def flatten(desk: Desk, trading: Trading, *, by: str) -> str:
 
 
 def _close(desk: Desk, trading: Trading, instrument: InstrumentId, *, number: str, by: str) -> str:
-    units = trading.broker.account().units(instrument)
-    waiting = [item.order for item in trading.broker.open_orders() if item.order.instrument == instrument]
+    units = trading.books.units(instrument)
+    waiting = [order for order in trading.waiting() if order.instrument == instrument]
     mine = [order.client_order_id for order in waiting if order.client_order_id.startswith(GATEWAY_PREFIX)]
     if units == 0 or mine:
         return mine[0] if mine else ""
@@ -196,6 +231,7 @@ def _close(desk: Desk, trading: Trading, instrument: InstrumentId, *, number: st
         units=-units,
         reduce_only=True,
     )
+    write_last_event(desk, trading)
     with desk.ledger.change("intent") as change:
         write_intent(
             change,

@@ -10,7 +10,7 @@ from workbench.domain.accounts import AccountSnapshot
 from workbench.domain.orders import EXIT_REASONS, Fill, FillReason, Order, OrderState
 from workbench.gateway.brokers.port import Accepted, Transaction
 from workbench.gateway.ledger import Change
-from workbench.gateway.messages import BarClosed, FeedEnded
+from workbench.gateway.messages import BarClosed, FeedEnded, FeedEvent, QuoteMoved
 from workbench.gateway.trading import Trading
 from workbench.store.schema import cancels, deliveries, fills, intents, orders, positions
 
@@ -133,21 +133,29 @@ def write_intent(
         "reason": reason,
         "created_ns": now_ns,
         "release_id": trading.spec.release_id,
+        "watermark": trading.watermark,
     }
     change.execute(_INSERT_INTENT, row)
     change.record("order.denied" if state is OrderState.DENIED else "order.intent", **row)
 
 
 def write_intent_state(
-    change: Change, client_order_id: str, *, state: OrderState, control: str = "", reason: str = ""
+    change: Change,
+    client_order_id: str,
+    *,
+    state: OrderState,
+    control: str = "",
+    reason: str = "",
+    evidence: str = "",
 ) -> None:
-    """What became of an intent that the broker does not have."""
+    """What became of an intent, and by which evidence where there is some."""
     change.execute(
         _UPDATE_INTENT,
         {"id": client_order_id, "new_state": state.value, "new_control": control, "new_reason": reason},
     )
+    proof = {"evidence": evidence} if evidence else {}
     change.record(
-        f"order.{state.value.lower()}", client_order_id=client_order_id, control=control, reason=reason
+        f"order.{state.value.lower()}", client_order_id=client_order_id, control=control, reason=reason, **proof
     )
 
 
@@ -270,7 +278,7 @@ def write_books(change: Change, trading: Trading, snapshot: AccountSnapshot) -> 
 
 
 def write_delivery(
-    change: Change, trading: Trading, event: BarClosed | FeedEnded, snapshot: AccountSnapshot
+    change: Change, trading: Trading, event: FeedEvent, snapshot: AccountSnapshot
 ) -> None:
     """An event that is about to be handed to the strategy."""
     change.execute(
@@ -278,13 +286,23 @@ def write_delivery(
         {
             "deployment_id": trading.spec.deployment_id,
             "event_seq": event.seq,
-            "time_ns": event.bar.close_ns if isinstance(event, BarClosed) else event.time_ns,
+            "time_ns": _time_of(event),
             "event": plain(event),
             "snapshot": plain(snapshot),
             "acked": False,
             "decision": {},
         },
     )
+
+
+def _time_of(event: FeedEvent) -> int:
+    match event:
+        case QuoteMoved(quote=quote):
+            return quote.time_ns
+        case BarClosed(bar=bar):
+            return bar.close_ns
+        case FeedEnded(time_ns=time_ns):
+            return time_ns
 
 
 def write_ack(change: Change, deployment_id: str, *, seq: int, decision: Mapping[str, Any]) -> None:

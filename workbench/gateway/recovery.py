@@ -20,11 +20,14 @@ from workbench.gateway.cancels import finish_cancels
 from workbench.gateway.controls import GATEWAY_PREFIX
 from workbench.gateway.desk import Desk
 from workbench.gateway.errors import BooksMismatchError
-from workbench.gateway.feeds import BarReplay
+from workbench.gateway.feeds import Feed
 from workbench.gateway.history import load_history
+from workbench.gateway.market_data.opening import open_feed
 from workbench.gateway.messages import FeedEvent
 from workbench.gateway.orders import cancel_waiting, hand_over
+from workbench.gateway.reconciliation import watch
 from workbench.gateway.records import fill_of, order_of, plain, write_intent_state
+from workbench.gateway.restoring import new_standing, restore
 from workbench.gateway.specs import DeploymentSpec, parse_spec
 from workbench.gateway.trading import State, Trading
 from workbench.store.schema import deliveries, fills, intents, journal, kills, positions
@@ -74,20 +77,21 @@ def load_desk(desk: Desk) -> None:
         )
 
 
-def new_trading(desk: Desk, spec: DeploymentSpec) -> Trading:
+def new_trading(desk: Desk, spec: DeploymentSpec, *, feed: Feed | None = None) -> Trading:
     """A deployment before its first event.
+
+    Parameters
+    ----------
+    feed
+        Its feed where that is open already.
 
     Raises
     ------
     WorkbenchError
         Its data or its account can not be had.
     """
-    feed = BarReplay(
-        [desk.load_bars(spec, record) for record in spec.records],
-        bars_per_second=spec.feed.bars_per_second,
-        monotonic=desk.monotonic,
-    )
-    return _trading(spec, feed)
+    feed = feed or open_feed(desk, spec)
+    return _trading(desk, spec, feed)
 
 
 def rebuild(desk: Desk, spec: DeploymentSpec, *, state: State, detail: str) -> Trading:
@@ -95,12 +99,18 @@ def rebuild(desk: Desk, spec: DeploymentSpec, *, state: State, detail: str) -> T
     try:
         trading = new_trading(desk, parse_spec(plain(spec)))
         trading.state, trading.detail = state, detail
-        with desk.engine.connect() as connection:
-            _replay(connection, trading)
-            _take_up(connection, trading)
-            found = _intents_in(connection, spec.deployment_id, OrderState.INTENT)
-        finish_cancels(desk, trading)
-        _finish_intents(desk, trading, found)
+        if trading.standing is not None:
+            restore(desk, trading)
+            with desk.engine.connect() as connection:
+                _take_up(connection, trading)
+            watch(desk, trading)
+        else:
+            with desk.engine.connect() as connection:
+                _replay(connection, trading)
+                _take_up(connection, trading)
+                found = _intents_in(connection, spec.deployment_id, OrderState.INTENT)
+            finish_cancels(desk, trading)
+            _finish_intents(desk, trading, found)
         if desk.kill_over(trading):
             cancel_waiting(desk, trading, control="R23", reason="killed")
         elif state is not State.RUNNING:
@@ -123,7 +133,7 @@ def _has_orders(desk: Desk, deployment_id: str) -> bool:
 
 def _archived(desk: Desk, spec: DeploymentSpec, *, state: State, detail: str) -> Trading:
     """A deployment to look at: its stored books, not computed again, and no feed."""
-    trading = _trading(spec, _NoFeed())
+    trading = _trading(desk, spec, _NoFeed())
     trading.state, trading.detail = state, detail
     with desk.engine.connect() as connection:
         row = connection.execute(
@@ -146,9 +156,10 @@ class _NoFeed:
         pass
 
 
-def _trading(spec: DeploymentSpec, feed: BarReplay | _NoFeed) -> Trading:
+def _trading(desk: Desk, spec: DeploymentSpec, feed: Feed) -> Trading:
     book = spec.parsed_cost_book()
-    broker = PaperBroker(
+    elsewhere = desk.connect_broker(spec)
+    broker = elsewhere or PaperBroker(
         PaperConfig(
             instruments=spec.records,
             cost_book=book,
@@ -162,6 +173,7 @@ def _trading(spec: DeploymentSpec, feed: BarReplay | _NoFeed) -> Trading:
         margin_rates_ppm={item.id: book.of(item.id).margin_rate_ppm for item in spec.records},
         feed=feed,
         broker=broker,
+        standing=None if elsewhere is None else new_standing(desk, spec.account.currency),
         equity=spec.account.balance,
         day_start_equity=spec.account.balance,
     )
@@ -240,11 +252,19 @@ def _take_up(connection: sa.Connection, trading: Trading) -> None:
         .limit(1)
     ).first()
     trading.decision_seq, trading.acked = (head.event_seq, head.acked) if head else (0, True)
-    trading.undelivered = [
-        item.fill
-        for item in trading.broker.transactions_since(0)
-        if item.fill is not None and item.event_seq > trading.decision_seq
-    ]
+    if trading.standing is not None:
+        found = connection.execute(
+            sa.select(fills)
+            .where(fills.c.deployment_id == name, fills.c.event_seq > trading.decision_seq)
+            .order_by(fills.c.broker_trade_id)
+        ).mappings()
+        trading.undelivered = [fill_of(row) for row in found]
+    else:
+        trading.undelivered = [
+            item.fill
+            for item in trading.broker.transactions_since(0)
+            if item.fill is not None and item.event_seq > trading.decision_seq
+        ]
     mine = intents.c.deployment_id == name
     counted = (
         sa.select(intents.c.state, sa.func.count().label("number")).where(mine).group_by(intents.c.state)
@@ -288,18 +308,7 @@ def _finish_intents(desk: Desk, trading: Trading, found: Sequence[Order]) -> Non
     """
     blocked = bool(desk.kill_over(trading)) or trading.state is not State.RUNNING
     for order in found:
-        if blocked and not order.client_order_id.startswith(GATEWAY_PREFIX):
-            with desk.ledger.change("cancel") as change:
-                write_intent_state(
-                    change,
-                    order.client_order_id,
-                    state=OrderState.CANCELED,
-                    control="R23" if desk.kill_over(trading) else "STOP",
-                    reason="never sent: no new orders since before the gateway came back",
-                )
-        elif trading.broker.absence_is_proof:
-            hand_over(desk, trading, order)
-        else:
+        if not trading.broker.absence_is_proof:
             trading.unknown[order.client_order_id] = order
             with desk.ledger.change("unknown") as change:
                 write_intent_state(
@@ -308,3 +317,14 @@ def _finish_intents(desk: Desk, trading: Trading, found: Sequence[Order]) -> Non
                     state=OrderState.UNKNOWN,
                     reason="the gateway ended between its decision to send and the broker's answer",
                 )
+        elif blocked and not order.client_order_id.startswith(GATEWAY_PREFIX):
+            with desk.ledger.change("cancel") as change:
+                write_intent_state(
+                    change,
+                    order.client_order_id,
+                    state=OrderState.CANCELED,
+                    control="R23" if desk.kill_over(trading) else "STOP",
+                    reason="never sent: no new orders since before the gateway came back",
+                )
+        else:
+            hand_over(desk, trading, order)

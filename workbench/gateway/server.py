@@ -206,7 +206,7 @@ class GatewayServer:
 
 
 def _is_closing(trading: Any) -> bool:
-    return trading.state in (State.STOPPED, State.CLOSED) and bool(trading.broker.open_orders())
+    return trading.state in (State.STOPPED, State.CLOSED) and bool(trading.working)
 
 
 def _received(router: "zmq.Socket[bytes]") -> _Envelope:

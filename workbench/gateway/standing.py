@@ -61,7 +61,7 @@ class Standing:
     opening_financing: int = 0
     orders: dict[ClientOrderId, Known] = field(default_factory=dict)
     cancels: set[ClientOrderId] = field(default_factory=set)  # wished and not confirmed: CANCEL_PENDING
-    sweep: str = ""  # why every order of the strategy is to be taken back; empty: it is not
+    opening_balance: int = 0
     external: tuple[OpenOrder, ...] = ()  # of others: counted, never touched
     frozen: dict[InstrumentId, str] = field(default_factory=dict)
     mismatch_s: dict[InstrumentId, float] = field(default_factory=dict)  # monotonic, since when

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from workbench.domain.accounts import AccountSnapshot
 from workbench.domain.calendar import session_of
-from workbench.domain.instruments import InstrumentId
+from workbench.domain.instruments import Instrument, InstrumentId, instrument
 from workbench.domain.limits import Limits
 from workbench.domain.orders import Fill, Order
 from workbench.domain.timeframes import NS_PER_MINUTE
@@ -17,6 +17,7 @@ from workbench.gateway.controls import Exposure, worst_margin
 from workbench.gateway.feeds import Feed
 from workbench.gateway.messages import BarClosed, FeedEnded, FeedEvent, QuoteMoved
 from workbench.gateway.specs import DeploymentSpec
+from workbench.gateway.standing import Phase, Standing
 
 __all__ = ["State", "Trading"]
 
@@ -58,6 +59,7 @@ class Trading:
     denials: int = 0
     fills: int = 0
     archived: AccountSnapshot | None = None  # the stored books, where they were not computed again
+    standing: Standing | None = None  # what is known of a broker outside this process; None for one in it
     kernel_pid: int = 0
     kernel_seen_ns: int = 0
 
@@ -79,7 +81,51 @@ class Trading:
     @property
     def books(self) -> AccountSnapshot:
         """The books to show."""
-        return self.archived or self.broker.account()
+        if self.archived is not None:
+            return self.archived
+        if self.standing is None:
+            return self.broker.account()
+        return self.standing.snapshot(
+            self.spec.records,
+            prices=self.prices,
+            margin_rates_ppm=self.margin_rates_ppm,
+            time_ns=self.time_ns,
+        )
+
+    def record_of(self, name: InstrumentId) -> Instrument:
+        """The record of an instrument that it trades or that its account holds."""
+        return next((item for item in self.spec.records if item.id == name), None) or instrument(name)
+
+    @property
+    def working(self) -> list[Order]:
+        """Its own orders that have not ended, with what is left of each."""
+        if self.standing is None:
+            return [item.order for item in self.broker.open_orders()]
+        found = (known.left for known in self.standing.orders.values())
+        return [order for order in found if order is not None]
+
+    def waiting(self) -> list[Order]:
+        """What may still be executed, with what is left of it: UNKNOWN orders and others' count too."""
+        if self.standing is not None:
+            return self.standing.waiting()
+        return [*(item.order for item in self.broker.open_orders()), *self.unknown.values()]
+
+    def obstacle(self, name: InstrumentId) -> str:
+        """Why only orders that reduce may be sent for an instrument now, or none at all; empty for no reason.
+
+        An account whose broker does not answer, or whose record is being taken in, takes no order at all.
+        """
+        standing = self.standing
+        if standing is None:
+            return ""
+        if standing.phase is not Phase.READY:
+            return f"the account is {standing.phase.value}: {standing.detail}"
+        return standing.frozen.get(name, "")
+
+    @property
+    def reachable(self) -> bool:
+        """Whether an order may be sent at all: the broker's record and the books have been brought together."""
+        return self.standing is None or self.standing.phase is Phase.READY
 
     def exposure(self, name: InstrumentId, *, killed: str) -> Exposure:
         """What an order for an instrument is judged against now; one not traded is judged as the first is."""
@@ -87,14 +133,11 @@ class Trading:
             self.order_times.popleft()
         records = self.spec.records
         record = next((item for item in records if item.id == name), records[0])
-        placed = [item.order for item in self.broker.open_orders()]
+        pending = self.waiting()
         waiting = {
-            item.id: tuple(
-                order for order in (*placed, *self.unknown.values()) if order.instrument == item.id
-            )
-            for item in records
+            item.id: tuple(order for order in pending if order.instrument == item.id) for item in records
         }
-        books = self.broker.account()
+        books = self.books
         others = [item for item in records if item.id != record.id]
         bid, ask = self.prices.get(record.id, (0, 0))
         return Exposure(
@@ -124,7 +167,7 @@ class Trading:
     def _mark(self, time_ns: int, *, session: date) -> None:
         before = self.equity
         self.time_ns = time_ns
-        self.equity = self.broker.account().equity
+        self.equity = self.books.equity
         if session != self.session:
             self.session = session
             self.day_start_equity = before

@@ -375,6 +375,7 @@ adjustments = sa.Table(
     _column("instrument"),  # empty for cash alone
     _column("units", _Int),  # added to what the books held, signed
     _column("price", _Int),  # points
+    _column("cost", _Int),  # micro-units of the quote currency that what is held costs more, signed
     _column("cash", _Int),  # micro-units added to the balance, signed
     _column("by"),
     _column("reason"),
