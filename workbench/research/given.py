@@ -17,7 +17,7 @@ from workbench.market.ticks import Ticks
 from workbench.strategy.conversion import conversion_legs
 from workbench.strategy.quantities import PriceRange
 
-__all__ = ["Given", "Series", "Several", "first_traded", "given"]
+__all__ = ["Given", "Series", "Several", "first_traded", "given", "series_of"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -154,9 +154,9 @@ def given(
         an instrument that is not traded, sizes to match by that were not recorded, or nothing left to trade.
     """
     main, fine, others = (
-        _by_instrument("data", data),
-        _by_instrument("finer", finer),
-        _by_instrument("also", also),
+        series_of("data", data),
+        series_of("finer", finer),
+        series_of("also", also),
     )
     if not main:
         raise BadInputError("data: expected bars or ticks of an instrument, found none")
@@ -216,7 +216,14 @@ def first_traded(bars: Bars, trade_from_ns: int | None) -> int:
     return first
 
 
-def _by_instrument(what: str, data: Several | None) -> dict[InstrumentId, Series]:
+def series_of(what: str, data: Several | None) -> dict[InstrumentId, Series]:
+    """What was given under the name `what`, by instrument.
+
+    Raises
+    ------
+    BadInputError
+        Something that is neither bars nor ticks, or an instrument twice.
+    """
     if data is None:
         return {}
     if isinstance(data, Bars | Ticks):
