@@ -22,7 +22,7 @@ from market_for_benchmarks import YEAR_BARS, synthetic_m1, synthetic_ticks
 from one_run import BOOK, COMMISSION_PPM, UNITS, SmaCross, save
 
 from workbench.market import Bars
-from workbench.market.tick_versions import concatenated
+from workbench.market.storage.tick_versions import concatenated
 from workbench.research import BacktestResult, run_backtest, sweep
 from workbench.strategy import (
     AccountView,

@@ -16,7 +16,7 @@ from market_peers import peers
 from market_store import show
 
 from workbench.market import MarketStore
-from workbench.market.tick_versions import concatenated
+from workbench.market.storage.tick_versions import concatenated
 
 _BATCH = 10_000
 _COMMIT = 500_000

@@ -19,7 +19,7 @@ from market_for_benchmarks import synthetic_ticks
 from market_peers import peers
 
 from workbench.market import MarketStore
-from workbench.market.tick_versions import concatenated
+from workbench.market.storage.tick_versions import concatenated
 
 _DAY_NS = 86_400_000_000_000
 

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from workbench.cli import main
 from workbench.domain.cost_book import retail_book
 from workbench.domain.cost_history import CostHistory
-from workbench.market.cost_files import read_costs, write_costs
+from workbench.market.costs.files import read_costs, write_costs
 
 
 @pytest.fixture

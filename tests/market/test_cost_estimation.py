@@ -15,7 +15,7 @@ from workbench.domain.instruments import instrument
 from workbench.domain.timeframes import Timeframe
 from workbench.errors import BadInputError
 from workbench.market.bars import make_bars
-from workbench.market.cost_estimation import ThinQuotesError, estimate_spreads
+from workbench.market.costs.estimation import ThinQuotesError, estimate_spreads
 from workbench.market.new_york import hours_of_week
 from workbench.market.ticks import Ticks
 

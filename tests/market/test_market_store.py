@@ -15,9 +15,10 @@ from tests.market.bars_for_tests import MINUTE, MONDAY, bars_at, minutes
 from workbench.domain.cost_book import CostBook
 from workbench.domain.timeframes import Timeframe
 from workbench.errors import BadInputError
-from workbench.market import MarketStore, columnar, import_sample, resample, sample_files
+from workbench.market import MarketStore, import_sample, resample, sample_files
 from workbench.market.bars import COLUMNS
 from workbench.market.errors import DamagedDatasetError, MissingDataError
+from workbench.market.storage import columnar
 from workbench.store import open_store
 from workbench.store.schema import datasets
 
@@ -194,7 +195,7 @@ def test_ctrl_c_leaves_the_store_as_it_was(
         if moment == "insert":
             patch.setattr(datasets, "insert", interrupted)
         else:
-            patch.setattr(f"workbench.market.folders.os.{moment}", interrupted)
+            patch.setattr(f"workbench.market.storage.folders.os.{moment}", interrupted)
         with pytest.raises(KeyboardInterrupt):
             market.add(minutes(70), source="cut off")
     assert market.datasets() == before

@@ -11,8 +11,9 @@ import pytest
 from tests.market.bars_for_tests import bars_at, minutes
 from tests.market.ticks_for_tests import DAY, same, ticks_at, walk
 from workbench.errors import BadInputError
-from workbench.market import MarketStore, bars_from_ticks, publishing
+from workbench.market import MarketStore, bars_from_ticks
 from workbench.market.errors import DamagedDatasetError
+from workbench.market.storage import publishing
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +81,7 @@ def test_garbage_of_a_bucket_is_collected(team: MarketStore, monkeypatch: pytest
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("workbench.market.catalogue.Catalogue.add", interrupted)
+        patch.setattr("workbench.market.storage.catalogue.Catalogue.add", interrupted)
         with pytest.raises(KeyboardInterrupt):
             team.add_ticks([walk(200, seed=5)], instrument="EUR_USD", source="cut off")
     assert team.collect_garbage() == 0

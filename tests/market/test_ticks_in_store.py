@@ -290,9 +290,9 @@ def test_an_import_cut_off_leaves_nothing_and_can_be_done_again(
 
     with monkeypatch.context() as patch:
         if moment in ("fsync", "replace"):
-            patch.setattr(f"workbench.market.folders.os.{moment}", interrupted)
+            patch.setattr(f"workbench.market.storage.folders.os.{moment}", interrupted)
         if moment == "catalogue":
-            patch.setattr("workbench.market.catalogue.Catalogue.add", interrupted)
+            patch.setattr("workbench.market.storage.catalogue.Catalogue.add", interrupted)
         with pytest.raises(KeyboardInterrupt):
             sqlite_market.add_ticks(stream(), instrument="EUR_USD", source="cut", extend=True)  # type: ignore[arg-type]
     assert sqlite_market.datasets() == before

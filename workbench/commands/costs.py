@@ -13,7 +13,7 @@ from workbench.domain.cost_history import CostHistory
 from workbench.domain.cost_tables import spread_rows
 from workbench.domain.instruments import instrument as record_of
 from workbench.errors import BadInputError
-from workbench.market.cost_files import read_costs, write_costs
+from workbench.market.costs.files import read_costs, write_costs
 from workbench.settings import Settings, load_settings
 
 __all__ = ["costs"]
@@ -77,7 +77,7 @@ def costs_estimate(
 ) -> None:
     """Measure the spread of each hour of the week on quotes of the market store."""
     from workbench.market import MarketStore
-    from workbench.market.cost_estimation import estimate_spreads
+    from workbench.market.costs.estimation import estimate_spreads
 
     settings = load_settings()
     if (into is None) != (out is None):

@@ -14,7 +14,7 @@ from workbench.commands.data_reading import data_export, data_snapshot
 from workbench.domain.cost_book import retail_book
 from workbench.domain.cost_history import Costs
 from workbench.errors import BadInputError
-from workbench.market.cost_files import read_costs
+from workbench.market.costs.files import read_costs
 from workbench.settings import load_settings
 
 __all__ = ["data"]

@@ -152,7 +152,7 @@ def _known_by(bars: "Bars") -> "Bars":
 def _read_costs(path: Path) -> Costs:
     if not path.exists() and path.parent == Path():
         path = current_session().settings.home / "cost_books" / path.name
-    from workbench.market.cost_files import read_costs
+    from workbench.market.costs.files import read_costs
 
     return read_costs(path)
 

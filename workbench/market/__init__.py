@@ -19,9 +19,9 @@ from workbench.market.resampling import bars_from_ticks, resample
 from workbench.market.ticks import Ticks
 
 if TYPE_CHECKING:
-    from workbench.market.market_store import Dataset, ImportReport, MarketStore
     from workbench.market.reference_rates import ecb_rate
     from workbench.market.sample import SampleFiles, import_sample, sample_files
+    from workbench.market.storage.market_store import Dataset, ImportReport, MarketStore
 
 __all__ = [
     "BarBuilder",
@@ -50,9 +50,9 @@ __all__ = [
 ]
 
 _LATER = {  # imported when asked for: they bring the database along, which a backtest does not need
-    "Dataset": "market_store",
-    "ImportReport": "market_store",
-    "MarketStore": "market_store",
+    "Dataset": "storage.market_store",
+    "ImportReport": "storage.market_store",
+    "MarketStore": "storage.market_store",
     "SampleFiles": "sample",
     "ecb_rate": "reference_rates",
     "import_sample": "sample",

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from workbench.market.datasets import ImportReport
-from workbench.market.market_store import MarketStore
 from workbench.market.repairs import repair_bars, repair_ticks
+from workbench.market.storage.datasets import ImportReport
+from workbench.market.storage.market_store import MarketStore
 
 __all__ = ["repair"]
 

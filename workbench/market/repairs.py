@@ -14,8 +14,8 @@ import numpy.typing as npt
 from workbench.domain.calendar import are_open
 from workbench.errors import BadInputError
 from workbench.market.bars import PRICES, Bars, make_bars
-from workbench.market.check_gaps import closed_bars
-from workbench.market.check_kernels import NEIGHBOURS, find_spikes
+from workbench.market.checks.gaps import closed_bars
+from workbench.market.checks.kernels import NEIGHBOURS, find_spikes
 from workbench.market.ticks import Ticks
 
 __all__ = ["RULES", "Repair", "repair_bars", "repair_ticks"]

@@ -2,8 +2,8 @@
 
 from workbench.domain.cost_book import retail_book
 from workbench.domain.cost_history import Costs
-from workbench.market.market_store import ImportReport, MarketStore
 from workbench.market.sample.files import sample_files
+from workbench.market.storage.market_store import ImportReport, MarketStore
 
 __all__ = ["import_sample"]
 

@@ -8,8 +8,8 @@ from workbench.domain.timeframes import Timeframe
 from workbench.errors import BadInputError
 from workbench.market.bar_builder import BarBuilder
 from workbench.market.bars import PRICES, Bars, Ints
-from workbench.market.check_report import CheckReport, Finding
-from workbench.market.check_words import EXAMPLES, utc
+from workbench.market.checks.report import CheckReport, Finding
+from workbench.market.checks.words import EXAMPLES, utc
 from workbench.market.resampling import resample
 from workbench.market.ticks import Ticks
 

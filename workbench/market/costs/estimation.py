@@ -8,8 +8,8 @@ from workbench.domain.cost_book import HOURS_OF_WEEK
 from workbench.domain.instruments import Instrument
 from workbench.errors import BadInputError
 from workbench.market.bars import BOTH_SIDES, Bars, Ints
+from workbench.market.costs.spread_table import QUANTILES, WIDEST, SpreadTable, hours_text
 from workbench.market.new_york import hours_of_week
-from workbench.market.spread_table import QUANTILES, WIDEST, SpreadTable, hours_text
 from workbench.market.ticks import Ticks
 
 __all__ = ["SpreadTable", "ThinQuotesError", "estimate_spreads"]

@@ -21,9 +21,9 @@ from workbench.errors import BadInputError
 from workbench.market.bar_builder import BarBuilder
 from workbench.market.bars import BOTH_SIDES, COLUMNS, Bars
 from workbench.market.errors import TimeRunsBackError
-from workbench.market.folders import Folder
-from workbench.market.parts import Part, PartColumns, read_part, week_of, week_start, write_part
 from workbench.market.resampling import joined
+from workbench.market.storage.folders import Folder
+from workbench.market.storage.parts import Part, PartColumns, read_part, week_of, week_start, write_part
 from workbench.market.ticks import Ticks
 
 __all__ = [

@@ -5,10 +5,10 @@ here are also of what a person should look at: gaps, spikes, frozen prices, hidd
 checked in a stream, batch by batch.
 """
 
-from workbench.market.check_bar_rules import check_bars, weekly_opens
-from workbench.market.check_comparisons import check_against, check_aggregation
-from workbench.market.check_report import CheckReport, Coverage, Finding
-from workbench.market.check_ticks import TickChecker
+from workbench.market.checks.bar_rules import check_bars, weekly_opens
+from workbench.market.checks.comparisons import check_against, check_aggregation
+from workbench.market.checks.report import CheckReport, Coverage, Finding
+from workbench.market.checks.ticks import TickChecker
 
 __all__ = [
     "CheckReport",

@@ -8,10 +8,10 @@ import numpy as np
 from workbench.domain.timeframes import Timeframe
 from workbench.market.bar_builder import BarBuilder
 from workbench.market.errors import ConflictingDataError
-from workbench.market.folders import Folder
-from workbench.market.parts import Part, read_part, week_start
 from workbench.market.resampling import joined
-from workbench.market.tick_versions import (
+from workbench.market.storage.folders import Folder
+from workbench.market.storage.parts import Part, read_part, week_start
+from workbench.market.storage.tick_versions import (
     GROUP_WEEKS,
     TICK_COLUMNS,
     Version,

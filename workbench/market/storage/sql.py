@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from workbench.errors import BadInputError
-from workbench.market.datasets import TICK
 from workbench.market.frames import to_arrow
+from workbench.market.storage.datasets import TICK
 
 if TYPE_CHECKING:
     import duckdb
 
-    from workbench.market.market_reader import MarketReader
+    from workbench.market.storage.market_reader import MarketReader
 
 __all__ = ["ask", "table_names"]
 

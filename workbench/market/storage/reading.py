@@ -9,15 +9,15 @@ import numpy as np
 
 from workbench.domain.instruments import Instrument
 from workbench.domain.timeframes import Timeframe
-from workbench.market.bar_cache import BarCache
 from workbench.market.bars import Bars
-from workbench.market.datasets import Dataset
 from workbench.market.errors import MissingDataError
-from workbench.market.folders import Folder
-from workbench.market.ingesting import version_of
 from workbench.market.new_york import bar_closes, bar_opens
 from workbench.market.resampling import fits_into, resample
-from workbench.market.tick_versions import concatenated, read_bars, read_ticks
+from workbench.market.storage.bar_cache import BarCache
+from workbench.market.storage.datasets import Dataset
+from workbench.market.storage.folders import Folder
+from workbench.market.storage.ingesting import version_of
+from workbench.market.storage.tick_versions import concatenated, read_bars, read_ticks
 from workbench.market.ticks import Ticks
 
 __all__ = ["bars_of_ticks", "bytes_shown", "choose", "last_ticks"]

@@ -8,8 +8,8 @@ import numpy.typing as npt
 from workbench.domain.calendar import Kind, hours_of, spans
 from workbench.domain.instruments import Instrument
 from workbench.market.bars import Ints
-from workbench.market.check_gaps import open_time
-from workbench.market.check_kernels import (
+from workbench.market.checks.gaps import open_time
+from workbench.market.checks.kernels import (
     BACKWARDS,
     CROSSED,
     DUPLICATES,
@@ -21,10 +21,10 @@ from workbench.market.check_kernels import (
     count_quotes,
     find_spikes,
 )
-from workbench.market.check_report import CheckReport, Finding
-from workbench.market.check_scale import ScaleWatch
-from workbench.market.check_sessions import SessionWatch
-from workbench.market.check_words import EXAMPLES, duration, quote, utc
+from workbench.market.checks.report import CheckReport, Finding
+from workbench.market.checks.scale import ScaleWatch
+from workbench.market.checks.sessions import SessionWatch
+from workbench.market.checks.words import EXAMPLES, duration, quote, utc
 from workbench.market.new_york import local_ns
 from workbench.market.ticks import Ticks
 

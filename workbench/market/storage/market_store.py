@@ -14,15 +14,15 @@ from workbench.domain.instruments import Instrument
 from workbench.domain.timeframes import Timeframe
 from workbench.domain.timeframes import timeframe as timeframe_named
 from workbench.market.bars import BOTH_SIDES, Bars
-from workbench.market.datasets import Dataset, ImportReport
-from workbench.market.ingesting import Origin
-from workbench.market.market_reader import MarketReader, VerifyReport, instrument_of
-from workbench.market.reading import bytes_shown
 from workbench.market.resampling import joined
+from workbench.market.storage.datasets import Dataset, ImportReport
+from workbench.market.storage.ingesting import Origin
+from workbench.market.storage.market_reader import MarketReader, VerifyReport, instrument_of
+from workbench.market.storage.reading import bytes_shown
 from workbench.market.ticks import Ticks
 
 if TYPE_CHECKING:
-    from workbench.market.recorder import TickRecorder
+    from workbench.market.storage.recorder import TickRecorder
 
 __all__ = ["Dataset", "ImportReport", "MarketStore", "VerifyReport"]
 
@@ -196,7 +196,7 @@ class MarketStore(MarketReader):
         self, instrument: str | Instrument, *, source: str, keep: Sequence[str] = ("M1",)
     ) -> "TickRecorder":
         """What takes live quotes and makes a new version of the newest dataset at each `commit`."""
-        from workbench.market.recorder import TickRecorder
+        from workbench.market.storage.recorder import TickRecorder
 
         return TickRecorder(self, instrument_of(instrument), source=source, keep=keep)
 

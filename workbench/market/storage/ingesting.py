@@ -9,16 +9,16 @@ import numpy as np
 from workbench.domain.instruments import Instrument
 from workbench.domain.timeframes import Timeframe
 from workbench.errors import BadInputError
-from workbench.market.bar_cache import BarCache
 from workbench.market.bars import COLUMNS, Bars
-from workbench.market.catalogue import Catalogue, NewerVersionError
 from workbench.market.checks import CheckReport, TickChecker, check_bars
-from workbench.market.columnar import bars_file, read_bars_file
-from workbench.market.datasets import TICK, Dataset, ImportReport
 from workbench.market.errors import BusyStoreError, ConflictingDataError, DamagedDatasetError
-from workbench.market.folders import Folder
-from workbench.market.tick_merging import merged
-from workbench.market.tick_versions import Version, concatenated, read_bars, read_ticks, write_version
+from workbench.market.storage.bar_cache import BarCache
+from workbench.market.storage.catalogue import Catalogue, NewerVersionError
+from workbench.market.storage.columnar import bars_file, read_bars_file
+from workbench.market.storage.datasets import TICK, Dataset, ImportReport
+from workbench.market.storage.folders import Folder
+from workbench.market.storage.tick_merging import merged
+from workbench.market.storage.tick_versions import Version, concatenated, read_bars, read_ticks, write_version
 from workbench.market.ticks import Ticks
 
 __all__ = ["Ingestion", "Origin"]

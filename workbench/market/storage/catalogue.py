@@ -12,8 +12,8 @@ import sqlalchemy as sa
 
 from workbench.domain.timeframes import timeframe as timeframe_named
 from workbench.market.checks import CheckReport
-from workbench.market.datasets import TICK, Dataset
 from workbench.market.errors import MissingDataError
+from workbench.market.storage.datasets import TICK, Dataset
 from workbench.store.schema import datasets as table
 
 __all__ = ["Catalogue", "NewerVersionError"]

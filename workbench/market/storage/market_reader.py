@@ -15,17 +15,17 @@ from workbench.domain.instruments import Instrument
 from workbench.domain.instruments import instrument as instrument_named
 from workbench.domain.timeframes import timeframe as timeframe_named
 from workbench.errors import BadInputError
-from workbench.market.bar_cache import BarCache
 from workbench.market.bars import Bars
-from workbench.market.catalogue import Catalogue
 from workbench.market.checks import CheckReport, TickChecker, check_bars
-from workbench.market.datasets import TICK, Dataset
 from workbench.market.errors import MissingDataError
-from workbench.market.folders import open_folder
-from workbench.market.ingesting import Ingestion, version_of
-from workbench.market.reading import bars_of_ticks, choose, last_ticks
 from workbench.market.resampling import resample
-from workbench.market.tick_versions import Version, concatenated, read_bars, read_ticks
+from workbench.market.storage.bar_cache import BarCache
+from workbench.market.storage.catalogue import Catalogue
+from workbench.market.storage.datasets import TICK, Dataset
+from workbench.market.storage.folders import open_folder
+from workbench.market.storage.ingesting import Ingestion, version_of
+from workbench.market.storage.reading import bars_of_ticks, choose, last_ticks
+from workbench.market.storage.tick_versions import Version, concatenated, read_bars, read_ticks
 from workbench.market.ticks import Ticks
 from workbench.store import open_store
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from workbench.market.aligning import Aligned
-    from workbench.market.publishing import PublishReport
+    from workbench.market.storage.publishing import PublishReport
 
 __all__ = ["MarketReader", "VerifyReport", "instrument_of"]
 
@@ -303,7 +303,7 @@ class MarketReader:
 
     def sql(self, query: str) -> "duckdb.DuckDBPyRelation":
         """The answer to a query in SQL over tables such as ``eur_usd_m1`` and ``eur_usd_tick``; read only."""
-        from workbench.market.sql import ask
+        from workbench.market.storage.sql import ask
 
         return ask(self, query)
 
@@ -339,7 +339,7 @@ class MarketReader:
         schema: str = "market",
     ) -> "PublishReport":
         """Write bars or ticks to tables of a PostgreSQL server, for teams that ask with SQL."""
-        from workbench.market.publishing import publish
+        from workbench.market.storage.publishing import publish
 
         record = instrument_of(instrument)
         if _name(timeframe) == TICK:

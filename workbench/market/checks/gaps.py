@@ -22,8 +22,8 @@ from workbench.domain.calendar import (
 from workbench.domain.timeframes import Timeframe
 from workbench.domain.trading_times import bar_grid
 from workbench.market.bars import Bars, Ints
-from workbench.market.check_report import Coverage, Finding
-from workbench.market.check_words import EXAMPLES, longest_first, utc
+from workbench.market.checks.report import Coverage, Finding
+from workbench.market.checks.words import EXAMPLES, longest_first, utc
 
 __all__ = ["Gaps", "bar_coverage", "bar_gaps", "closed_bars", "inside", "open_time", "session_borders"]
 

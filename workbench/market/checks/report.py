@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from html import escape
 from typing import Any
 
-from workbench.market.check_picture import calendar_picture
+from workbench.market.checks.picture import calendar_picture
 
 __all__ = ["CheckReport", "Coverage", "Finding"]
 

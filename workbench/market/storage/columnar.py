@@ -10,7 +10,7 @@ from workbench.domain.instruments import instrument
 from workbench.domain.timeframes import timeframe
 from workbench.market.bars import COLUMNS, Bars
 from workbench.market.errors import DamagedDatasetError
-from workbench.market.folders import write_durably
+from workbench.market.storage.folders import write_durably
 
 __all__ = ["bars_file", "read_bars_file", "write_bars_file"]
 

@@ -7,9 +7,9 @@ import numpy as np
 from workbench.domain.calendar import Hours, closed_ns
 from workbench.domain.instruments import Instrument
 from workbench.market.bars import Ints
-from workbench.market.check_gaps import session_borders
-from workbench.market.check_report import Coverage, Finding
-from workbench.market.check_words import EXAMPLES, quote
+from workbench.market.checks.gaps import session_borders
+from workbench.market.checks.report import Coverage, Finding
+from workbench.market.checks.words import EXAMPLES, quote
 
 __all__ = ["SessionWatch"]
 

@@ -7,8 +7,8 @@ import numpy as np
 
 from workbench.domain.instruments import Instrument
 from workbench.market.bars import Ints
-from workbench.market.check_report import Finding
-from workbench.market.check_words import EXAMPLES, utc
+from workbench.market.checks.report import Finding
+from workbench.market.checks.words import EXAMPLES, utc
 
 __all__ = ["ScaleWatch", "scale_findings"]
 

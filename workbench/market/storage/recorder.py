@@ -9,8 +9,8 @@ from workbench.domain.instruments import Instrument
 from workbench.market.ticks import Ticks
 
 if TYPE_CHECKING:
-    from workbench.market.datasets import ImportReport
-    from workbench.market.market_store import MarketStore
+    from workbench.market.storage.datasets import ImportReport
+    from workbench.market.storage.market_store import MarketStore
 
 __all__ = ["TickRecorder"]
 

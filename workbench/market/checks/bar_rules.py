@@ -8,11 +8,11 @@ import numpy.typing as npt
 from workbench.domain.calendar import hours_of
 from workbench.domain.timeframes import NS_PER_MINUTE, Timeframe
 from workbench.market.bars import BOTH_SIDES, Bars, Ints, crossed_parts, impossible
-from workbench.market.check_gaps import bar_coverage, bar_gaps, closed_bars
-from workbench.market.check_kernels import NEIGHBOURS, SPIKE_FACTOR, find_spikes
-from workbench.market.check_report import CheckReport, Finding
-from workbench.market.check_scale import scale_findings
-from workbench.market.check_words import EXAMPLES, utc
+from workbench.market.checks.gaps import bar_coverage, bar_gaps, closed_bars
+from workbench.market.checks.kernels import NEIGHBOURS, SPIKE_FACTOR, find_spikes
+from workbench.market.checks.report import CheckReport, Finding
+from workbench.market.checks.scale import scale_findings
+from workbench.market.checks.words import EXAMPLES, utc
 from workbench.market.new_york import local_ns
 
 __all__ = ["check_bars", "weekly_opens"]

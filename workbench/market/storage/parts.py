@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from workbench.market.bars import Ints
 from workbench.market.errors import DamagedDatasetError
-from workbench.market.folders import Folder
+from workbench.market.storage.folders import Folder
 
 __all__ = [
     "WEEK_NS",

@@ -1,0 +1,1 @@
+"""Cost books out of recorded quotes, and their files."""
