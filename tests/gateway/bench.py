@@ -45,6 +45,7 @@ from workbench.gateway.operators import act, check_request
 from workbench.gateway.recovery import load_desk
 from workbench.gateway.specs import DeploymentSpec
 from workbench.market import Bars, make_bars
+from workbench.market.ticks import Ticks
 from workbench.store import open_store
 from workbench.strategy import Decision
 
@@ -308,6 +309,7 @@ class Room:
     home: Path
     bars: Bars
     more: Sequence[Bars] = ()  # of further instruments
+    ticks: Ticks | None = None
     clock: FakeClock = field(default_factory=FakeClock)
     at_boundary: Callable[[str], None] = lambda name: None
     engine: sa.Engine = field(init=False)
@@ -338,6 +340,7 @@ class Room:
                 at_boundary=self.at_boundary,
             ),
             load_bars=self._load_bars,
+            load_ticks=self._load_ticks,
             monotonic=self.clock,
             log=log,
             at_boundary=self.at_boundary,
@@ -348,6 +351,10 @@ class Room:
     def _load_bars(self, spec: DeploymentSpec, record: Instrument) -> Bars:
         found = next(bars for bars in (self.bars, *self.more) if bars.instrument.id == record.id)
         return found.between(spec.feed.start_ns, spec.feed.end_ns)
+
+    def _load_ticks(self, spec: DeploymentSpec, record: Instrument) -> Ticks:
+        assert self.ticks is not None
+        return self.ticks.between(spec.feed.start_ns, spec.feed.end_ns)
 
     @property
     def checkpoints(self) -> Path:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from structlog.typing import FilteringBoundLogger
 
 from workbench.domain.instruments import Instrument
+from workbench.errors import BadInputError
 from workbench.gateway.brokers.port import Broker
 from workbench.gateway.errors import LedgerWriteError, UnknownDeploymentError, WrongTokenError
 from workbench.gateway.kill_requests import KillRequests
@@ -17,8 +18,13 @@ from workbench.gateway.ledger import Ledger
 from workbench.gateway.specs import DeploymentSpec
 from workbench.gateway.trading import State, Trading
 from workbench.market import Bars
+from workbench.market.ticks import Ticks
 
 __all__ = ["Desk"]
+
+
+def _no_ticks(spec: DeploymentSpec, record: Instrument) -> Ticks:
+    raise BadInputError(f"{record.id}: this gateway has no ticks to replay; open it with a market store")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -35,6 +41,7 @@ class Desk:
     kills: set[str] = field(default_factory=set)
     connect_broker: Callable[[DeploymentSpec], Broker | None] = lambda spec: None  # None: a paper book here
     jitter: Callable[[], float] = random.random  # in [0, 1), of the pauses before a broker is tried again
+    load_ticks: Callable[[DeploymentSpec, Instrument], Ticks] = _no_ticks
     kill_requests: KillRequests | None = None  # those that are not among `kills` yet
 
     def find(self, deployment_id: str) -> Trading:

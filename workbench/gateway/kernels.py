@@ -4,6 +4,11 @@ from workbench.gateway.cancels import withdraw
 from workbench.gateway.deliveries import last_acked, next_event
 from workbench.gateway.desk import Desk
 from workbench.gateway.errors import LedgerWriteError, UnknownDeploymentError, WrongTokenError
+from workbench.gateway.market_data.quote_deliveries import (
+    follows_quotes,
+    next_quote_event,
+    write_before_intent,
+)
 from workbench.gateway.messages import (
     PROTOCOL_VERSION,
     Attach,
@@ -39,9 +44,13 @@ def answer(desk: Desk, request: KernelRequest) -> KernelReply:
         return Refused(reason=str(error))
     trading.kernel_seen_ns = desk.ledger.now_ns()
     try:
+        if follows_quotes(trading) and (decided_on := getattr(request, "event_seq", 0)):
+            write_before_intent(desk, trading, decided_on)
         match request:
             case Attach():
                 return _attach(desk, trading, request)
+            case NextEvent(quotes=True) if follows_quotes(trading):
+                return next_quote_event(desk, trading, request)
             case NextEvent():
                 return next_event(desk, trading, request)
             case SubmitIntent():

@@ -61,6 +61,7 @@ class BarClosed(_Message, frozen=True, kw_only=True, omit_defaults=True):
     seq: int
     bar: Bar
     others: tuple[Bar, ...] = ()  # those of further instruments, in the order of their ids
+    quoted: bool = False  # made of quotes that came one by one before: nothing is matched on it
 
     @property
     def bars(self) -> tuple[Bar, ...]:
@@ -97,6 +98,7 @@ class NextEvent(_Message, frozen=True, kw_only=True):
     token: str
     after: int
     decision: dict[str, Any]  # what was decided on event `after`; empty for nothing
+    quotes: bool = False  # whether the strategy decides on every quote too
 
 
 class SubmitIntent(_Message, frozen=True, kw_only=True):
@@ -144,7 +146,7 @@ class EventReply(_Message, frozen=True, kw_only=True):
     A replayed event carries what was decided then, so the kernel can check that it decides the same.
     """
 
-    event: BarClosed | FeedEnded
+    event: QuoteMoved | BarClosed | FeedEnded
     account: AccountSnapshot
     fills: tuple[Fill, ...]
     replayed: bool

@@ -26,6 +26,7 @@ from workbench.gateway.reports import Sources, check_store
 from workbench.gateway.server import GatewayServer
 from workbench.gateway.specs import DeploymentSpec
 from workbench.market import Bars, MarketStore
+from workbench.market.ticks import Ticks
 from workbench.settings import Settings
 from workbench.store import open_store, read_only
 
@@ -123,10 +124,19 @@ def _serve(
         bars = market.bars(record.id, spec.bar_length, fingerprint=spec.fingerprint_of(record.id))
         return bars.between(spec.feed.start_ns, spec.feed.end_ns)
 
+    def load_ticks(spec: DeploymentSpec, record: Instrument) -> Ticks:
+        return market.ticks(
+            record.id,
+            fingerprint=spec.fingerprint_of(record.id),
+            start=spec.feed.start_ns,
+            end=spec.feed.end_ns,
+        )
+
     desk = Desk(
         engine=engine,
         ledger=ledger,
         load_bars=load_bars,
+        load_ticks=load_ticks,
         monotonic=time.monotonic,
         log=log,
         at_boundary=at_boundary,

@@ -17,6 +17,7 @@ from workbench.gateway.desk import Desk
 from workbench.gateway.errors import LedgerWriteError, RefusedError
 from workbench.gateway.kernels import answer
 from workbench.gateway.killing import KillChase
+from workbench.gateway.market_data.quote_deliveries import follows_quotes, skip_event
 from workbench.gateway.messages import KernelRequest, OperatorReply, OperatorRequest, Refused
 from workbench.gateway.operators import act, check_request
 from workbench.gateway.reports import REPORTS, Sources, report
@@ -174,7 +175,10 @@ class GatewayServer:
             if not _is_closing(trading):
                 continue
             try:
-                advance(self._desk, trading, most=1)
+                if follows_quotes(trading):
+                    skip_event(self._desk, trading)
+                else:
+                    advance(self._desk, trading, most=1)
             except LedgerWriteError as error:
                 self._desk.freeze(trading, f"deployment {name} is frozen: {error}")
         self._chase.tick()

@@ -31,14 +31,17 @@ class AccountSpec(_Spec, frozen=True, kw_only=True):
 
 
 class ReplayFeedSpec(_Spec, frozen=True, kw_only=True):
-    """Bars of pinned datasets, replayed: those that open in `[start_ns, end_ns)`."""
+    """Bars of pinned datasets, replayed: those that open in `[start_ns, end_ns)`.
 
-    kind: Literal["replay"] = "replay"
+    Of kind ``ticks`` the datasets hold ticks: they are replayed one by one, and the bars they make.
+    """
+
+    kind: Literal["replay", "ticks"] = "replay"
     fingerprint: _Hash  # of the dataset in the market store, that of the first instrument
     fingerprints: dict[str, _Hash] = {}  # of each instrument's dataset, where there are several
     start_ns: int
     end_ns: int
-    bars_per_second: Annotated[float, msgspec.Meta(ge=0, le=1_000_000)] = 0.0  # 0: as fast as they are asked
+    bars_per_second: Annotated[float, msgspec.Meta(ge=0, le=1_000_000)] = 0.0  # or ticks; 0: as fast as asked
 
 
 class DeploymentSpec(_Spec, frozen=True, kw_only=True):

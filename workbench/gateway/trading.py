@@ -15,6 +15,7 @@ from workbench.domain.timeframes import NS_PER_MINUTE
 from workbench.gateway.brokers.port import Broker
 from workbench.gateway.controls import Exposure, worst_margin
 from workbench.gateway.feeds import Feed
+from workbench.gateway.market_data.memory import QuoteMemory
 from workbench.gateway.messages import BarClosed, FeedEnded, FeedEvent, QuoteMoved
 from workbench.gateway.specs import DeploymentSpec
 from workbench.gateway.standing import Phase, Standing
@@ -60,6 +61,7 @@ class Trading:
     fills: int = 0
     archived: AccountSnapshot | None = None  # the stored books, where they were not computed again
     standing: Standing | None = None  # what is known of a broker outside this process; None for one in it
+    memory: QuoteMemory | None = None  # of a strategy that follows every quote
     kernel_pid: int = 0
     kernel_seen_ns: int = 0
 

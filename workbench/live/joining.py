@@ -41,7 +41,14 @@ class WorkbenchParts:
         NotArmableError
             It needs what a live kernel does not give.
         """
-        if missing := needs(_checked(strategy), instruments=launch.instruments):
+        quotes = _checked(strategy).form == "on_tick"
+        if quotes and launch.feed == "replay":
+            raise NotArmableError(
+                f"{strategy.name} decides on every quote (on_tick), and this deployment replays bars; "
+                "deploy it with a feed of ticks"
+            )
+        missing = () if quotes else needs(strategy, instruments=launch.instruments)
+        if missing:
             raise NotArmableError(
                 f"{strategy.name} needs {' and '.join(missing)}, which a live kernel does not give yet; "
                 "run it in a backtest, or write it without"
@@ -54,7 +61,7 @@ class WorkbenchParts:
             _compile(strategy, records, launch, instants)
         for bars in instants:
             runner.warm_up_bars(bars)
-        return Ready(decider=runner, warm_up_bars=sum(map(len, instants)))
+        return Ready(decider=runner, warm_up_bars=sum(map(len, instants)), quotes=quotes)
 
     def gateway(self, launch: Launch) -> GatewayClient:
         """The gateway's client; it returns soon when the gateway is silent, so that a stop is heard."""

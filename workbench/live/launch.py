@@ -46,6 +46,7 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     instruments: tuple[str, ...]
     timeframe: str
     warm_up: tuple[WarmUp, ...]
+    feed: str = "replay"  # its kind
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,7 @@ class Preparation:
             instruments=release.instruments,
             timeframe=release.timeframe,
             warm_up=_warm_up(deployment.feed, release),
+            feed=str(deployment.feed.get("kind", "replay")),
         )
         return Prepared(launch=launch, notebook=release.notebook, parameters=release.parameters)
 

@@ -18,7 +18,7 @@ import msgspec
 
 from workbench.domain.accounts import AccountSnapshot
 from workbench.domain.orders import ClientOrderId, Order
-from workbench.domain.quotes import Bar
+from workbench.domain.quotes import Bar, Quote
 from workbench.gateway.errors import GatewayUnreachableError
 from workbench.gateway.messages import (
     PROTOCOL_VERSION,
@@ -32,6 +32,7 @@ from workbench.gateway.messages import (
     KernelReply,
     KernelRequest,
     NextEvent,
+    QuoteMoved,
     Refused,
     SubmitIntent,
     Waiting,
@@ -62,6 +63,9 @@ class Decider(Protocol):
     def on_bars(self, bars: Sequence[Bar], account: AccountSnapshot, event_seq: int) -> Decision:
         """What is decided when `bars`, all that close at one instant, have closed."""
 
+    def on_tick(self, quote: Quote, account: AccountSnapshot, event_seq: int) -> Decision:
+        """What is decided on a quote; asked only of a strategy that follows every one."""
+
 
 class Ending(StrEnum):
     """Why the loop came to its end without a failure."""
@@ -84,12 +88,25 @@ class Progress:
 
 
 def decision_of(
-    bars: Sequence[Bar], orders: Sequence[Order], cancels: Sequence[ClientOrderId] = ()
+    seen: Sequence[Bar] | Quote,
+    orders: Sequence[Order],
+    cancels: Sequence[ClientOrderId] = (),
+    *,
+    sparse: bool = False,
 ) -> dict[str, Any]:
-    """What was decided at a bar's close, as plain JSON values, so that it can be compared and shown."""
+    """What was decided on an event, as plain JSON values, so that it can be compared and shown.
+
+    Of a strategy that follows every quote (`sparse`) nothing is said where it did nothing.
+    """
+    if sparse and not (orders or cancels):
+        return {}
+    if isinstance(seen, Quote):
+        event = {"instrument": str(seen.instrument), "quote_ns": seen.time_ns}
+    else:
+        names = ", ".join(str(bar.instrument) for bar in seen)
+        event = {"instrument": names, "bar_close_ns": seen[0].close_ns}
     return {
-        "instrument": ", ".join(str(bar.instrument) for bar in bars),
-        "bar_close_ns": bars[0].close_ns,
+        **event,
         "orders": [msgspec.to_builtins(order) for order in orders],
         **({"cancels": [str(name) for name in cancels]} if cancels else {}),
     }
@@ -105,6 +122,8 @@ class StrategyRuntime:
     pause_s
         Longest rest before the gateway is asked again after it was silent or had nothing yet; the first
         rests after an event are shorter, so that a fast replay is not held up.
+    quotes
+        Whether the strategy decides on every quote; on one without orders nothing is written down then.
     """
 
     def __init__(
@@ -118,6 +137,7 @@ class StrategyRuntime:
         log: JsonLog,
         tell: Callable[[Progress], None] = lambda progress: None,
         pause_s: float = 0.1,
+        quotes: bool = False,
     ) -> None:
         self._gateway = gateway
         self._decider = decider
@@ -127,6 +147,7 @@ class StrategyRuntime:
         self._log = log
         self._tell = tell
         self._pause_s = pause_s
+        self._quotes = quotes
         self._stop = threading.Event()
         self._progress = Progress(at_ns=time.monotonic_ns())
 
@@ -156,7 +177,11 @@ class StrategyRuntime:
             stopping = self._stop.is_set()  # asked before this round: this round only says what was decided
             reply = self._ask(
                 NextEvent(
-                    deployment_id=self._deployment_id, token=self._token, after=after, decision=decision
+                    deployment_id=self._deployment_id,
+                    token=self._token,
+                    after=after,
+                    decision=decision,
+                    quotes=self._quotes,
                 )
             )
             match reply:
@@ -211,10 +236,14 @@ class StrategyRuntime:
     def _decide(self, reply: EventReply) -> dict[str, Any] | None:
         """What was decided; None when a stop came before the gateway had taken all the intents."""
         assert not isinstance(reply.event, FeedEnded)
-        bars, seq = reply.event.bars, reply.event.seq
-        decided = self._decider.on_bars(bars, reply.account, seq)
+        event, seq = reply.event, reply.event.seq
+        seen: Sequence[Bar] | Quote
+        if isinstance(event, QuoteMoved):
+            seen, decided = event.quote, self._decider.on_tick(event.quote, reply.account, seq)
+        else:
+            seen, decided = event.bars, self._decider.on_bars(event.bars, reply.account, seq)
         orders, cancels = decided.orders, decided.cancels
-        decision = decision_of(bars, orders, cancels)
+        decision = decision_of(seen, orders, cancels, sparse=self._quotes)
         if reply.replayed:
             self._check(seq, decided=decision, recorded=reply.decision)
         elif not (self._withdraw(seq, cancels) and self._send(seq, orders)):

@@ -30,6 +30,7 @@ class Ready:
 
     decider: Decider
     warm_up_bars: int
+    quotes: bool = False  # whether it decides on every quote too
 
 
 class Parts(Protocol):
@@ -127,6 +128,7 @@ class Session:
             pid=os.getpid(),
             log=self._log,
             tell=self._on_progress,
+            quotes=ready.quotes,
         )
         self._log.info(
             "armed",

@@ -1,0 +1,24 @@
+"""The feed that a deployment's description asks for."""
+
+from workbench.gateway.desk import Desk
+from workbench.gateway.feeds import BarReplay, Feed
+from workbench.gateway.market_data.tick_replay import TickReplay
+from workbench.gateway.specs import DeploymentSpec
+
+__all__ = ["open_feed"]
+
+
+def open_feed(desk: Desk, spec: DeploymentSpec) -> Feed:
+    """A feed before its first event.
+
+    Raises
+    ------
+    WorkbenchError
+        Its data can not be had.
+    """
+    bars = [desk.load_bars(spec, record) for record in spec.records]
+    pace = spec.feed.bars_per_second
+    if spec.feed.kind == "ticks":
+        ticks = [desk.load_ticks(spec, record) for record in spec.records]
+        return TickReplay(ticks, bars, events_per_second=pace, monotonic=desk.monotonic)
+    return BarReplay(bars, bars_per_second=pace, monotonic=desk.monotonic)
