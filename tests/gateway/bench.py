@@ -13,6 +13,8 @@ import sqlalchemy as sa
 import structlog
 
 from workbench.domain.accounts import AccountSnapshot
+from workbench.domain.control_table import FIRM, Entry, LimitTable
+from workbench.domain.controls import LIMITS, Sense
 from workbench.domain.cost_book import CostBook, retail_costs
 from workbench.domain.instruments import Instrument, InstrumentId, instrument
 from workbench.domain.limits import Limits
@@ -64,6 +66,19 @@ WIDE = Limits(
     max_orders_per_minute=100,
     max_margin_use_ppm=1_000_000,
     max_daily_loss=10**12,
+)
+
+NO_LIMITS = LimitTable(  # of the table: those of the release alone bind
+    Entry(
+        version=number,
+        name=kind.name,
+        scope=FIRM,
+        value=[] if kind.sense is Sense.FORBIDDEN else None,
+        action="set",
+        by="test",
+        created_ns=0,
+    )
+    for number, kind in enumerate(LIMITS.values(), start=1)
 )
 
 
@@ -311,6 +326,7 @@ class Room:
     more: Sequence[Bars] = ()  # of further instruments
     ticks: Ticks | None = None
     clock: FakeClock = field(default_factory=FakeClock)
+    shipped_limits: bool = False  # whether the table of limits is as it is shipped, or lets all pass
     at_boundary: Callable[[str], None] = lambda name: None
     engine: sa.Engine = field(init=False)
     desk: Desk = field(init=False)
@@ -337,7 +353,7 @@ class Room:
                 checkpoints=CheckpointFile(self.checkpoints, signing_key(self.home)),
                 log=log,
                 monotonic=self.clock,
-                at_boundary=self.at_boundary,
+                at_boundary=self._past_first_limits,
             ),
             load_bars=self._load_bars,
             load_ticks=self._load_ticks,
@@ -347,6 +363,13 @@ class Room:
             kill_requests=KillRequests(self.home / "kills"),
         )
         load_desk(self.desk)
+        if not self.shipped_limits:
+            self.desk.controls.table = NO_LIMITS
+
+    def _past_first_limits(self, name: str) -> None:
+        """The boundaries that come after a new table of limits was begun."""
+        if not name.endswith(" limits"):
+            self.at_boundary(name)
 
     def _load_bars(self, spec: DeploymentSpec, record: Instrument) -> Bars:
         found = next(bars for bars in (self.bars, *self.more) if bars.instrument.id == record.id)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.gateway.bench import BALANCE, WIDE, buy
+from tests.gateway.bench import BALANCE, NO_LIMITS, START, WIDE, buy
 from workbench.domain.instruments import instrument
 from workbench.domain.limits import Limits
 from workbench.domain.orders import OrderKind
@@ -24,6 +24,9 @@ FLAT = Exposure(
     waiting=(),
     orders_last_minute=0,
     killed="",
+    layers=NO_LIMITS.layers(account="paper-1", deployment="d-1", instrument="EUR_USD"),
+    time_ns=START,
+    currency="USD",
 )
 
 

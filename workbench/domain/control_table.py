@@ -2,8 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, field
 from typing import Any
 
 from workbench.domain.controls import LIMITS, Value, is_raise, parse_value
@@ -16,7 +15,6 @@ FIRM = "firm"
 _SCOPE = re.compile(
     r"firm|(?:account|deployment):[A-Za-z0-9][A-Za-z0-9._-]{0,99}|instrument:[A-Za-z0-9_.]{1,32}"
 )
-_EMPTY: Mapping[str, Value] = MappingProxyType({})
 
 
 def parse_scope(text: str) -> str:
@@ -56,7 +54,7 @@ class Layer:
     """The limits of one scope that bear on an order. In the firm's, one that is not there passes nothing."""
 
     scope: str
-    values: Mapping[str, Value] = _EMPTY
+    values: Mapping[str, Value] = field(default_factory=dict)
     unreadable: tuple[str, ...] = ()
 
 
@@ -126,7 +124,11 @@ class LimitTable:
         BadInputError
             It does not wait, is their own, or was overtaken by a later change.
         """
-        entry = self.proposal(version)
+        entry = self.waiting_entry(version)
+        if version in self.damaged:
+            raise BadInputError(
+                f"change {version} is not what was written down; withdraw it and propose it again"
+            )
         if same_person(entry.by, by):
             raise BadInputError(
                 f"change {version} was proposed by {entry.by}; another person has to approve it"
@@ -139,7 +141,7 @@ class LimitTable:
             )
         return entry
 
-    def proposal(self, version: int) -> Entry:
+    def waiting_entry(self, version: int) -> Entry:
         """A proposal that waits.
 
         Raises
@@ -151,10 +153,6 @@ class LimitTable:
         if entry is None:
             known = ", ".join(map(str, self._waiting)) or "none"
             raise BadInputError(f"expected the number of a change that waits ({known}), found {version}")
-        if version in self.damaged:
-            raise BadInputError(
-                f"change {version} is not what was written down; withdraw it and propose it again"
-            )
         return entry
 
     def _take(self, entry: Entry) -> None:

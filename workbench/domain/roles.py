@@ -28,6 +28,7 @@ VERBS: dict[str, frozenset[Role]] = {
     "decisions": _EVERYBODY,
     "logs": _EVERYBODY,
     "verify": _EVERYBODY,
+    "controls": _EVERYBODY,
     "backtest": _RESEARCH,
     "promote": _RESEARCH,
     "schedule": _RESEARCH,

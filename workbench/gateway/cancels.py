@@ -89,6 +89,7 @@ def finish_cancels(desk: Desk, trading: Trading) -> None:
 
 
 def _tell_broker(desk: Desk, trading: Trading, name: ClientOrderId, *, event_seq: int) -> CancelResult:
+    trading.history.message(trading.time_ns)
     if trading.standing is not None:
         return _tell_elsewhere(desk, trading, name, event_seq=event_seq)
     state, reason = OrderState.CANCELED, _REASON
@@ -117,9 +118,7 @@ def _tell_broker(desk: Desk, trading: Trading, name: ClientOrderId, *, event_seq
     return _result(name, state, reason)
 
 
-def _tell_elsewhere(
-    desk: Desk, trading: Trading, name: ClientOrderId, *, event_seq: int
-) -> CancelResult:
+def _tell_elsewhere(desk: Desk, trading: Trading, name: ClientOrderId, *, event_seq: int) -> CancelResult:
     """The same at a broker outside this process, whose record alone says that an order has ended."""
     state, reason = take_back(desk, trading, name, reason=_REASON)
     desk.at_boundary("taken back")

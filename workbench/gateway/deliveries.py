@@ -13,6 +13,8 @@ import sqlalchemy as sa
 from workbench.domain.accounts import AccountSnapshot
 from workbench.domain.orders import Fill
 from workbench.gateway.broker_records import write_link
+from workbench.gateway.controls import exposures_of
+from workbench.gateway.controls.halting import note, watch_controls
 from workbench.gateway.desk import Desk
 from workbench.gateway.messages import (
     BarClosed,
@@ -106,11 +108,20 @@ def advance(
     trading.fills += len(fresh)
     trading.undelivered += fresh
     trading.acked = trading.acked or ack is not None
+    watch_controls(desk, trading, note(trading, found))
     if decision is None:
         return None
     since, trading.undelivered = tuple(trading.undelivered), []
     trading.decision_seq, trading.acked = decision.seq, False
-    return EventReply(event=decision, account=snapshot, fills=since, replayed=False, decision={})
+    return EventReply(
+        event=decision,
+        account=snapshot,
+        fills=since,
+        replayed=False,
+        decision={},
+        judged_by=exposures_of(trading, killed=desk.kill_over(trading)),
+        limits=trading.limits,
+    )
 
 
 def last_acked(connection: sa.Connection, deployment_id: str) -> int:
@@ -172,6 +183,8 @@ def _again(desk: Desk, trading: Trading, request: NextEvent) -> KernelReply:
         fills=tuple(fill_of(item) for item in found),
         replayed=row["acked"],
         decision=row["decision"],
+        judged_by=() if row["acked"] else exposures_of(trading, killed=desk.kill_over(trading)),
+        limits=trading.limits,
     )
 
 

@@ -12,6 +12,7 @@ from structlog.typing import FilteringBoundLogger
 from workbench.domain.instruments import Instrument
 from workbench.errors import BadInputError
 from workbench.gateway.brokers.port import Broker
+from workbench.gateway.controls import ControlBook
 from workbench.gateway.errors import LedgerWriteError, UnknownDeploymentError, WrongTokenError
 from workbench.gateway.kill_requests import KillRequests
 from workbench.gateway.ledger import Ledger
@@ -39,6 +40,7 @@ class Desk:
     at_boundary: Callable[[str], None] = lambda name: None
     deployments: dict[str, Trading] = field(default_factory=dict)
     kills: set[str] = field(default_factory=set)
+    controls: ControlBook = field(default_factory=ControlBook)
     connect_broker: Callable[[DeploymentSpec], Broker | None] = lambda spec: None  # None: a paper book here
     jitter: Callable[[], float] = random.random  # in [0, 1), of the pauses before a broker is tried again
     load_ticks: Callable[[DeploymentSpec, Instrument], Ticks] = _no_ticks

@@ -11,8 +11,10 @@ from typing import Any
 import msgspec
 
 from workbench.domain.accounts import AccountSnapshot
+from workbench.domain.limits import Limits
 from workbench.domain.orders import ClientOrderId, Fill, Order
 from workbench.domain.quotes import Bar, Quote
+from workbench.gateway.controls.exposure import Exposure
 
 __all__ = [
     "PROTOCOL_VERSION",
@@ -108,6 +110,8 @@ class SubmitIntent(_Message, frozen=True, kw_only=True):
     token: str
     event_seq: int
     order: Order
+    control: str = ""  # which control stopped it in the strategy runtime: it is written down and not sent
+    reason: str = ""
 
 
 class CancelIntent(_Message, frozen=True, kw_only=True):
@@ -151,6 +155,8 @@ class EventReply(_Message, frozen=True, kw_only=True):
     fills: tuple[Fill, ...]
     replayed: bool
     decision: dict[str, Any]
+    judged_by: tuple[Exposure, ...] = ()  # what orders decided on it are judged against, by instrument
+    limits: Limits | None = None  # the release's own
 
 
 class Waiting(_Message, frozen=True, kw_only=True):

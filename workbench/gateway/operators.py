@@ -9,6 +9,8 @@ import msgspec
 from workbench.domain.accounts import AccountSnapshot
 from workbench.domain.roles import allowed
 from workbench.errors import BadInputError
+from workbench.gateway.controls.editing import change_limits, show_limits
+from workbench.gateway.controls.halting import forgive
 from workbench.gateway.desk import Desk
 from workbench.gateway.errors import LedgerWriteError, NotAllowedError, RefusedError
 from workbench.gateway.killing import kill, kills_in_force, unkill
@@ -103,6 +105,7 @@ def _shown(desk: Desk, trading: Trading) -> dict[str, Any]:
         "state": state,
         "detail": trading.detail,
         "killed": desk.kill_over(trading),
+        "halted": trading.halted,
         "currency": books.currency,
         "balance": books.balance,
         "equity": books.equity,
@@ -200,11 +203,13 @@ def _resume(desk: Desk, request: OperatorRequest) -> dict[str, Any]:
     if trading.state is State.CLOSED:
         raise RefusedError(f"deployment {arguments.deployment_id} is closed; open it again")
     if trading.state is State.RUNNING:
+        forgive(desk, trading, by=request.user)
         return _shown(desk, trading)
     fresh = rebuild(desk, trading.spec, state=State.RUNNING, detail="")
     desk.deployments[arguments.deployment_id] = fresh
     if fresh.state is State.FROZEN:
         raise RefusedError(fresh.detail)
+    forgive(desk, fresh, by=request.user)
     try:
         with desk.ledger.change("resume") as change:
             change.record(
@@ -218,6 +223,8 @@ def _resume(desk: Desk, request: OperatorRequest) -> dict[str, Any]:
 
 _VERBS: Mapping[str, Callable[[Desk, OperatorRequest], dict[str, Any]]] = {
     "status": _status,
+    "controls": show_limits,
+    "limits": change_limits,
     "open": _open,
     "stop": _stop,
     "close": _close,

@@ -9,6 +9,7 @@ from workbench.domain.instruments import InstrumentId
 from workbench.domain.orders import ClientOrderId, Order, OrderState
 from workbench.gateway.brokers.port import AmbiguousError, RejectedError
 from workbench.gateway.controls import GATEWAY_PREFIX, Denial, check_order
+from workbench.gateway.controls.halting import watch_controls
 from workbench.gateway.desk import Desk
 from workbench.gateway.journal import canonical_json
 from workbench.gateway.market_data.quote_deliveries import write_last_event
@@ -62,10 +63,15 @@ def submit(desk: Desk, trading: Trading, request: SubmitIntent) -> KernelReply:
                 f"found one on {request.event_seq}"
             )
         )
-    denial = _late(trading, request.event_seq) or obstacle(desk, trading, order) or check_order(
-        order,
-        limits=trading.limits,
-        exposure=trading.exposure(order.instrument, killed=desk.kill_over(trading)),
+    denial = (
+        _late(trading, request.event_seq)
+        or obstacle(desk, trading, order)
+        or check_order(
+            order,
+            limits=trading.limits,
+            exposure=trading.exposure(order.instrument, killed=desk.kill_over(trading)),
+        )
+        or _from_runtime(request)
     )
     if denial is not None:
         return _deny(desk, trading, request, denial)
@@ -87,6 +93,8 @@ def hand_over(desk: Desk, trading: Trading, order: Order) -> IntentResult:
         return _never_sent(desk, trading, order, scope)  # thrown while the intent was being written
     trading.orders += 1
     trading.order_times.append(trading.time_ns)
+    bid, ask = trading.prices.get(order.instrument, (0, 0))
+    trading.history.order(order, trading.time_ns, bid=bid, ask=ask)
     if trading.standing is not None:
         return _sent_elsewhere(desk, trading, order)
     state, reason = OrderState.WORKING, ""
@@ -97,6 +105,7 @@ def hand_over(desk: Desk, trading: Trading, order: Order) -> IntentResult:
     except AmbiguousError as error:
         state, reason = OrderState.UNKNOWN, str(error)
         trading.unknown[order.client_order_id] = order
+    trading.history.answered(rejected=state is OrderState.REJECTED)
     desk.at_boundary("placed")
     with desk.ledger.change("answer") as change:
         if state is OrderState.WORKING:
@@ -118,6 +127,7 @@ def hand_over(desk: Desk, trading: Trading, order: Order) -> IntentResult:
         event_seq=trading.seq,
         reason=reason,
     )
+    watch_controls(desk, trading)
     return IntentResult(
         client_order_id=order.client_order_id, state=state.value, control="", reason=reason, repeated=False
     )
@@ -155,13 +165,17 @@ def cancel_waiting(desk: Desk, trading: Trading, *, control: str, reason: str) -
     return canceled
 
 
-def send_cancels(desk: Desk, trading: Trading, *, reason: str) -> list[str]:
+def send_cancels(
+    desk: Desk, trading: Trading, *, reason: str, only: frozenset[str] | None = None
+) -> list[str]:
     """Ask the broker for every waiting order of the strategy; one it can not answer for holds up no other.
 
     Nothing is written down yet: `write_cancels` does that.
     """
     canceled: list[str] = []
     for name in strategy_orders(trading):
+        if only is not None and name not in only:
+            continue
         if trading.standing is not None:
             if take_back(desk, trading, name, reason=reason)[0] is OrderState.CANCELED:
                 canceled.append(str(name))
@@ -262,6 +276,15 @@ def _never_sent(desk: Desk, trading: Trading, order: Order, scope: str) -> Inten
     )
 
 
+def _from_runtime(request: SubmitIntent) -> Denial | None:
+    """What the same check found where the order was decided; its denial is written down here."""
+    if not request.control:
+        return None
+    return Denial(
+        control=request.control[:8], reason=f"{request.reason[:500]}; stopped in the strategy runtime"
+    )
+
+
 def _late(trading: Trading, event_seq: int) -> Denial | None:
     if trading.state is not State.RUNNING:
         return Denial(
@@ -294,6 +317,8 @@ def _deny(desk: Desk, trading: Trading, request: SubmitIntent, denial: Denial) -
             reason=denial.reason,
         )
     trading.denials += 1
+    trading.history.denied(trading.time_ns, control=denial.control)
+    watch_controls(desk, trading)
     desk.log.warning(
         "denied",
         deployment_id=trading.spec.deployment_id,

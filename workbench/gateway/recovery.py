@@ -18,6 +18,7 @@ from workbench.errors import WorkbenchError
 from workbench.gateway.brokers.paper import PaperBroker, PaperConfig
 from workbench.gateway.cancels import finish_cancels
 from workbench.gateway.controls import GATEWAY_PREFIX
+from workbench.gateway.controls.halting import note, recall_orders, watched
 from workbench.gateway.desk import Desk
 from workbench.gateway.errors import BooksMismatchError
 from workbench.gateway.feeds import Feed
@@ -45,6 +46,7 @@ _STATES = {
 
 def load_desk(desk: Desk) -> None:
     """Fill a new desk with what the store holds."""
+    desk.controls.load(desk.engine, desk.ledger)
     with desk.engine.connect() as connection:
         desk.kills |= set(connection.scalars(sa.select(kills.c.scope)))
         records = connection.execute(
@@ -91,7 +93,7 @@ def new_trading(desk: Desk, spec: DeploymentSpec, *, feed: Feed | None = None) -
         Its data or its account can not be had.
     """
     feed = feed or open_feed(desk, spec)
-    return _trading(desk, spec, feed)
+    return watched(desk, _trading(desk, spec, feed))
 
 
 def rebuild(desk: Desk, spec: DeploymentSpec, *, state: State, detail: str) -> Trading:
@@ -225,6 +227,7 @@ def _compare(
         )
     trading.watermark = len(found)
     trading.fills = len(computed)
+    note(trading, found)
 
 
 def _first_difference(
@@ -289,6 +292,7 @@ def _take_up(connection: sa.Connection, trading: Trading) -> None:
         .order_by(deliveries.c.time_ns)
     )
     trading.order_times.extend(connection.scalars(recent))
+    recall_orders(connection, trading)
 
 
 def _intents_in(connection: sa.Connection, deployment_id: str, state: OrderState) -> list[Order]:

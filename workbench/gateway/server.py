@@ -12,6 +12,7 @@ import msgspec
 import zmq
 
 from workbench.errors import WorkbenchError
+from workbench.gateway.controls.halting import watch_silence
 from workbench.gateway.deliveries import advance
 from workbench.gateway.desk import Desk
 from workbench.gateway.errors import LedgerWriteError, RefusedError
@@ -21,7 +22,7 @@ from workbench.gateway.market_data.quote_deliveries import follows_quotes, skip_
 from workbench.gateway.messages import KernelRequest, OperatorReply, OperatorRequest, Refused
 from workbench.gateway.operators import act, check_request
 from workbench.gateway.reports import REPORTS, Sources, report
-from workbench.gateway.trading import State
+from workbench.gateway.trading import State, Trading
 
 __all__ = ["GatewayServer"]
 
@@ -172,6 +173,8 @@ class GatewayServer:
     def _tick(self) -> None:
         """What goes on without anybody asking: closing positions of stopped deployments, checkpoints."""
         for name, trading in self._desk.deployments.items():
+            if trading.state is State.RUNNING:
+                self._watch(name, trading)
             if not _is_closing(trading):
                 continue
             try:
@@ -183,6 +186,12 @@ class GatewayServer:
                 self._desk.freeze(trading, f"deployment {name} is frozen: {error}")
         self._chase.tick()
         self._desk.ledger.tick()
+
+    def _watch(self, name: str, trading: Trading) -> None:
+        try:
+            watch_silence(self._desk, trading)
+        except LedgerWriteError as error:
+            self._desk.freeze(trading, f"deployment {name} is frozen: {error}")
 
     def _wake(self) -> None:
         try:

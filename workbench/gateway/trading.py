@@ -11,9 +11,8 @@ from workbench.domain.calendar import session_of
 from workbench.domain.instruments import Instrument, InstrumentId, instrument
 from workbench.domain.limits import Limits
 from workbench.domain.orders import Fill, Order
-from workbench.domain.timeframes import NS_PER_MINUTE
 from workbench.gateway.brokers.port import Broker
-from workbench.gateway.controls import Exposure, worst_margin
+from workbench.gateway.controls import DeskView, Exposure, RiskHistory, exposure_of
 from workbench.gateway.feeds import Feed
 from workbench.gateway.market_data.memory import QuoteMemory
 from workbench.gateway.messages import BarClosed, FeedEnded, FeedEvent, QuoteMoved
@@ -64,6 +63,10 @@ class Trading:
     memory: QuoteMemory | None = None  # of a strategy that follows every quote
     kernel_pid: int = 0
     kernel_seen_ns: int = 0
+    history: RiskHistory = field(default_factory=RiskHistory)
+    halted: str = ""  # the control and why only orders that reduce are sent; empty for no reason
+    forgiven: tuple[int, ...] = ()  # events after which a person let it trade on
+    desk_view: DeskView | None = None  # the table of limits over it, and its peers; None passes nothing
 
     def take(self, event: FeedEvent) -> None:
         """Let the broker and the clock of this deployment see an event."""
@@ -72,13 +75,18 @@ class Trading:
         match event:
             case QuoteMoved(quote=quote):
                 self.prices[quote.instrument] = quote.bid, quote.ask
+                self.history.quote(quote.instrument, quote.time_ns, quote.bid, quote.ask)
                 self._mark(quote.time_ns, session=session_of(quote.time_ns))
             case BarClosed(bars=bars):
                 # a bar that ends at 17:00 belongs to the day it ends
                 self.prices.update({bar.instrument: (bar.bid_close, bar.ask_close) for bar in bars})
+                for bar in bars:
+                    self.history.quote(bar.instrument, bar.close_ns, bar.bid_close, bar.ask_close)
                 self._mark(bars[0].close_ns, session=session_of(bars[0].close_ns - 1))
             case FeedEnded():
                 self.ended = True
+        if event.seq in self.forgiven:
+            self.history.forgive(self.equity)
 
     @property
     def books(self) -> AccountSnapshot:
@@ -131,45 +139,13 @@ class Trading:
 
     def exposure(self, name: InstrumentId, *, killed: str) -> Exposure:
         """What an order for an instrument is judged against now; one not traded is judged as the first is."""
-        while self.order_times and self.order_times[0] <= self.time_ns - NS_PER_MINUTE:
-            self.order_times.popleft()
-        records = self.spec.records
-        record = next((item for item in records if item.id == name), records[0])
-        pending = self.waiting()
-        waiting = {
-            item.id: tuple(order for order in pending if order.instrument == item.id) for item in records
-        }
-        books = self.books
-        others = [item for item in records if item.id != record.id]
-        bid, ask = self.prices.get(record.id, (0, 0))
-        return Exposure(
-            instrument=record,
-            margin_rate_ppm=self.margin_rates_ppm[record.id],
-            bid=bid,
-            ask=ask,
-            equity=self.equity,
-            day_start_equity=self.day_start_equity,
-            position=books.units(record.id),
-            waiting=waiting[record.id],
-            waiting_elsewhere=sum(len(waiting[item.id]) for item in others),
-            margin_elsewhere=sum(
-                worst_margin(
-                    item,
-                    waiting[item.id],
-                    held=books.units(item.id),
-                    ask=self.prices.get(item.id, (0, 0))[1],
-                    rate_ppm=self.margin_rates_ppm[item.id],
-                )
-                for item in others
-            ),
-            orders_last_minute=len(self.order_times),
-            killed=killed,
-        )
+        return exposure_of(self, name, killed=killed)
 
     def _mark(self, time_ns: int, *, session: date) -> None:
         before = self.equity
         self.time_ns = time_ns
         self.equity = self.books.equity
+        self.history.peak_equity = max(self.history.peak_equity, before, self.equity)
         if session != self.session:
             self.session = session
             self.day_start_equity = before
