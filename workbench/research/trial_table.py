@@ -1,156 +1,136 @@
-"""Many trials side by side as columns: a million of them take a few hundred bytes each."""
+"""Trials as columns: a million of them in a few hundred megabytes, each made a `Trial` when it is looked at."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, overload
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from workbench.research.ledger import Trial
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-__all__ = ["TrialTable", "column_of", "joined_tables", "table_of"]
+__all__ = ["COUNTS", "Column", "TrialTable", "number_column"]
 
 Column = npt.NDArray[Any]
+
+COUNTS = frozenset(
+    (
+        *("sessions", "drawdown_bars", "trades", "open_trades", "fills", "refused_orders"),
+        *("margin_closeouts", "margin_calls", "expired_orders", "ambiguous_bars", "bars"),
+    )
+)  # figures that are whole numbers
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TrialTable(Sequence[Trial]):
-    """Trials of one strategy on one dataset with one cost book; reads as a sequence of `Trial`."""
+    """Trials of one strategy on one dataset, as a sequence of `Trial` and as columns.
+
+    `parameters` and `figures` have a column of the trials each; a figure that is not defined is NaN in its
+    column and missing in the trial.
+    """
 
     strategy: str
-    dataset: str
-    cost_book: str
-    parameters: Mapping[str, Column]  # int64, float64, bool or objects; one value a trial
-    result: Mapping[str, Column]  # int64, or float64 with NaN where a figure is undefined; objects for text
+    dataset: str  # fingerprint of the bars
+    cost_book: str  # version
+    count: int
+    parameters: Mapping[str, Column]
+    figures: Mapping[str, Column]
+
+    @classmethod
+    def joined(cls, parts: Sequence["TrialTable"]) -> "TrialTable":
+        """One after another; one or more."""
+        first = parts[0]
+        if len(parts) == 1:
+            return first
+        return cls(
+            strategy=first.strategy,
+            dataset=first.dataset,
+            cost_book=first.cost_book,
+            count=sum(len(item) for item in parts),
+            parameters={
+                name: np.concatenate([item.parameters[name] for item in parts]) for name in first.parameters
+            },
+            figures={
+                name: np.concatenate(
+                    [item.figures.get(name, np.full(len(item), math.nan)) for item in parts]
+                )
+                for name in dict.fromkeys(name for item in parts for name in item.figures)
+            },
+        )
+
+    @classmethod
+    def of(cls, trials: Sequence[Trial]) -> "TrialTable":
+        """Trials of one strategy, dataset and cost book; one or more."""
+        first = trials[0]
+        names = dict.fromkeys(name for item in trials for name in item.result)
+        return cls(
+            strategy=first.strategy,
+            dataset=first.dataset,
+            cost_book=first.cost_book,
+            count=len(trials),
+            parameters={
+                name: number_column([item.parameters[name] for item in trials]) for name in first.parameters
+            },
+            figures={
+                name: number_column([item.result.get(name, math.nan) for item in trials]) for name in names
+            },
+        )
 
     def __len__(self) -> int:
-        for column in (*self.parameters.values(), *self.result.values()):
-            return len(column)
-        return 0
+        return self.count
 
     @overload
-    def __getitem__(self, index: int) -> Trial: ...
-
+    def __getitem__(self, at: int) -> Trial: ...
     @overload
-    def __getitem__(self, index: slice) -> "TrialTable": ...
-
-    def __getitem__(self, index: int | slice) -> "Trial | TrialTable":
-        if isinstance(index, slice):
-            return self.chosen(np.arange(len(self))[index])
+    def __getitem__(self, at: slice) -> "TrialTable": ...
+    def __getitem__(self, at: int | slice) -> "Trial | TrialTable":
+        if isinstance(at, slice):
+            return TrialTable(
+                strategy=self.strategy,
+                dataset=self.dataset,
+                cost_book=self.cost_book,
+                count=len(range(*at.indices(self.count))),
+                parameters={name: column[at] for name, column in self.parameters.items()},
+                figures={name: column[at] for name, column in self.figures.items()},
+            )
+        place = range(self.count)[at]  # an IndexError as a tuple gives it
         return Trial(
             strategy=self.strategy,
-            parameters={name: _plain(column[index]) for name, column in self.parameters.items()},
+            parameters={name: _plain(column[place]) for name, column in self.parameters.items()},
             dataset=self.dataset,
             cost_book=self.cost_book,
             result={
-                name: value
-                for name, column in self.result.items()
-                if (value := _plain(column[index])) is not None
-                and not (isinstance(value, float) and math.isnan(value))
+                name: int(value) if name in COUNTS else _plain(value)
+                for name, column in self.figures.items()
+                if math.isfinite(value := column[place])
             },
         )
 
     def __iter__(self) -> Iterator[Trial]:
-        return (self[index] for index in range(len(self)))
+        return (self[place] for place in range(self.count))
 
-    def chosen(self, rows: npt.NDArray[Any]) -> "TrialTable":
-        """Some of the rows, by number or by a mask."""
-        return TrialTable(
-            strategy=self.strategy,
-            dataset=self.dataset,
-            cost_book=self.cost_book,
-            parameters={name: column[rows] for name, column in self.parameters.items()},
-            result={name: column[rows] for name, column in self.result.items()},
-        )
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Sequence):
+            return NotImplemented
+        return len(self) == len(other) and all(a == b for a, b in zip(self, other, strict=True))
 
-    @property
-    def frame(self) -> "pd.DataFrame":
-        """One row a trial: parameters, then figures (NaN where one is undefined)."""
-        import pandas as pd  # takes a while
+    __hash__ = None  # type: ignore[assignment]  # as a list has none
 
-        frame = pd.DataFrame({**self.parameters, **self.result}, copy=False)
-        frame.index.name = "trial"
-        return frame
+    def __repr__(self) -> str:
+        return f"<{self.count:,} trials of {self.strategy}>"
 
 
-def table_of(trials: Sequence[Trial]) -> TrialTable:
-    """Trials of one strategy, dataset and cost book as columns; one or more."""
-    if isinstance(trials, TrialTable):
-        return trials
-    first = trials[0]
-    return TrialTable(
-        strategy=first.strategy,
-        dataset=first.dataset,
-        cost_book=first.cost_book,
-        parameters=_columns([item.parameters for item in trials]),
-        result=_columns([item.result for item in trials]),
-    )
-
-
-def joined_tables(tables: Sequence[TrialTable]) -> TrialTable:
-    """Tables one below another; one or more, with the same parameters."""
-    first = tables[0]
-    if len(tables) == 1:
-        return first
-    return TrialTable(
-        strategy=first.strategy,
-        dataset=first.dataset,
-        cost_book=first.cost_book,
-        parameters=_joined([(item.parameters, len(item)) for item in tables]),
-        result=_joined([(item.result, len(item)) for item in tables]),
-    )
-
-
-def column_of(values: Sequence[Any]) -> Column:
-    """Values as a column: whole numbers, truth values, numbers with NaN for None, or objects for text."""
-    known = [item for item in values if item is not None]
-    if len(known) == len(values) and all(isinstance(item, bool | np.bool_) for item in known):
-        return np.array(values, np.bool_)
-    plain = all(isinstance(item, int | float | np.number) and not isinstance(item, bool) for item in known)
-    if plain and known and len(known) == len(values) and all(isinstance(i, int | np.integer) for i in known):
+def number_column(values: Sequence[int | float | str]) -> Column:
+    """Whole numbers as int64, others as float64; what is mixed or too large as it is."""
+    kinds = {type(item) for item in values}
+    if kinds <= {int} and all(abs(int(item)) < 2**62 for item in values):
         return np.array(values, np.int64)
-    if plain:
-        return np.array([math.nan if item is None else item for item in values], np.float64)
-    column = np.empty(len(values), object)
-    column[:] = list(values)
-    return column
-
-
-def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, Column]:
-    return {name: column_of([row.get(name) for row in rows]) for name in _names(rows)}
-
-
-def _joined(parts: Sequence[tuple[Mapping[str, Column], int]]) -> dict[str, Column]:
-    found = {}
-    for name in _names([columns for columns, _ in parts]):
-        pieces = [
-            columns[name] if name in columns else np.full(count, np.nan)
-            for columns, count in parts
-        ]  # fmt: skip
-        kinds = {piece.dtype.kind for piece in pieces}
-        if len(kinds) > 1 and kinds != {"i", "f"}:
-            pieces = [piece.astype(object) for piece in pieces]
-        found[name] = np.concatenate(pieces)
+    if kinds <= {float}:
+        return np.array(values, np.float64)
+    found = np.empty(len(values), object)
+    found[:] = list(values)
     return found
-
-
-def _names(rows: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Every name, in the order of first sight, those of the longest row first in place."""
-    found: dict[str, None] = {}
-    longest: Mapping[str, Any] = {}
-    kept = []
-    for row in rows:
-        kept.append(row)
-        if len(row) > len(longest):
-            longest = row
-    for row in (longest, *kept):
-        found.update(dict.fromkeys(row))
-    return list(found)
 
 
 def _plain(value: Any) -> Any:
