@@ -5,7 +5,6 @@ that reads and then writes waits for its turn instead of failing with "database 
 `engine.connect()` begins deferred, for reading beside a writer.
 """
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ from filelock import BaseFileLock, FileLock
 
 from workbench.store.errors import NewerDatabaseError, StoreMissingError, StoreUrlError
 from workbench.store.migrations import HEAD, KNOWN
+from workbench.store.sqlite_library import connect, dbapi
 
 __all__ = ["open_store", "read_only", "upgrade"]
 
@@ -134,13 +134,17 @@ def _prepare_file(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.is_file() and _mode(path) == "wal":
         return
-    with _lock(path), closing(sqlite3.connect(path, timeout=_BUSY_TIMEOUT_MS / 1_000)) as connection:
+    with _lock(path), closing(connect(_uri(path, "rwc"), timeout_ms=_BUSY_TIMEOUT_MS)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
 
 
 def _mode(path: Path) -> str:
-    with closing(sqlite3.connect(path, timeout=_BUSY_TIMEOUT_MS / 1_000)) as connection:
+    with closing(connect(_uri(path, "rwc"), timeout_ms=_BUSY_TIMEOUT_MS)) as connection:
         return str(connection.execute("PRAGMA journal_mode").fetchone()[0])
+
+
+def _uri(path: Path, mode: str) -> str:
+    return f"{path.resolve().as_uri()}?mode={mode}"
 
 
 def _engine(url: sa.URL, *, writable: bool = True) -> sa.Engine:
@@ -155,18 +159,13 @@ def _sqlite(url: sa.URL, *, writable: bool) -> sa.Engine:
     mode = "rwc" if writable else "ro"
     plain = sa.create_engine(
         url,
-        creator=lambda: sqlite3.connect(
-            f"{path.resolve().as_uri()}?mode={mode}",
-            uri=True,
-            timeout=_BUSY_TIMEOUT_MS / 1_000,
-            check_same_thread=False,
-            isolation_level=None,  # the listener below begins the transactions
-        ),
+        module=dbapi(),
+        creator=lambda: connect(_uri(path, mode), timeout_ms=_BUSY_TIMEOUT_MS),
     )
     engine = _SqliteEngine(plain.pool, plain.dialect, plain.url)
 
     @sa.event.listens_for(engine, "connect")
-    def set_pragmas(connection: sqlite3.Connection, record: Any) -> None:
+    def set_pragmas(connection: Any, record: Any) -> None:
         connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA recursive_triggers = ON")  # so INSERT OR REPLACE meets the triggers too
