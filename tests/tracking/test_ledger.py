@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from workbench.errors import BadInputError
 from workbench.research import Trial
-from workbench.research.trial_table import table_of
+from workbench.research.trial_table import TrialTable
 from workbench.store import open_store
 from workbench.store.schema import idea_marks, ideas, trial_batches, trials
 from workbench.tracking import (
@@ -126,7 +126,7 @@ def test_many_trials_are_kept_as_columns_and_read_like_single_ones(engine: sa.En
     ledger = SqlTrialLedger(engine, idea="one", author="sarah", run_id="r1")
     ledger.record([_Trial({"fast": 900})])
     ledger.record([*_many(100), *_many(50, dataset="f2")])
-    ledger.record(table_of([as_trial(item) for item in _many(40)]))
+    ledger.record(TrialTable.of([as_trial(item) for item in _many(40)]))
     assert count_trials(engine, "one") == 191
     with engine.connect() as connection:
         counted = connection.execute(

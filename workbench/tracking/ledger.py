@@ -122,7 +122,7 @@ def _rows(made: Sequence[TrialLike]) -> tuple[sa.Table, list[dict[str, Any]]]:
     for tried in _tables(made):
         for start in range(0, len(tried), _BATCH):
             part = tried[start : start + _BATCH]
-            sharpes = sharpes_of(np.asarray(part.result.get("sharpe", np.empty(0)), np.float64))
+            sharpes = sharpes_of(np.asarray(part.figures.get("sharpe", np.empty(0)), np.float64))
             rows.append(
                 {
                     "strategy": part.strategy,
@@ -133,7 +133,7 @@ def _rows(made: Sequence[TrialLike]) -> tuple[sa.Table, list[dict[str, Any]]]:
                     "sharpe_mean": sharpes.mean,
                     "sharpe_squares": sharpes.squares,
                     "sharpe_best": sharpes.best,
-                    "columns": pack(part.parameters, part.result),
+                    "columns": pack(part.parameters, part.figures),
                 }
             )
     return trial_batches, rows
@@ -227,7 +227,7 @@ def _tables(made: Sequence[TrialLike]) -> Iterator[Any]:
 
     A table of many trials brings its columns; others are turned into columns here.
     """
-    if hasattr(made, "chosen") and hasattr(made, "dataset"):  # `workbench.research.trial_table.TrialTable`
+    if hasattr(made, "figures") and hasattr(made, "dataset"):  # `workbench.research.trial_table.TrialTable`
         yield made
         return
     for key, items in groupby(made, key=lambda item: (item.strategy, item.dataset, item.cost_book)):
@@ -253,7 +253,7 @@ class _Columns:
         return _columns([item.parameters for item in self._made])
 
     @property
-    def result(self) -> dict[str, Any]:
+    def figures(self) -> dict[str, Any]:
         """A column a figure."""
         return _columns([item.result for item in self._made])
 

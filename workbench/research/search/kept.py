@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from workbench.research.search.columns import Column
 from workbench.research.search.errors import OtherSearchError
 
 __all__ = ["NUMBER", "SearchFolder"]
@@ -20,7 +20,6 @@ __all__ = ["NUMBER", "SearchFolder"]
 NUMBER = "number"  # the trial's place in the search
 _DESCRIPTION = "search.json"
 _MANY_PARTS = 64
-Column = npt.NDArray[Any]
 
 
 class SearchFolder:

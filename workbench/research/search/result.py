@@ -18,6 +18,7 @@ from workbench.research import html
 from workbench.research.given import Series
 from workbench.research.overfitting import deflated_sharpe_ratio, expected_maximum_sharpe
 from workbench.research.result import BacktestResult
+from workbench.research.search.columns import Column, joined_columns
 from workbench.research.search.goals import Goal, goals_of
 from workbench.research.search.kept import NUMBER
 from workbench.research.search.methods import Method
@@ -25,7 +26,7 @@ from workbench.research.search.space import INSTRUMENT, TIMEFRAME, Point, Space
 from workbench.research.search.work import Work
 from workbench.research.statistics import SESSIONS_PER_YEAR
 from workbench.research.sweep_result import SweepResult
-from workbench.research.trial_table import TrialTable, joined_columns
+from workbench.research.trial_table import TrialTable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
 __all__ = ["SearchResult"]
 
-Column = npt.NDArray[Any]
 _SHOWN = 10
 _FIGURES = ("net_profit", "sharpe", "max_drawdown", "trades", "win_rate", "profit_factor")
 _EVIDENCE = 0.95
@@ -233,7 +233,8 @@ class SearchResult:
             dataset=self.datasets[0] if self.datasets else "",
             cost_book=self.cost_book,
             parameters={name: self.columns[name] for name in names},
-            result={name: column for name, column in self.columns.items() if name not in names},
+            count=len(self),
+            figures={name: column for name, column in self.columns.items() if name not in names},
         )
         return SweepResult(
             strategy=self.strategy,

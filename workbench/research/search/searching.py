@@ -20,6 +20,7 @@ from workbench.errors import BadInputError
 from workbench.research.backtest import starting_balance
 from workbench.research.given import Series, Several, series_of
 from workbench.research.ledger import TrialLedger
+from workbench.research.search.columns import Column, column_of
 from workbench.research.search.describing import description_of
 from workbench.research.search.genetic import Genetic
 from workbench.research.search.goals import Goal, goals_of
@@ -36,7 +37,6 @@ from workbench.strategy import Strategy
 __all__ = ["METHODS", "search"]
 
 Floats = npt.NDArray[np.float64]
-Column = npt.NDArray[Any]
 
 METHODS: Mapping[str, Callable[[], Method]] = {
     "grid": Grid,
@@ -269,15 +269,18 @@ class _Run:
             self._ledger.record(table)
         columns = {
             NUMBER: np.array(chunk.numbers, np.int64),
-            **{name: table.parameters[name] for name in self._space.names},
-            **table.result,
+            **{
+                name: column_of([point[at] for point in chunk.points])
+                for at, name in enumerate(self._space.names)
+            },
+            **table.figures,
         }
         if self._folder is not None:
             self._folder.keep(columns)
         self._parts.append(columns)
         if self._method.learns:
             for row, number in enumerate(chunk.numbers):
-                self._scores[number] = tuple(goal.score(table.result, row) for goal in self._goals)
+                self._scores[number] = tuple(goal.score(table.figures, row) for goal in self._goals)
 
     def _told(self, points: Sequence[Point]) -> Floats:
         nothing = (np.nan,) * len(self._goals)

@@ -13,9 +13,10 @@ from workbench.research.account_terms import AccountTerms
 from workbench.research.backtest import backtest_of
 from workbench.research.given import Given, Series, given
 from workbench.research.result import BacktestResult
+from workbench.research.search.columns import column_of
 from workbench.research.search.space import INSTRUMENT, TIMEFRAME, Point
 from workbench.research.sweep import trials_of
-from workbench.research.trial_table import TrialTable, column_of, joined_tables, table_of
+from workbench.research.trial_table import TrialTable
 from workbench.strategy import Strategy
 
 __all__ = ["Chunk", "Work", "trade"]
@@ -108,7 +109,7 @@ def trade(work: Work, chunk: Chunk) -> TrialTable:
     """Backtest a chunk: a trial a point, in order, with the axes among the parameters."""
     strategies = [work.strategy_class(**_parameters(work.names, point)) for point in chunk.points]
     found: list[TrialTable] = [
-        table_of(part)
+        part if isinstance(part, TrialTable) else TrialTable.of(part)
         for part in trials_of(
             strategies,
             work.prices(chunk.market),
@@ -118,7 +119,7 @@ def trade(work: Work, chunk: Chunk) -> TrialTable:
         )
         if len(part)
     ]
-    table = joined_tables(found)
+    table = TrialTable.joined(found)
     axes = {
         name: column_of([point[at] for point in chunk.points])
         for at, name in enumerate(work.names)
@@ -129,7 +130,8 @@ def trade(work: Work, chunk: Chunk) -> TrialTable:
         dataset=table.dataset,
         cost_book=table.cost_book,
         parameters={**table.parameters, **axes},
-        result=table.result,
+        count=table.count,
+        figures=table.figures,
     )
 
 
