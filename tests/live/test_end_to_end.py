@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,10 @@ import sqlalchemy as sa
 from nbformat.v4 import new_code_cell, new_notebook
 
 from tests.live.desk import eventually
+from workbench.domain.accounts import AccountMode, AccountRules
+from workbench.domain.calendar import session_of
 from workbench.domain.cost_book import retail_book
+from workbench.domain.cost_history import CostHistory, Costs
 from workbench.domain.instruments import instrument
 from workbench.domain.limits import Limits
 from workbench.domain.orders import Fill
@@ -205,11 +208,12 @@ class House:
             for row in self.gateway.fills(name)
         ]
 
-    def backtest(self) -> list[Fill]:
+    def backtest(self, account: AccountRules | None = None) -> list[Fill]:
         result = run_backtest(
             strategy_from_spec(self.release.spec),
             [bars.between(None, self.end_ns) for bars in self.series],
             cost_book=self.release.cost_book,
+            account=account or self.release.account,
             balance=Decimal(100_000),
             trade_from_ns=self.start_ns,
         )
@@ -225,7 +229,7 @@ def answers(client: Any) -> bool:
 
 @pytest.fixture
 def house(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
-    source, names = getattr(request, "param", (DEFINE, ["EUR_USD"]))
+    source, names, *account = getattr(request, "param", (DEFINE, ["EUR_USD"]))
     runtime = tempfile.mkdtemp(prefix="wb-")
     monkeypatch.setenv("XDG_RUNTIME_DIR", runtime)
     settings = load_settings(home=tmp_path / "home", project=tmp_path)
@@ -241,7 +245,14 @@ def house(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
     for number, name in enumerate(names[1:], start=1):
         store.add(made_up_from(bars, name, seed=number), source="made up")
         series.append(store.bars(name, "H1"))
-    made = House(settings, engine, release(settings, series, book.to_json(), source), bars, series, 1_000, {})
+    priced: Costs = book
+    if account:  # then the costs change in the middle of what is replayed
+        dearer = replace(retail_book("EUR_USD").of("EUR_USD"), commission_ppm=90, financing_long_ppm=-400_000)
+        changed = session_of(int(bars.open_ns[1_000 + BARS // 2]))
+        first = book.replace(valid_from=session_of(int(bars.open_ns[0])))
+        priced = CostHistory([first, book.with_costs("EUR_USD", dearer).replace(valid_from=changed)])
+    found = release(settings, series, priced.to_json(), source, *account)
+    made = House(settings, engine, found, bars, series, 1_000, {})
     try:
         yield made
     finally:
@@ -272,7 +283,13 @@ def made_up_from(bars: Bars, name: str, *, seed: int) -> Bars:
     return make_bars(instrument(name), timeframe=Timeframe.H1, open_ns=bars.open_ns[kept], prices=prices)
 
 
-def release(settings: Settings, series: list[Bars], book: dict[str, Any], source: str) -> Release:
+def release(
+    settings: Settings,
+    series: list[Bars],
+    book: dict[str, Any],
+    source: str,
+    account: AccountRules | None = None,
+) -> Release:
     """A release signed by sarah and approved by david, as a promotion leaves it."""
     scope: dict[str, Any] = {"__name__": "notebook"}
     exec(source, scope)
@@ -298,6 +315,7 @@ def release(settings: Settings, series: list[Bars], book: dict[str, Any], source
         "timeframe": "H1",
         "data": {f"{bars.instrument.id} H1": bars.fingerprint for bars in series},
         "cost_book": book,
+        **({} if account is None else {"account": asdict(account)}),
         "limits": LIMITS.to_json(),
         "evidence": [],
         "idea": "i",
@@ -368,6 +386,34 @@ def test_a_run_with_killed_kernels_and_a_killed_gateway_has_exactly_the_fills_of
     assert line["restarts"] == 1
     assert line["recoveries"][0]["seconds"] < 60
     assert house.gateway.verify()["ok"]
+
+
+@pytest.mark.parametrize(
+    "house",
+    [
+        (BREAKOUT, ["EUR_USD"], AccountRules()),
+        (TRAILING, ["EUR_USD"], AccountRules(mode=AccountMode.FIFO, latency_ns=250_000_000)),
+    ],
+    indirect=True,
+    ids=["dated costs", "first in first out, late"],
+)
+def test_dated_costs_and_the_account_of_the_backtest_are_those_of_the_live_run(house: House) -> None:
+    house.run("gateway")
+    house.run("live")
+    name = house.deploy("paper-1", bars_per_second=0.0)
+    house.until(name, "finished")
+    live, backtest = house.fills(name), house.backtest()
+    found = compare(live, backtest)
+    assert found.sentence() == f"all {len(found.lines)} executions are equal to the last digit"
+    assert isinstance(house.release.cost_book, CostHistory)
+    rates = {
+        round(fill.commission * 1e6 / (abs(fill.units) * fill.price * 10)) for fill in live if fill.commission
+    }
+    assert len(rates) == 2, "executions before and after the change of costs"
+    usual = house.backtest(AccountRules())
+    assert ([fill.time_ns for fill in usual] == [fill.time_ns for fill in live]) == (
+        house.release.account == AccountRules()
+    )
 
 
 def test_a_release_with_one_altered_byte_is_refused_and_named(house: House) -> None:

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from workbench.domain.cost_book import CostBook, retail_book
+from workbench.domain.accounts import AccountMode, AccountRules
+from workbench.domain.calendar import session_of
+from workbench.domain.cost_book import retail_book
+from workbench.domain.cost_history import CostHistory, Costs
 from workbench.domain.instruments import instrument
 from workbench.domain.orders import Fill
 from workbench.domain.quotes import Bar, Quote
@@ -24,6 +27,7 @@ from workbench.strategy import Strategy, StrategyRunner
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = [FOLDER / "10_sma_cross.ipynb", *sorted((FOLDER / "strategies").glob("*.ipynb"))]
 BALANCE = 100_000 * 10**6  # micro-units
+USUAL = AccountRules()
 RANGE_ENDS, QUOTE = range(2)  # what happens first at an instant
 
 
@@ -70,14 +74,32 @@ def events(data: Mapping[str, Bars]) -> Iterator[tuple[int, int, list[Bar]]]:
         yield time, part, [bar for *_, bar in group]
 
 
-def on_paper(strategy: Strategy, data: Mapping[str, Bars], book: CostBook) -> tuple[list[Fill], PaperBroker]:
+def on_paper(
+    strategy: Strategy,
+    data: Mapping[str, Bars],
+    book: Costs,
+    *,
+    rules: AccountRules = USUAL,
+    also: Mapping[str, Bars] | None = None,
+    currency: str = "USD",
+) -> tuple[list[Fill], PaperBroker]:
     """The strategy as live, one event at a time, its orders placed and withdrawn at the paper broker."""
     records = tuple(instrument(name) for name in sorted(data))
-    broker = PaperBroker(PaperConfig(instruments=records, cost_book=book, currency="USD", balance=BALANCE))
+    others = tuple(instrument(name) for name in sorted(also or {}))
+    broker = PaperBroker(
+        PaperConfig(
+            instruments=records,
+            cost_book=book,
+            currency=currency,
+            balance=BALANCE,
+            rules=rules,
+            quoted=others,
+        )
+    )
     timeframe = next(iter(data.values())).timeframe
-    runner = StrategyRunner(strategy, records, timeframe, BACKTEST)
+    runner = StrategyRunner(strategy, records, timeframe, BACKTEST, others=others)
     seq, rounds = count(1), count()
-    for time, part, bars in events(data):
+    for time, part, bars in events({**data, **(also or {})}):
         for bar in bars:
             if part == QUOTE:
                 quote = Quote(instrument=bar.instrument, time_ns=time, bid=bar.bid_open, ask=bar.ask_open)
@@ -111,3 +133,59 @@ def test_a_shipped_strategy_does_the_same_compiled_replayed_and_on_paper(path: P
     assert account.equity == int(compiled.equity[-1]) == int(replayed.equity[-1])
     assert account.balance == BALANCE + sum(f.realized - f.commission for f in fills) + account.financing
     assert account.financing == int(compiled.outcome.financing_amount.sum())
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        AccountRules(mode=AccountMode.HEDGING),
+        AccountRules(mode=AccountMode.FIFO, latency_ns=300_000_000),
+        AccountRules(latency_ns=1),
+    ],
+    ids=lambda rules: f"{rules.mode} {rules.latency_ns} ns",
+)
+@pytest.mark.parametrize("path", [NOTEBOOKS[0], NOTEBOOKS[-1]], ids=lambda path: path.stem)
+def test_a_paper_account_is_kept_as_that_of_the_backtest_was(
+    path: Path, sample: Bars, rules: AccountRules
+) -> None:
+    strategy, data = shipped(path, sample)
+    data = {name: bars.at(0, 1_500) for name, bars in data.items()}
+    book = retail_book(*data)
+    result = run_backtest(strategy, data, cost_book=book, account=rules)
+    fills, broker = on_paper(strategy, data, book, rules=rules)
+    assert result.fills == fills
+    assert len(fills) > 5
+    assert broker.account().equity == int(result.equity[-1])
+    assert broker.capabilities().mode is rules.mode
+    usual = run_backtest(strategy, data, cost_book=book)
+    assert (result.digest != usual.digest) == bool(rules.latency_ns)
+    assert all((fill.trade is None) == (rules.mode is AccountMode.NETTING) for fill in fills)
+
+
+def test_costs_change_on_paper_on_the_day_they_change_in_the_backtest(sample: Bars) -> None:
+    strategy, data = shipped(NOTEBOOKS[0], sample)
+    early = retail_book(*data).replace(valid_from=session_of(int(sample.open_ns[0])))
+    late = early.with_costs("EUR_USD", commission_ppm=95, financing_long_ppm=-300_000, slippage_points=3)
+    dated = CostHistory([early, late.replace(valid_from=session_of(int(sample.open_ns[2_000])))])
+    result = run_backtest(strategy, data, cost_book=dated)
+    fills, broker = on_paper(strategy, data, dated)
+    assert result.fills == fills
+    account = broker.account()
+    assert account.equity == int(result.equity[-1])
+    assert account.financing == int(result.outcome.financing_amount.sum())
+    rates = [round(fill.commission * 1e6 / (abs(fill.units) * fill.price * 10)) for fill in fills]
+    assert set(rates) == {20, 95}
+    assert rates == sorted(rates)
+
+
+def test_profits_are_converted_on_paper_as_in_the_backtest(sample: Bars) -> None:
+    strategy, _ = shipped(NOTEBOOKS[0], sample)
+    data, also = {"GBP_USD": synthetic_companions(sample)["GBP_USD"]}, {"EUR_USD": sample}
+    book = retail_book("GBP_USD", "EUR_USD")
+    result = run_backtest(strategy, data, also=also, cost_book=book, currency="EUR")
+    fills, broker = on_paper(strategy, data, book, also=also, currency="EUR")
+    assert result.fills == fills
+    assert broker.account().equity == int(result.equity[-1])
+    assert [str(item.id) for item in broker.instruments()] == ["GBP_USD"]
+    assert {fill.instrument for fill in fills} == {"GBP_USD"}
+    assert result.digest != run_backtest(strategy, data, cost_book=book).digest

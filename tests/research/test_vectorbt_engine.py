@@ -70,7 +70,7 @@ def test_a_refusal_names_the_way_out_and_that_way_is_one() -> None:
         run_backtest(Cross(), bars, cost_book=book, engine="vectorbt")
     way = "cost_book.with_costs('EUR_USD', financing_long_ppm=0, financing_short_ppm=0)"
     assert f"run it without financing by cost_book={way};" in str(refused.value)
-    free = eval(way, {"cost_book": book})  # noqa: S307  # what a reader would type
+    free = eval(way, {"cost_book": book})  # what a reader would type
     assert run_backtest(Cross(), bars, cost_book=free, engine="vectorbt").path == "vectorbt"
     with pytest.raises(
         BadInputError, match="write the rules without stop=; write the rules without target=; or"

@@ -159,20 +159,20 @@ class _NoFeed:
 
 
 def _trading(desk: Desk, spec: DeploymentSpec, feed: Feed) -> Trading:
-    book = spec.parsed_cost_book()
     elsewhere = desk.connect_broker(spec)
     broker = elsewhere or PaperBroker(
         PaperConfig(
             instruments=spec.records,
-            cost_book=book,
+            cost_book=spec.parsed_cost_books(),
             currency=spec.account.currency,
             balance=spec.account.balance,
+            rules=spec.account.rules,
         )
     )
     return Trading(
         spec=spec,
         limits=spec.parsed_limits(),
-        margin_rates_ppm={item.id: book.of(item.id).margin_rate_ppm for item in spec.records},
+        margin_rates_ppm=spec.margin_rates_ppm,
         feed=feed,
         broker=broker,
         standing=None if elsewhere is None else new_standing(desk, spec.account.currency),

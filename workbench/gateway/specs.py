@@ -5,8 +5,10 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from workbench.domain.accounts import AccountMode, AccountRules
 from workbench.domain.cost_book import CostBook
-from workbench.domain.instruments import Instrument, instrument
+from workbench.domain.cost_history import CostHistory, costs_from_json
+from workbench.domain.instruments import Instrument, InstrumentId, instrument
 from workbench.domain.limits import Limits
 from workbench.domain.timeframes import Timeframe, timeframe
 from workbench.errors import BadInputError
@@ -28,6 +30,7 @@ class AccountSpec(_Spec, frozen=True, kw_only=True):
     currency: str  # ISO 4217
     balance: Annotated[int, msgspec.Meta(ge=0)]  # micro-units a paper book starts with
     broker: Literal["paper"] = "paper"
+    rules: AccountRules = msgspec.field(default_factory=AccountRules)  # how a paper book is kept
 
 
 class ReplayFeedSpec(_Spec, frozen=True, kw_only=True):
@@ -53,7 +56,7 @@ class DeploymentSpec(_Spec, frozen=True, kw_only=True):
     instruments: Annotated[tuple[str, ...], msgspec.Meta(min_length=1, max_length=64)]
     timeframe: str
     feed: ReplayFeedSpec
-    cost_book: dict[str, Any]  # CostBook.to_json
+    cost_book: dict[str, Any]  # CostBook.to_json, or CostHistory.to_json where there are dated ones
     limits: dict[str, Any]  # Limits.to_json
     token_sha256: _Hash  # of the session secret its live kernel shows
 
@@ -79,9 +82,16 @@ class DeploymentSpec(_Spec, frozen=True, kw_only=True):
         """Its limits."""
         return Limits.from_json(self.limits)
 
-    def parsed_cost_book(self) -> CostBook:
-        """Its cost book."""
-        return CostBook.from_json(self.cost_book)
+    def parsed_cost_books(self) -> tuple[CostBook, ...]:
+        """Its cost books, the earliest first; each is in force from its day on."""
+        found = costs_from_json(self.cost_book)
+        return tuple(found) if isinstance(found, CostHistory) else (found,)
+
+    @property
+    def margin_rates_ppm(self) -> dict[InstrumentId, int]:
+        """The highest margin rate of each instrument in any of its cost books, to judge orders by."""
+        books = self.parsed_cost_books()
+        return {item.id: max(book.of(item.id).margin_rate_ppm for book in books) for item in self.records}
 
 
 def parse_spec(value: Mapping[str, Any]) -> DeploymentSpec:
@@ -96,7 +106,7 @@ def parse_spec(value: Mapping[str, Any]) -> DeploymentSpec:
         spec = msgspec.json.decode(msgspec.json.encode(value), type=DeploymentSpec)
     except msgspec.ValidationError as error:
         raise BadInputError(f"a deployment can not be opened: {error}; see DeploymentSpec") from None
-    names, book = spec.instruments, spec.parsed_cost_book()
+    names = spec.instruments
     if len(set(names)) != len(names):
         raise BadInputError(f"expected each instrument once, found {', '.join(names)}")
     several = set(names) if len(names) > 1 else set(spec.feed.fingerprints) & set(names)
@@ -107,7 +117,8 @@ def parse_spec(value: Mapping[str, Any]) -> DeploymentSpec:
             f"expected the fingerprint of the bars of each of {', '.join(names)}, the first one's as "
             f"fingerprint too, found {', '.join(spec.feed.fingerprints) or 'that of the first alone'}"
         )
-    _ = spec.bar_length, spec.parsed_limits(), [book.of(record.id) for record in spec.records]
+    _ = spec.bar_length, spec.parsed_limits(), spec.margin_rates_ppm
+    _check_rules(spec.account)
     if spec.feed.start_ns >= spec.feed.end_ns:
         raise BadInputError(
             f"expected a replay to end after its start, found {spec.feed.start_ns} to {spec.feed.end_ns}"
@@ -119,3 +130,18 @@ def parse_spec(value: Mapping[str, Any]) -> DeploymentSpec:
                 f"{spec.account.currency}; take an account in {record.quote}"
             )
     return spec
+
+
+def _check_rules(account: AccountSpec) -> None:
+    rules = account.rules
+    if rules.mode is AccountMode.HEDGING:
+        raise BadInputError(
+            f"account {account.id}: expected mode NETTING or FIFO, found HEDGING; limits and the closing of "
+            "what is held count net units, which is not all that is at risk where longs and shorts are held "
+            "at once"
+        )
+    if rules.latency_ns < 0 or rules.close_out_ppm < 0:
+        raise BadInputError(
+            f"account {account.id}: expected a latency and a close-out level of 0 or more, found "
+            f"{rules.latency_ns} ns and {rules.close_out_ppm} ppm"
+        )

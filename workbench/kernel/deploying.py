@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -118,6 +119,7 @@ def _candidate(
         "data": dict(sorted(session.data.items())),
         "cost_book": book.to_json() if book is not None else None,
         "cost_book_version": book.version if book is not None else "",
+        "account": asdict(session.account),
         "results": list(session.results),
         "idea": session.idea,
         "notebook_sha256": session.notebook_sha256(),

@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from workbench.domain.accounts import AccountRules
 from workbench.domain.cost_history import Costs
 from workbench.kernel.data import start_ns, to_balance
 from workbench.kernel.results import trials
@@ -61,6 +62,7 @@ def walk_forward(
     for item in bars.values() if isinstance(bars, Mapping) else [bars]:
         session.used(key=f"{item.instrument.id} {item.timeframe}", fingerprint=item.fingerprint)
     session.cost_book = cost_book
+    session.account = options.get("account", AccountRules())
     session.made("walk_forward", result.digest)
     text = f"Walk-forward of {strategy_class.__name__}: {len(result)} windows, {result.trials:,} trials."
     show_result("walk_forward", result.digest, text)

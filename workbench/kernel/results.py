@@ -67,6 +67,7 @@ def backtest(
         **options,
     )
     _remember(session, "backtest", result.digest, prices=_series(bars, options), cost_book=cost_book)
+    session.account = result.account
     session.backtests += 1
     if session.logs:
         _log_backtest(session, result)
@@ -125,6 +126,7 @@ def sweep(
     )
     prices = _series(bars, options)
     _remember(session, "sweep", result.digest, prices=prices, cost_book=cost_book)
+    session.account = options["account"]
     if session.logs:
         _log_sweep(session, result, prices=prices, cost_book=cost_book, strategy=strategy_class.__name__)
     text = f"Sweep of {strategy_class.__name__}: {len(result.frame):,} variants{_trials_text(session)}."

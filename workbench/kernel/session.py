@@ -15,6 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workbench.domain.accounts import AccountRules
 from workbench.kernel.errors import UnknownModeError
 from workbench.kernel.showing import note
 from workbench.settings import Settings, load_settings
@@ -59,7 +60,8 @@ class Session:
         self.mode = _mode(environment.get("WORKBENCH_MODE", ""))
         self.results: list[dict[str, str]] = []  # kind and digest of each result, in order
         self.data: dict[str, str] = {}  # fingerprint by "EUR_USD H1"
-        self.cost_book: Costs | None = None  # of the last result
+        self.cost_book: Costs | None = None  # of the last result, as the account
+        self.account = AccountRules()
         self.backtests = 0
         self.deployed: tuple[Strategy, list[str], str] | None = None  # strategy, instruments, timeframe
         self._environment = dict(environment)

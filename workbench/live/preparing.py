@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import sqlalchemy as sa
@@ -96,6 +97,7 @@ def _opening(
             "broker": account.broker,
             "currency": account.currency,
             "balance": to_micro(account.balance),
+            "rules": asdict(release.account),
         },
         "instruments": list(release.instruments),
         "timeframe": release.timeframe,

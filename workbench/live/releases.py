@@ -1,10 +1,11 @@
 """A release as the live room needs it, checked byte by byte each time it is loaded."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from workbench.domain.accounts import AccountRules
 from workbench.domain.limits import Limits
 from workbench.settings import Settings
 
@@ -24,8 +25,9 @@ class ReleasedNotebook:
     instruments: tuple[str, ...]
     timeframe: str
     fingerprints: Mapping[str, str]  # of the pinned bars, by instrument
-    cost_book: Mapping[str, Any]
+    cost_book: Mapping[str, Any]  # one, or dated ones: `workbench.domain.cost_history.costs_from_json`
     limits: Limits
+    account: AccountRules = field(default_factory=AccountRules)  # how that of its backtest was kept
 
 
 LoadRelease = Callable[[str], ReleasedNotebook]
@@ -60,6 +62,7 @@ def released_notebooks(settings: Settings) -> LoadRelease:
             fingerprints=release.fingerprints,
             cost_book=release.cost_book.to_json(),
             limits=release.limits,
+            account=release.account,
         )
 
     return load

@@ -86,10 +86,10 @@ def candidate_gate(
             f"expected pinned {frame} bars of {', '.join(missing)}, found "
             f"{', '.join(candidate['data']) or 'no data'}; load them with load_bars(...) in the notebook",
         )
+    costs = candidate["cost_book"] or {}
+    books = costs.get("books", [costs])
     unpriced = [
-        name
-        for name in candidate["instruments"]
-        if name not in (candidate["cost_book"] or {}).get("costs", {})
+        name for name in candidate["instruments"] if any(name not in book.get("costs", {}) for book in books)
     ]
     if unpriced:
         return _refused(

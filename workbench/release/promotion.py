@@ -331,6 +331,7 @@ class _Promotion:
             "store_url": self.settings.store_url,
             "data": self.candidate["data"],
             "cost_book": self.candidate["cost_book"],
+            "account": self.candidate.get("account", {}),
         }
         order.write_text(json.dumps(wanted), encoding="utf-8")
         node = nbformat.from_dict(released)
@@ -430,6 +431,7 @@ class _Promotion:
             },
             "cost_book": candidate["cost_book"],
             "cost_book_version": candidate["cost_book_version"],
+            "account": candidate.get("account", {}),
             "limits": {**limits.to_json(), "instruments": list(limits.instruments)},
             "environment": {"python": platform.python_version(), "sha256": lock_sha256},
             "code": code,

@@ -14,7 +14,8 @@ from typing import Any
 
 import msgspec
 
-from workbench.domain.cost_book import CostBook
+from workbench.domain.accounts import AccountRules
+from workbench.domain.cost_history import CostHistory, Costs, costs_from_json
 from workbench.domain.instruments import instrument
 from workbench.domain.orders import ExitChange, Order
 from workbench.domain.quotes import Bar, Quote
@@ -29,6 +30,7 @@ __all__ = ["ORDER", "decide_over", "installed", "rehearse"]
 ORDER = "WORKBENCH_REHEARSAL"  # environment: path of the order, a JSON file
 _BALANCE = 100_000 * 1_000_000  # micro-units of the quote currency
 _DEPLOYMENT = "rehearsal"
+_RULES = AccountRules()
 
 
 def rehearse(deployed: tuple[Strategy, Sequence[str], str] | None) -> None:
@@ -38,13 +40,14 @@ def rehearse(deployed: tuple[Strategy, Sequence[str], str] | None) -> None:
     strategy, names, frame = deployed
     order = json.loads(Path(os.environ[ORDER]).read_text(encoding="utf-8"))
     store = MarketStore(order["market_dir"], order["store_url"])
-    costs = CostBook.from_json(order["cost_book"])
+    costs = costs_from_json(order["cost_book"])
+    rules = msgspec.convert(order["account"], AccountRules)
     series = [store.bars(name, frame, fingerprint=order["data"][f"{name} {frame}"]) for name in names]
     if order["until_ns"]:
         series = [
             bars.at(0, int(bars.close_ns.searchsorted(order["until_ns"], side="right"))) for bars in series
         ]
-    decisions = decide_over(strategy, series, cost_book=costs)
+    decisions = decide_over(strategy, series, cost_book=costs, rules=rules)
     counts = {str(bars.instrument.id): len(bars) for bars in series}
     found = {
         "spec": spec(strategy),
@@ -61,7 +64,7 @@ def rehearse(deployed: tuple[Strategy, Sequence[str], str] | None) -> None:
 
 
 def decide_over(
-    strategy: Strategy, series: Sequence[Bars], *, cost_book: CostBook
+    strategy: Strategy, series: Sequence[Bars], *, cost_book: Costs, rules: AccountRules = _RULES
 ) -> dict[str, list[list[Any]]]:
     """By instrument, each bar's close with the changes of exits and the orders decided at it, if any.
 
@@ -71,10 +74,15 @@ def decide_over(
     names = [bars.instrument.id for bars in series]
     records = sorted((instrument(name) for name in names), key=lambda item: item.id)
     for name in names:
-        cost_book.of(name)  # no costs, no rehearsal
+        for book in cost_book if isinstance(cost_book, CostHistory) else (cost_book,):
+            book.of(name)  # no costs, no rehearsal
     runner = StrategyRunner(strategy, records, timeframe_named(str(series[0].timeframe)), _DEPLOYMENT)
     engine = MatchingEngine(
-        instruments=records, cost_book=cost_book, currency=instrument(names[0]).quote, balance=_BALANCE
+        instruments=records,
+        cost_book=cost_book,
+        currency=instrument(names[0]).quote,
+        balance=_BALANCE,
+        rules=rules,
     )
     decided: dict[str, list[list[Any]]] = {str(name): [] for name in names}
     number = 0

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 
-from workbench.domain.cost_book import CostBook
+from workbench.domain.accounts import AccountRules
+from workbench.domain.cost_history import Costs, costs_from_json
 from workbench.domain.limits import Limits
 from workbench.release.bundle import MANIFEST, NOTEBOOK, read_bundle
 from workbench.release.card import release_card
@@ -96,9 +98,14 @@ class Release:
         }
 
     @property
-    def cost_book(self) -> CostBook:
-        """The costs it was tested with."""
-        return CostBook.from_json(self.manifest["cost_book"])
+    def cost_book(self) -> Costs:
+        """The costs it was tested with: one book, or several dated ones."""
+        return costs_from_json(self.manifest["cost_book"])
+
+    @property
+    def account(self) -> AccountRules:
+        """How the account was kept that it was tested on."""
+        return msgspec.convert(self.manifest.get("account", {}), AccountRules)
 
     @property
     def limits(self) -> Limits:

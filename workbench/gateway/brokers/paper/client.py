@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from workbench.domain.accounts import AccountMode, AccountSnapshot, Position
+from workbench.domain.accounts import AccountSnapshot, Position
 from workbench.domain.instruments import Instrument
 from workbench.domain.orders import (
     EXIT_REASONS,
@@ -39,11 +39,13 @@ class PaperBroker:
 
     def __init__(self, config: PaperConfig) -> None:
         self._instruments = config.instruments
+        self._mode = config.rules.mode
         self._engine = MatchingEngine(
-            instruments=config.instruments,
+            instruments=(*config.instruments, *config.quoted),
             cost_book=config.cost_book,
             currency=config.currency,
             balance=config.balance,
+            rules=config.rules,
         )
         self._waiting: dict[ClientOrderId, OpenOrder] = {}
         self._broker_ids: dict[ClientOrderId, str] = {}  # of every order it ever had
@@ -56,7 +58,7 @@ class PaperBroker:
     def capabilities(self) -> Capabilities:
         """See `Broker`."""
         return Capabilities(
-            mode=AccountMode.NETTING,
+            mode=self._mode,
             kinds=frozenset(OrderKind),
             times_in_force=frozenset(TimeInForce),
             exits_on_orders=True,
