@@ -23,6 +23,7 @@ from workbench.domain.quotes import Bar, Quote
 from workbench.domain.timeframes import Timeframe
 from workbench.engine import MatchingEngine
 from workbench.gateway.checkpoints import CheckpointFile, signing_key
+from workbench.gateway.controls import Exposure
 from workbench.gateway.desk import Desk
 from workbench.gateway.kernels import answer
 from workbench.gateway.kill_requests import KillRequests
@@ -35,6 +36,7 @@ from workbench.gateway.messages import (
     EventReply,
     FeedEnded,
     IntentResult,
+    Judged,
     KernelReply,
     KernelRequest,
     NextEvent,
@@ -79,6 +81,27 @@ NO_LIMITS = LimitTable(  # of the table: those of the release alone bind
         created_ns=0,
     )
     for number, kind in enumerate(LIMITS.values(), start=1)
+)
+
+PASSING = Judged(  # what lets any order of sense in EUR_USD pass
+    exposures=(
+        Exposure(
+            instrument=instrument("EUR_USD"),
+            margin_rate_ppm=33_333,
+            bid=118_000,
+            ask=118_013,
+            equity=BALANCE,
+            day_start_equity=BALANCE,
+            position=0,
+            waiting=(),
+            orders_last_minute=0,
+            killed="",
+            layers=NO_LIMITS.layers(account="paper-1", deployment="d-1", instrument="EUR_USD"),
+            time_ns=START,
+            currency="USD",
+        ),
+    ),
+    limits=WIDE,
 )
 
 

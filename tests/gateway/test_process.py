@@ -139,7 +139,7 @@ def test_a_changed_journal_is_not_traded_on(gateway: Gateway, bars: Bars) -> Non
     engine.dispose()
     second = _start_another(gateway)
     assert second.returncode == 1
-    assert "record 1 (deployment.opened) was changed after it was written" in second.stderr
+    assert "record 2 (deployment.opened) was changed after it was written" in second.stderr
 
 
 def test_garbage_and_giants_do_not_end_it(gateway: Gateway, bars: Bars) -> None:

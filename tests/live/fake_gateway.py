@@ -13,12 +13,14 @@ from typing import Any
 import msgspec
 import zmq
 
+from tests.gateway.bench import PASSING
 from workbench.domain.accounts import AccountSnapshot, Position
 from workbench.domain.instruments import InstrumentId
 from workbench.domain.orders import Fill, FillReason, Order
 from workbench.domain.quotes import Bar
 from workbench.gateway.messages import (
     PROTOCOL_VERSION,
+    AskExposure,
     Attach,
     Attached,
     BarClosed,
@@ -133,6 +135,8 @@ class FakeGateway:
                 return Attached(version=PROTOCOL_VERSION, acked=self.acked, killed=False)
             case NextEvent():
                 return self._next(request)
+            case AskExposure():
+                return PASSING
             case SubmitIntent():
                 return self._take(request)
             case CancelIntent(client_order_id=name):

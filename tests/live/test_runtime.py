@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.gateway.bench import PASSING
 from tests.live.fake_gateway import EUR_USD, made_up_bars
 from workbench.domain.accounts import AccountSnapshot
 from workbench.domain.orders import ClientOrderId, Order
@@ -15,6 +16,7 @@ from workbench.domain.quotes import Bar
 from workbench.gateway.errors import GatewayUnreachableError
 from workbench.gateway.messages import (
     PROTOCOL_VERSION,
+    AskExposure,
     Attach,
     Attached,
     BarClosed,
@@ -78,6 +80,8 @@ class Scripted:
         match request:
             case Attach():
                 return Attached(version=PROTOCOL_VERSION, acked=self.acked, killed=False)
+            case AskExposure():
+                return PASSING
             case SubmitIntent():
                 name = request.order.client_order_id
                 return IntentResult(

@@ -13,7 +13,6 @@ import sqlalchemy as sa
 from workbench.domain.accounts import AccountSnapshot
 from workbench.domain.orders import Fill
 from workbench.gateway.broker_records import write_link
-from workbench.gateway.controls import exposures_of
 from workbench.gateway.controls.halting import note, watch_controls
 from workbench.gateway.desk import Desk
 from workbench.gateway.messages import (
@@ -113,15 +112,7 @@ def advance(
         return None
     since, trading.undelivered = tuple(trading.undelivered), []
     trading.decision_seq, trading.acked = decision.seq, False
-    return EventReply(
-        event=decision,
-        account=snapshot,
-        fills=since,
-        replayed=False,
-        decision={},
-        judged_by=exposures_of(trading, killed=desk.kill_over(trading)),
-        limits=trading.limits,
-    )
+    return EventReply(event=decision, account=snapshot, fills=since, replayed=False, decision={})
 
 
 def last_acked(connection: sa.Connection, deployment_id: str) -> int:
@@ -183,8 +174,6 @@ def _again(desk: Desk, trading: Trading, request: NextEvent) -> KernelReply:
         fills=tuple(fill_of(item) for item in found),
         replayed=row["acked"],
         decision=row["decision"],
-        judged_by=() if row["acked"] else exposures_of(trading, killed=desk.kill_over(trading)),
-        limits=trading.limits,
     )
 
 

@@ -1,6 +1,7 @@
 """What a live kernel may ask, and the answers."""
 
 from workbench.gateway.cancels import withdraw
+from workbench.gateway.controls import exposures_of
 from workbench.gateway.deliveries import last_acked, next_event
 from workbench.gateway.desk import Desk
 from workbench.gateway.errors import LedgerWriteError, UnknownDeploymentError, WrongTokenError
@@ -11,10 +12,12 @@ from workbench.gateway.market_data.quote_deliveries import (
 )
 from workbench.gateway.messages import (
     PROTOCOL_VERSION,
+    AskExposure,
     Attach,
     Attached,
     CancelIntent,
     Heartbeat,
+    Judged,
     KernelReply,
     KernelRequest,
     NextEvent,
@@ -57,6 +60,9 @@ def answer(desk: Desk, request: KernelRequest) -> KernelReply:
                 return submit(desk, trading, request)
             case CancelIntent():
                 return withdraw(desk, trading, request)
+            case AskExposure():
+                killed = desk.kill_over(trading)
+                return Judged(exposures=exposures_of(trading, killed=killed), limits=trading.limits)
             case Heartbeat():
                 return Ok()
     except LedgerWriteError as error:

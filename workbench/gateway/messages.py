@@ -18,6 +18,7 @@ from workbench.gateway.controls.exposure import Exposure
 
 __all__ = [
     "PROTOCOL_VERSION",
+    "AskExposure",
     "Attach",
     "Attached",
     "BarClosed",
@@ -28,6 +29,7 @@ __all__ = [
     "FeedEvent",
     "Heartbeat",
     "IntentResult",
+    "Judged",
     "KernelReply",
     "KernelRequest",
     "NextEvent",
@@ -130,7 +132,14 @@ class Heartbeat(_Message, frozen=True, kw_only=True):
     token: str
 
 
-KernelRequest = Attach | NextEvent | SubmitIntent | CancelIntent | Heartbeat
+class AskExposure(_Message, frozen=True, kw_only=True):
+    """What would my orders be judged against now? Asked before orders leave the strategy runtime."""
+
+    deployment_id: str
+    token: str
+
+
+KernelRequest = Attach | NextEvent | SubmitIntent | CancelIntent | Heartbeat | AskExposure
 
 
 # --- the gateway answers -----------------------------------------------------------------------------
@@ -155,8 +164,6 @@ class EventReply(_Message, frozen=True, kw_only=True):
     fills: tuple[Fill, ...]
     replayed: bool
     decision: dict[str, Any]
-    judged_by: tuple[Exposure, ...] = ()  # what orders decided on it are judged against, by instrument
-    limits: Limits | None = None  # the release's own
 
 
 class Waiting(_Message, frozen=True, kw_only=True):
@@ -188,6 +195,13 @@ class CancelResult(_Message, frozen=True, kw_only=True):
     repeated: bool  # the same wish had been answered before
 
 
+class Judged(_Message, frozen=True, kw_only=True):
+    """What orders are judged against now: an exposure for each instrument, and the release's own limits."""
+
+    exposures: tuple[Exposure, ...]
+    limits: Limits
+
+
 class Ok(_Message, frozen=True, kw_only=True):
     """Done."""
 
@@ -198,7 +212,7 @@ class Refused(_Message, frozen=True, kw_only=True):
     reason: str
 
 
-KernelReply = Attached | EventReply | Waiting | IntentResult | CancelResult | Ok | Refused
+KernelReply = Attached | EventReply | Waiting | IntentResult | CancelResult | Judged | Ok | Refused
 
 
 # --- people's verbs ------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from workbench.domain.quotes import Bar, Quote
 from workbench.gateway.errors import GatewayUnreachableError
 from workbench.gateway.messages import (
     PROTOCOL_VERSION,
+    AskExposure,
     Attach,
     Attached,
     CancelIntent,
@@ -29,6 +30,7 @@ from workbench.gateway.messages import (
     EventReply,
     FeedEnded,
     IntentResult,
+    Judged,
     KernelReply,
     KernelRequest,
     NextEvent,
@@ -38,6 +40,7 @@ from workbench.gateway.messages import (
     Waiting,
 )
 from workbench.live.errors import DecisionDiffersError, GatewayRefusedError
+from workbench.live.judging import OrderJudge
 from workbench.live.log import JsonLog
 from workbench.strategy import Decision
 
@@ -298,15 +301,25 @@ class StrategyRuntime:
         return True
 
     def _send(self, seq: int, orders: Sequence[Order]) -> bool:
+        judge = self._judge() if orders else None
         for order in orders:
+            if judge is None:
+                return False
+            denial = judge.check(order)
             request = SubmitIntent(
-                deployment_id=self._deployment_id, token=self._token, event_seq=seq, order=order
+                deployment_id=self._deployment_id,
+                token=self._token,
+                event_seq=seq,
+                order=order,
+                control=denial.control if denial else "",
+                reason=denial.reason if denial else "",
             )
             result = self._answered(request)
             if result is None:
                 return False
             if not isinstance(result, IntentResult):
                 raise GatewayRefusedError(f"expected what became of an intent, found {result!r}")
+            judge.answered(order, result.state)
             self._log.info(
                 "intent",
                 seq=seq,
@@ -318,7 +331,16 @@ class StrategyRuntime:
             )
         return True
 
-    def _answered(self, request: SubmitIntent | CancelIntent) -> KernelReply | None:
+    def _judge(self) -> OrderJudge | None:
+        """What judges the orders of this decision; None when a stop came first."""
+        found = self._answered(AskExposure(deployment_id=self._deployment_id, token=self._token))
+        if found is None:
+            return None
+        if not isinstance(found, Judged):
+            raise GatewayRefusedError(f"expected what orders are judged against, found {found!r}")
+        return OrderJudge(found.exposures, found.limits)
+
+    def _answered(self, request: SubmitIntent | CancelIntent | AskExposure) -> KernelReply | None:
         """The answer to an intent; asked again after a refusal: it carries its id, so that is one intent."""
         result = self._ask(request)
         if isinstance(result, Refused):

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from workbench.domain.accounts import AccountSnapshot
 from workbench.domain.orders import Fill
+from workbench.gateway.controls.halting import note, watch_controls
 from workbench.gateway.desk import Desk
 from workbench.gateway.history import load_history
 from workbench.gateway.market_data.memory import QuoteMemory
@@ -114,6 +115,7 @@ def _hand_over(
     trading.decision_seq, trading.acked = event.seq, skipped
     memory.before, memory.decision = after, SKIPPED if skipped else {}
     memory.last = EventReply(event=event, account=snapshot, fills=since, replayed=False, decision={})
+    watch_controls(desk, trading, note(trading, found))
     return memory.last
 
 
