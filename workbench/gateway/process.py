@@ -2,31 +2,36 @@
 
 import logging
 import logging.handlers
+import os
+import platform
 import signal
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
 import sqlalchemy as sa
 import structlog
-from structlog.typing import FilteringBoundLogger
+from structlog.typing import FilteringBoundLogger, Processor
 
 from workbench.domain.instruments import Instrument
 from workbench.gateway.checkpoints import CheckpointFile, signing_key
 from workbench.gateway.desk import Desk
 from workbench.gateway.errors import DamagedStoreError, GatewayRunningError
 from workbench.gateway.kill_requests import KillRequests
-from workbench.gateway.lease import gateway_lease
+from workbench.gateway.lease import gateway_lease, take_lease
 from workbench.gateway.ledger import Ledger
+from workbench.gateway.metrics import GatewayMetrics
 from workbench.gateway.recovery import load_desk
 from workbench.gateway.reports import Sources, check_store
 from workbench.gateway.server import GatewayServer
 from workbench.gateway.specs import DeploymentSpec
 from workbench.market import Bars, MarketStore
 from workbench.market.ticks import Ticks
+from workbench.operations import Watchdog
+from workbench.operations.logs import harmless
 from workbench.settings import Settings
 from workbench.store import open_store, read_only
 
@@ -42,11 +47,17 @@ def run_gateway(
     log: FilteringBoundLogger,
     at_boundary: Callable[[str], None] = lambda name: None,
     open_engine: Callable[[str], sa.Engine] = open_store,
+    metrics: GatewayMetrics | None = None,
+    watchdog: Watchdog | None = None,
 ) -> None:
     """Serve one home until SIGTERM, SIGINT or the verb shutdown.
 
     Parameters
     ----------
+    metrics
+        Kept up while it serves; None: none are.
+    watchdog
+        Told that it serves and that its loop goes round; default: the service manager's, where there is one.
     at_boundary
         Called at each boundary of a write, by its name.
     open_engine
@@ -64,7 +75,15 @@ def run_gateway(
         engine = _opened(settings.gateway_store_url, open_engine)
         try:
             with _sole_gateway(engine):
-                _serve(settings, engine, lease=lease, log=log, at_boundary=at_boundary)
+                _serve(
+                    settings,
+                    engine,
+                    lease=lease,
+                    log=log,
+                    at_boundary=at_boundary if metrics is None else _both(metrics.at_boundary, at_boundary),
+                    metrics=metrics,
+                    watchdog=watchdog or Watchdog(),
+                )
         finally:
             engine.dispose()
 
@@ -74,10 +93,15 @@ def checkpoint_path(settings: Settings) -> Path:
     return settings.home / "gateway.checkpoints"
 
 
-def open_log(folder: Path) -> FilteringBoundLogger:
+def open_log(folder: Path, *, watchers: Sequence[Processor] = ()) -> FilteringBoundLogger:
     """A JSON log of one line an event in `folder`/gateway.jsonl, kept to five files of 20 MB.
 
-    A log that can not be written never stops an order or a cancel.
+    A log that can not be written, or a watcher that fails, never stops an order or a cancel.
+
+    Parameters
+    ----------
+    watchers
+        structlog processors that see each event.
     """
     folder.mkdir(parents=True, exist_ok=True)
     handler = logging.handlers.RotatingFileHandler(
@@ -92,6 +116,7 @@ def open_log(folder: Path) -> FilteringBoundLogger:
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         processors=[
             structlog.processors.add_log_level,
+            *(harmless(watcher) for watcher in watchers),
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(sort_keys=True),
@@ -107,6 +132,8 @@ def _serve(
     lease: int,
     log: FilteringBoundLogger,
     at_boundary: Callable[[str], None],
+    metrics: GatewayMetrics | None,
+    watchdog: Watchdog,
 ) -> None:
     checkpoints = checkpoint_path(settings)
     key = signing_key(settings.keys_dir)
@@ -117,7 +144,13 @@ def _serve(
             f"{engine.url.render_as_string(hide_password=True)}: {found['fault']}; "
             "nothing is traded on it: keep it for a person to look at and restore a copy"
         )
-    ledger = Ledger(engine, checkpoints=CheckpointFile(checkpoints, key), log=log, at_boundary=at_boundary)
+    ledger = Ledger(
+        engine,
+        checkpoints=CheckpointFile(checkpoints, key),
+        log=log,
+        at_boundary=at_boundary,
+        lease=take_lease(engine, holder=f"{platform.node()} {os.getpid()}", now_ns=time.time_ns()),
+    )
     market = MarketStore(settings.market_root, settings.store_url)
 
     def load_bars(spec: DeploymentSpec, record: Instrument) -> Bars:
@@ -143,12 +176,19 @@ def _serve(
         kill_requests=KillRequests(settings.kills_dir),
     )
     load_desk(desk)
+
+    def each_round() -> None:
+        if metrics is not None:
+            metrics.look(desk)
+        watchdog.beat()
+
     reading = read_only(settings.gateway_store_url)
     server = GatewayServer(
         desk,
         kernels=settings.gateway_socket,
         operators=settings.operator_socket,
         sources=Sources(engine=reading, checkpoints=checkpoints, keys=settings.keys_dir),
+        each_round=each_round,
     )
     before = _stop_on_signals(server)
     log.info(
@@ -160,13 +200,23 @@ def _serve(
         deployments=len(desk.deployments),
         seconds=round(time.monotonic() - began, 3),
     )
+    watchdog.ready(f"{len(desk.deployments)} deployments")
     try:
         server.serve()
     finally:
+        watchdog.stopping()
         before()
         ledger.sign_head()
         reading.dispose()
         log.info("ended", journal_length=ledger.length)
+
+
+def _both(first: Callable[[str], None], second: Callable[[str], None]) -> Callable[[str], None]:
+    def call(name: str) -> None:
+        first(name)
+        second(name)
+
+    return call
 
 
 def _stop_on_signals(server: GatewayServer) -> Callable[[], None]:

@@ -33,9 +33,23 @@ _Envelope = list[bytes]
 
 
 class GatewayServer:
-    """Serves both sockets until `stop` is called, from any thread or signal handler, or asked for."""
+    """Serves both sockets until `stop` is called, from any thread or signal handler, or asked for.
 
-    def __init__(self, desk: Desk, *, kernels: Path, operators: Path, sources: Sources) -> None:
+    Parameters
+    ----------
+    each_round
+        Called when the loop has gone round, at least once a second.
+    """
+
+    def __init__(
+        self,
+        desk: Desk,
+        *,
+        kernels: Path,
+        operators: Path,
+        sources: Sources,
+        each_round: Callable[[], None] = lambda: None,
+    ) -> None:
         self._desk = desk
         self._sources = sources
         self._paths = (kernels, operators)
@@ -51,6 +65,7 @@ class GatewayServer:
         self._under_way = 0
         self._reports: SimpleQueue[tuple[_Envelope, OperatorReply]] = SimpleQueue()
         self._stopping = False
+        self._each_round = each_round
         self._chase = KillChase(desk)
 
     def serve(self) -> None:
@@ -186,6 +201,7 @@ class GatewayServer:
                 self._desk.freeze(trading, f"deployment {name} is frozen: {error}")
         self._chase.tick()
         self._desk.ledger.tick()
+        self._each_round()
 
     def _watch(self, name: str, trading: Trading) -> None:
         try:
