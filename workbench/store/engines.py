@@ -36,10 +36,15 @@ class _SqliteEngine(sa.Engine):
                 yield connection
 
 
-def open_store(url: str) -> sa.Engine:
+def open_store(url: str, *, vfs: str | None = None) -> sa.Engine:
     """The store at `url`, created when missing and brought to this version's schema.
 
     Many processes may open a new store at the same moment: one sets it up, the others wait for it.
+
+    Parameters
+    ----------
+    vfs
+        Of SQLite: a file system that APSW knows under this name, instead of the machine's.
 
     Raises
     ------
@@ -51,7 +56,7 @@ def open_store(url: str) -> sa.Engine:
     parsed = _parse(url)
     if parsed.get_backend_name() == "sqlite":
         _prepare_file(_file(parsed))
-    engine = _engine(parsed)
+    engine = _engine(parsed, vfs=vfs)
     try:
         if _revision(engine) != HEAD:
             _migrate(engine)
@@ -147,20 +152,20 @@ def _uri(path: Path, mode: str) -> str:
     return f"{path.resolve().as_uri()}?mode={mode}"
 
 
-def _engine(url: sa.URL, *, writable: bool = True) -> sa.Engine:
+def _engine(url: sa.URL, *, writable: bool = True, vfs: str | None = None) -> sa.Engine:
     if url.get_backend_name() == "sqlite":
-        return _sqlite(url, writable=writable)
+        return _sqlite(url, writable=writable, vfs=vfs)
     options = "" if writable else "-c default_transaction_read_only=on"
     return sa.create_engine(url, pool_pre_ping=True, connect_args={"options": options} if options else {})
 
 
-def _sqlite(url: sa.URL, *, writable: bool) -> sa.Engine:
+def _sqlite(url: sa.URL, *, writable: bool, vfs: str | None) -> sa.Engine:
     path = _file(url)
     mode = "rwc" if writable else "ro"
     plain = sa.create_engine(
         url,
         module=dbapi(),
-        creator=lambda: connect(_uri(path, mode), timeout_ms=_BUSY_TIMEOUT_MS),
+        creator=lambda: connect(_uri(path, mode), timeout_ms=_BUSY_TIMEOUT_MS, vfs=vfs),
     )
     engine = _SqliteEngine(plain.pool, plain.dialect, plain.url)
 
