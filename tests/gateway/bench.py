@@ -12,13 +12,13 @@ import numpy as np
 import sqlalchemy as sa
 import structlog
 
-from workbench.domain.accounts import AccountSnapshot
+from workbench.domain.accounts import AccountSnapshot, WaitingOrder
 from workbench.domain.control_table import FIRM, Entry, LimitTable
 from workbench.domain.controls import LIMITS, Sense
 from workbench.domain.cost_book import CostBook, retail_costs
 from workbench.domain.instruments import Instrument, InstrumentId, instrument
 from workbench.domain.limits import Limits
-from workbench.domain.orders import ClientOrderId, Fill, Order, OrderKind, TimeInForce
+from workbench.domain.orders import ClientOrderId, ExitChange, Fill, Order, OrderKind, TimeInForce
 from workbench.domain.quotes import Bar, Quote
 from workbench.domain.timeframes import Timeframe
 from workbench.engine import MatchingEngine
@@ -29,10 +29,13 @@ from workbench.gateway.kernels import answer
 from workbench.gateway.kill_requests import KillRequests
 from workbench.gateway.ledger import Ledger
 from workbench.gateway.messages import (
+    PROTOCOL_VERSION,
     Attach,
     BarClosed,
     CancelIntent,
     CancelResult,
+    ChangeIntent,
+    ChangeResult,
     EventReply,
     FeedEnded,
     IntentResult,
@@ -202,6 +205,50 @@ def patient(bar: Bar, account: AccountSnapshot, event_seq: int) -> Decision:
     return Decision(orders=tuple(orders), cancels=(ClientOrderId(f"patient-{event_seq - 8}-0"),))
 
 
+def handy(bar: Bar, account: AccountSnapshot, event_seq: int) -> Decision:
+    """`patient`, but it trails the stop of what it holds by hand and moves its waiting orders."""
+    found = patient(bar, account, event_seq)
+    orders, changes, cancels = list(found.orders), [], list(found.cancels)
+    dice = hashlib.sha256(f"{bar.open_ns}|{bar.bid_high}".encode()).digest()
+    held = next(iter(account.positions), None)
+    if held is not None and dice[0] < 160:
+        level = bar.bid_close - 90 if held.units > 0 else bar.ask_close + 90
+        target = bar.bid_close + 200 if held.units > 0 else bar.ask_close - 200
+        changes = [
+            ExitChange(instrument=EUR_USD, stop=level, target=target if dice[1] < 60 else None),
+            *(
+                [ExitChange(instrument=EUR_USD, trailing=0 if dice[2] < 128 else 120)]
+                if dice[1] > 200
+                else []
+            ),
+        ]
+    elif dice[3] < 30:  # of nothing that is held
+        changes = [ExitChange(instrument=EUR_USD, stop=0)]
+    old = next((item for item in account.waiting if item.client_order_id not in cancels), None)
+    name = account.waiting[-1].client_order_id if account.waiting and dice[5] < 70 else None
+    if old is not None and old.client_order_id != name and dice[4] < 150:
+        orders.append(_moved(old, bar, event_seq, dice[6]))
+    elif old is None and dice[4] < 40:  # in the place of one that is gone or never was
+        gone = WaitingOrder(client_order_id=ClientOrderId(f"patient-{event_seq - 2}-0"), units=1_000)
+        orders.append(_moved(gone, bar, event_seq, dice[6]))
+    if name is not None:
+        cancels.append(name)
+    return Decision(orders=tuple(orders), changes=tuple(changes), cancels=tuple(cancels))
+
+
+def _moved(old: WaitingOrder, bar: Bar, event_seq: int, roll: int) -> Order:
+    above = old.units > 0
+    return Order(
+        client_order_id=ClientOrderId(f"patient-{event_seq}-2"),
+        instrument=EUR_USD,
+        units=old.units + (100 if above else -100),
+        kind=OrderKind.STOP if roll < 128 else OrderKind.LIMIT,
+        price=(bar.ask_close if above else bar.bid_close) + (30 if above == (roll < 128) else -30),
+        stop_distance=100 + roll,
+        replaces=old.client_order_id,
+    )
+
+
 def decided(found: Decision | list[Order]) -> Decision:
     """A decision, of a strategy that gives no more than orders too."""
     return found if isinstance(found, Decision) else Decision(orders=tuple(found))
@@ -221,6 +268,8 @@ def expected_fills(bars: Bars, *, decide: Callable[..., Decision | list[Order]] 
         found = decided(decide(bar, engine.account(), 2 * index + 2))
         for name in found.cancels:
             engine.cancel(name)
+        for change in found.changes:
+            engine.change_exits(change)
         for order in found.orders:
             engine.submit(order)
     return fills
@@ -240,10 +289,11 @@ class Kernel:
     fills: list[Fill] = field(default_factory=list)
     results: list[IntentResult] = field(default_factory=list)
     withdrawn: list[CancelResult] = field(default_factory=list)
+    changed: list[ChangeResult] = field(default_factory=list)
     replayed: int = 0
     ended: bool = False
 
-    def attach(self, *, version: int = 1) -> KernelReply:
+    def attach(self, *, version: int = PROTOCOL_VERSION) -> KernelReply:
         """Say who asks."""
         return self.ask(Attach(version=version, deployment_id=self.deployment_id, token=self.token, pid=1))
 
@@ -277,6 +327,18 @@ class Kernel:
             )
         )
 
+    def change(self, change: ExitChange, number: int = 0, *, event_seq: int | None = None) -> KernelReply:
+        """Change exits, decided on the last event unless told otherwise."""
+        return self.ask(
+            ChangeIntent(
+                deployment_id=self.deployment_id,
+                token=self.token,
+                event_seq=self.after if event_seq is None else event_seq,
+                number=number,
+                change=change,
+            )
+        )
+
     def take(self) -> EventReply:
         """The next event, without deciding on it; it counts as done with at the next question."""
         reply = self.next()
@@ -301,6 +363,8 @@ class Kernel:
         self.decision = {"orders": [msgspec.to_builtins(order) for order in found.orders]}
         if found.cancels:
             self.decision["cancels"] = list(found.cancels)
+        if found.changes:
+            self.decision["changes"] = [msgspec.to_builtins(change) for change in found.changes]
         if reply.replayed:
             self.replayed += 1
             assert self.decision == reply.decision, f"decided otherwise at {self.after}"
@@ -311,6 +375,12 @@ class Kernel:
                 return gone
             assert isinstance(gone, CancelResult), gone
             self.withdrawn.append(gone)
+        for number, change in enumerate(found.changes):
+            changed = self.change(change, number)
+            if isinstance(changed, Refused):
+                return changed
+            assert isinstance(changed, ChangeResult), changed
+            self.changed.append(changed)
         for order in found.orders:
             result = self.submit(order)
             if isinstance(result, Refused):
@@ -413,7 +483,9 @@ class Room:
 
     def act(self, verb: str, *, role: str = "admin", **arguments: Any) -> dict[str, Any]:
         """A person's verb."""
-        request = OperatorRequest(version=1, verb=verb, user="david", role=role, arguments=arguments)
+        request = OperatorRequest(
+            version=PROTOCOL_VERSION, verb=verb, user="david", role=role, arguments=arguments
+        )
         check_request(request)
         return act(self.desk, request)
 

@@ -6,7 +6,7 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from tests.gateway.bench import (
     busy,
     buy,
     expected_fills,
+    handy,
     made_up_bars,
     opening,
     patient,
@@ -34,7 +35,7 @@ from workbench.gateway.records import fill_of
 from workbench.gateway.recovery import load_desk
 from workbench.market import Bars
 from workbench.store import open_store
-from workbench.store.schema import cancels, fills, intents, orders
+from workbench.store.schema import cancels, exit_changes, fills, intents, orders
 
 pytestmark = pytest.mark.processes
 
@@ -75,15 +76,21 @@ def _check_books(gateway: Gateway, bars: Bars, *, decide: Any = busy) -> None:
         asked = connection.execute(sa.select(intents.c.client_order_id, intents.c.state)).all()
     engine.dispose()
     assert stored == expected_fills(bars, decide=decide)
-    assert len(sent) == len(set(sent)) == len(asked)
-    assert {row.state for row in asked} <= {"FILLED", "CANCELED", "EXPIRED"}
+    assert len(sent) == len(set(sent))
+    assert set(sent) == _taken(row._mapping for row in asked)
+    assert {row.state for row in asked} <= {"FILLED", "CANCELED", "EXPIRED", "REJECTED", "DENIED"}
+
+
+def _taken(asked: Iterable[Mapping[str, Any]]) -> set[str]:
+    """The orders that the broker has had: all but those in the place of one that had gone or never was."""
+    return {row["client_order_id"] for row in asked if row["state"] not in ("REJECTED", "DENIED")}
 
 
 class _Killed(BaseException):
     """What nothing in the gateway may catch."""
 
 
-@pytest.mark.parametrize("decide", [busy, patient], ids=["at the market", "waiting"])
+@pytest.mark.parametrize("decide", [busy, patient, handy], ids=["at the market", "waiting", "by hand"])
 def test_ended_at_each_boundary_of_every_write_it_comes_to_the_same_end(
     tmp_path: Path, bars: Bars, decide: Any
 ) -> None:
@@ -107,9 +114,9 @@ def test_ended_at_each_boundary_of_every_write_it_comes_to_the_same_end(
         kernel.run()
         assert kernel.fills == expected, names[-1]
         assert [fill_of(row) for row in room.rows(fills)] == expected
-        assert len(room.rows(orders)) == len(room.rows(intents))
+        assert {row["client_order_id"] for row in room.rows(orders)} == _taken(room.rows(intents))
         assert verify_journal(room.engine).fault == ""
-        books = (_ends_of(room), _withdrawals_of(room))
+        books = (_ends_of(room), _withdrawals_of(room), _changes_of(room))
         alike = alike or [books]
         assert books == alike[0], names[-1]
         room.engine.dispose()
@@ -117,10 +124,15 @@ def test_ended_at_each_boundary_of_every_write_it_comes_to_the_same_end(
             break
     assert len(names) > 70
     writes = ["open", "delivery", "intent", "answer"]
-    if decide is patient:
+    happened = ["placed"]
+    if decide is not busy:
         writes += ["cancel intent", "cancel answer"]
+        happened += ["taken back"]
+    if decide is handy:
+        writes += ["exit change intent", "exit change answer", "denial"]
+        happened += ["exits changed"]
     assert set(names) == {
-        *(["placed", "taken back"] if decide is patient else ["placed"]),
+        *happened,
         *(f"{when} {what}" for when in ("before", "in", "after") for what in writes),
     }
 
@@ -128,11 +140,13 @@ def test_ended_at_each_boundary_of_every_write_it_comes_to_the_same_end(
 def _ends_of(room: Room) -> list[tuple[object, ...]]:
     """What the store says of each order."""
     found = {row["client_order_id"]: row for row in room.rows(orders)}
+    names = ("state", "remaining", "canceled_seq")
     return [
         (
             row["client_order_id"],
             row["state"],
-            *(found[row["client_order_id"]][name] for name in ("state", "remaining", "canceled_seq")),
+            row["reason"],
+            *(found[row["client_order_id"]][name] for name in names if row["client_order_id"] in found),
         )
         for row in sorted(room.rows(intents), key=lambda row: str(row["client_order_id"]))
     ]
@@ -142,6 +156,12 @@ def _withdrawals_of(room: Room) -> list[tuple[object, ...]]:
     return sorted(
         (row["event_seq"], row["client_order_id"], row["state"], row["reason"]) for row in room.rows(cancels)
     )
+
+
+def _changes_of(room: Room) -> list[tuple[object, ...]]:
+    names = ("event_seq", "number", "body", "state", "control", "reason", "changed_seq")
+    rows = [tuple(row[name] for name in names) for row in room.rows(exit_changes)]
+    return sorted(rows, key=lambda row: row[:2])  # type: ignore[arg-type,return-value]
 
 
 def _end_at(number: int, names: list[str]) -> Callable[[str], None]:
@@ -157,7 +177,7 @@ def _end_at(number: int, names: list[str]) -> Callable[[str], None]:
     return at_boundary
 
 
-@pytest.mark.parametrize("decide", [busy, patient], ids=["at the market", "waiting"])
+@pytest.mark.parametrize("decide", [busy, patient, handy], ids=["at the market", "waiting", "by hand"])
 def test_killed_by_the_system_at_boundary_after_boundary_it_comes_to_the_same_end(
     gateway: Gateway, bars: Bars, decide: Any
 ) -> None:

@@ -9,6 +9,7 @@ from workbench.domain.instruments import InstrumentId
 __all__ = [
     "EXIT_REASONS",
     "TERMINAL_STATES",
+    "ChangeState",
     "ClientOrderId",
     "ExitChange",
     "Fill",
@@ -139,6 +140,16 @@ class Order:
     target_price: int = 0
     closes: ClientOrderId | None = None  # the trade to close, by the order that opened it; hedging accounts
     replaces: ClientOrderId | None = None  # the waiting order it stands in for; not taken if that is gone
+
+
+class ChangeState(StrEnum):
+    """Where a change of exits stands. While it is UNKNOWN, the old exits may stand or the new ones."""
+
+    INTENT = "INTENT"
+    DONE = "DONE"
+    REJECTED = "REJECTED"
+    UNKNOWN = "UNKNOWN"
+    DENIED = "DENIED"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,7 @@
 """What a live kernel may ask, and the answers."""
 
 from workbench.gateway.cancels import withdraw
+from workbench.gateway.changes import change_exits
 from workbench.gateway.controls import exposures_of
 from workbench.gateway.deliveries import last_acked, next_event
 from workbench.gateway.desk import Desk
@@ -16,6 +17,7 @@ from workbench.gateway.messages import (
     Attach,
     Attached,
     CancelIntent,
+    ChangeIntent,
     Heartbeat,
     Judged,
     KernelReply,
@@ -63,6 +65,8 @@ def answer(desk: Desk, request: KernelRequest) -> KernelReply:
             case AskExposure():
                 killed = desk.kill_over(trading)
                 return Judged(exposures=exposures_of(trading, killed=killed), limits=trading.limits)
+            case ChangeIntent():
+                return change_exits(desk, trading, request)
             case Heartbeat():
                 return Ok()
     except LedgerWriteError as error:

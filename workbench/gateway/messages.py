@@ -12,7 +12,7 @@ import msgspec
 
 from workbench.domain.accounts import AccountSnapshot
 from workbench.domain.limits import Limits
-from workbench.domain.orders import ClientOrderId, Fill, Order
+from workbench.domain.orders import ClientOrderId, ExitChange, Fill, Order
 from workbench.domain.quotes import Bar, Quote
 from workbench.gateway.controls.exposure import Exposure
 
@@ -24,6 +24,8 @@ __all__ = [
     "BarClosed",
     "CancelIntent",
     "CancelResult",
+    "ChangeIntent",
+    "ChangeResult",
     "EventReply",
     "FeedEnded",
     "FeedEvent",
@@ -42,7 +44,7 @@ __all__ = [
     "Waiting",
 ]
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 
 
 class _Message(msgspec.Struct, frozen=True, kw_only=True, tag=True, forbid_unknown_fields=True):
@@ -106,7 +108,10 @@ class NextEvent(_Message, frozen=True, kw_only=True):
 
 
 class SubmitIntent(_Message, frozen=True, kw_only=True):
-    """Place this order. Sending it again with the same client id returns the first answer."""
+    """Place this order, in the place of another if it says so.
+
+    Sending it again with the same client id returns the first answer.
+    """
 
     deployment_id: str
     token: str
@@ -125,6 +130,16 @@ class CancelIntent(_Message, frozen=True, kw_only=True):
     client_order_id: ClientOrderId
 
 
+class ChangeIntent(_Message, frozen=True, kw_only=True):
+    """Change exits. Sending it again for the same event and number returns the first answer."""
+
+    deployment_id: str
+    token: str
+    event_seq: int
+    number: int  # of the event's changes, from 0
+    change: ExitChange
+
+
 class Heartbeat(_Message, frozen=True, kw_only=True):
     """I am alive."""
 
@@ -139,7 +154,7 @@ class AskExposure(_Message, frozen=True, kw_only=True):
     token: str
 
 
-KernelRequest = Attach | NextEvent | SubmitIntent | CancelIntent | Heartbeat | AskExposure
+KernelRequest = Attach | NextEvent | SubmitIntent | CancelIntent | ChangeIntent | Heartbeat | AskExposure
 
 
 # --- the gateway answers -----------------------------------------------------------------------------
@@ -202,6 +217,18 @@ class Judged(_Message, frozen=True, kw_only=True):
     limits: Limits
 
 
+class ChangeResult(_Message, frozen=True, kw_only=True):
+    """What became of a change of exits; DENIED carries the control, its limit and the observed value.
+
+    REJECTED: nothing of the kind is held, or the broker does not do it. UNKNOWN: nobody knows yet.
+    """
+
+    state: str  # ChangeState
+    control: str
+    reason: str
+    repeated: bool  # the same wish had been answered before
+
+
 class Ok(_Message, frozen=True, kw_only=True):
     """Done."""
 
@@ -212,7 +239,17 @@ class Refused(_Message, frozen=True, kw_only=True):
     reason: str
 
 
-KernelReply = Attached | EventReply | Waiting | IntentResult | CancelResult | Judged | Ok | Refused
+KernelReply = (
+    Attached
+    | EventReply
+    | Waiting
+    | IntentResult
+    | CancelResult
+    | ChangeResult
+    | Judged
+    | Ok
+    | Refused
+)
 
 
 # --- people's verbs ------------------------------------------------------------------------------------

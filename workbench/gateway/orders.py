@@ -7,20 +7,20 @@ import sqlalchemy as sa
 
 from workbench.domain.instruments import InstrumentId
 from workbench.domain.orders import ClientOrderId, Order, OrderState
-from workbench.gateway.brokers.port import AmbiguousError, RejectedError
+from workbench.gateway.brokers.port import AmbiguousError, RejectedError, give
 from workbench.gateway.controls import GATEWAY_PREFIX, Denial, check_order
 from workbench.gateway.controls.halting import watch_controls
 from workbench.gateway.desk import Desk
-from workbench.gateway.journal import canonical_json
 from workbench.gateway.market_data.quote_deliveries import write_last_event
 from workbench.gateway.messages import IntentResult, KernelReply, Refused, SubmitIntent
 from workbench.gateway.records import (
-    plain,
+    order_of,
     write_accepted,
     write_intent,
     write_intent_state,
     write_transactions,
 )
+from workbench.gateway.replacing import not_replaceable
 from workbench.gateway.sending import obstacle, place_once, take_back
 from workbench.gateway.trading import State, Trading
 from workbench.store.schema import intents
@@ -65,6 +65,7 @@ def submit(desk: Desk, trading: Trading, request: SubmitIntent) -> KernelReply:
         )
     denial = (
         _late(trading, request.event_seq)
+        or not_replaceable(desk, trading, order)
         or obstacle(desk, trading, order)
         or check_order(
             order,
@@ -99,7 +100,7 @@ def hand_over(desk: Desk, trading: Trading, order: Order) -> IntentResult:
         return _sent_elsewhere(desk, trading, order)
     state, reason = OrderState.WORKING, ""
     try:
-        accepted = trading.broker.place(order)
+        accepted = give(trading.broker, order)
     except RejectedError as error:
         state, reason = OrderState.REJECTED, str(error)
     except AmbiguousError as error:
@@ -107,7 +108,10 @@ def hand_over(desk: Desk, trading: Trading, order: Order) -> IntentResult:
         trading.unknown[order.client_order_id] = order
     trading.history.answered(rejected=state is OrderState.REJECTED)
     desk.at_boundary("placed")
+    replaced = order.replaces if state is OrderState.WORKING else None
+    found = trading.broker.transactions_since(trading.watermark) if replaced is not None else ()
     with desk.ledger.change("answer") as change:
+        write_transactions(change, trading, found, now_ns=desk.ledger.now_ns(), canceled_seq=trading.seq)
         if state is OrderState.WORKING:
             write_accepted(
                 change,
@@ -118,10 +122,14 @@ def hand_over(desk: Desk, trading: Trading, order: Order) -> IntentResult:
             )
         else:
             write_intent_state(change, order.client_order_id, state=state, reason=reason)
+    trading.watermark += len(found)
+    if replaced is not None:
+        trading.unknown.pop(replaced, None)
     desk.log.info(
         "order",
         deployment_id=trading.spec.deployment_id,
         client_order_id=order.client_order_id,
+        replaces=order.replaces,
         state=state.value,
         units=order.units,
         event_seq=trading.seq,
@@ -339,7 +347,7 @@ def _first_answer(known: sa.RowMapping, trading: Trading, request: SubmitIntent)
     same = (
         known["deployment_id"] == trading.spec.deployment_id
         and known["event_seq"] == request.event_seq
-        and canonical_json(known["body"]) == canonical_json(plain(request.order))
+        and order_of(known["body"]) == request.order
     )
     if not same:
         return Refused(

@@ -7,14 +7,23 @@ import msgspec
 import sqlalchemy as sa
 
 from workbench.domain.accounts import AccountSnapshot
-from workbench.domain.orders import EXIT_REASONS, Fill, FillReason, Order, OrderState
+from workbench.domain.orders import (
+    EXIT_REASONS,
+    ChangeState,
+    ExitChange,
+    Fill,
+    FillReason,
+    Order,
+    OrderState,
+)
 from workbench.gateway.brokers.port import Accepted, Transaction
 from workbench.gateway.ledger import Change
 from workbench.gateway.messages import BarClosed, FeedEnded, FeedEvent, QuoteMoved
 from workbench.gateway.trading import Trading
-from workbench.store.schema import cancels, deliveries, fills, intents, orders, positions
+from workbench.store.schema import cancels, deliveries, exit_changes, fills, intents, orders, positions
 
 __all__ = [
+    "change_of",
     "fill_of",
     "order_of",
     "plain",
@@ -23,6 +32,8 @@ __all__ = [
     "write_books",
     "write_cancel",
     "write_cancel_state",
+    "write_change",
+    "write_change_state",
     "write_delivery",
     "write_intent",
     "write_intent_state",
@@ -38,6 +49,21 @@ _UPDATE_CANCEL = (
     sa.update(cancels)
     .where(cancels.c.client_order_id == sa.bindparam("id"), cancels.c.event_seq == sa.bindparam("seq"))
     .values(state=sa.bindparam("new_state"), reason=sa.bindparam("new_reason"))
+)
+_INSERT_CHANGE = sa.insert(exit_changes)
+_UPDATE_CHANGE = (
+    sa.update(exit_changes)
+    .where(
+        exit_changes.c.deployment_id == sa.bindparam("deployment"),
+        exit_changes.c.event_seq == sa.bindparam("seq"),
+        exit_changes.c.number == sa.bindparam("place"),
+    )
+    .values(
+        state=sa.bindparam("new_state"),
+        control=sa.bindparam("new_control"),
+        reason=sa.bindparam("new_reason"),
+        changed_seq=sa.bindparam("new_seq"),
+    )
 )
 _UPDATE_INTENT = (
     sa.update(intents)
@@ -89,6 +115,11 @@ def plain(value: object) -> Any:
 def order_of(body: Mapping[str, Any]) -> Order:
     """The order that an intent's body holds."""
     return msgspec.convert(body, Order)
+
+
+def change_of(body: Mapping[str, Any]) -> ExitChange:
+    """The change of exits that a row's body holds."""
+    return msgspec.convert(body, ExitChange)
 
 
 def fill_of(row: sa.RowMapping) -> Fill:
@@ -260,6 +291,71 @@ def write_cancel_state(
     change.execute(_UPDATE_CANCEL, row)
     change.record(
         f"cancel.{state.value.lower()}", client_order_id=client_order_id, event_seq=event_seq, reason=reason
+    )
+
+
+def write_change(
+    change: Change,
+    trading: Trading,
+    asked: ExitChange,
+    *,
+    event_seq: int,
+    number: int,
+    state: ChangeState,
+    control: str,
+    reason: str,
+    now_ns: int,
+) -> None:
+    """The strategy wants other exits, in the first state of that."""
+    row = {
+        "deployment_id": trading.spec.deployment_id,
+        "event_seq": event_seq,
+        "number": number,
+        "instrument": asked.instrument,
+        "body": plain(asked),
+        "state": state.value,
+        "control": control,
+        "reason": reason,
+        "changed_seq": 0,
+        "created_ns": now_ns,
+    }
+    change.execute(_INSERT_CHANGE, row)
+    change.record("exits.denied" if state is ChangeState.DENIED else "exits.intent", **row)
+
+
+def write_change_state(
+    change: Change,
+    trading: Trading,
+    *,
+    event_seq: int,
+    number: int,
+    state: ChangeState,
+    reason: str,
+    control: str = "",
+    changed_seq: int = 0,
+) -> None:
+    """What became of the wish for other exits."""
+    deployment_id = trading.spec.deployment_id
+    change.execute(
+        _UPDATE_CHANGE,
+        {
+            "deployment": deployment_id,
+            "seq": event_seq,
+            "place": number,
+            "new_state": state.value,
+            "new_control": control,
+            "new_reason": reason,
+            "new_seq": changed_seq,
+        },
+    )
+    change.record(
+        f"exits.{state.value.lower()}",
+        deployment_id=deployment_id,
+        event_seq=event_seq,
+        number=number,
+        control=control,
+        reason=reason,
+        changed_seq=changed_seq,
     )
 
 

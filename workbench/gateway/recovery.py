@@ -17,6 +17,7 @@ from workbench.domain.timeframes import NS_PER_MINUTE
 from workbench.errors import WorkbenchError
 from workbench.gateway.brokers.paper import PaperBroker, PaperConfig
 from workbench.gateway.cancels import finish_cancels
+from workbench.gateway.changes import finish_changes
 from workbench.gateway.controls import GATEWAY_PREFIX
 from workbench.gateway.controls.halting import note, recall_orders, watched
 from workbench.gateway.desk import Desk
@@ -112,6 +113,7 @@ def rebuild(desk: Desk, spec: DeploymentSpec, *, state: State, detail: str) -> T
                 _take_up(connection, trading)
                 found = _intents_in(connection, spec.deployment_id, OrderState.INTENT)
             finish_cancels(desk, trading)
+            finish_changes(desk, trading)
             _finish_intents(desk, trading, found)
         if desk.kill_over(trading):
             cancel_waiting(desk, trading, control="R23", reason="killed")

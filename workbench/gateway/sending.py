@@ -10,6 +10,7 @@ from workbench.gateway.brokers.port import (
     RateLimitedError,
     RejectedError,
     UnavailableError,
+    give,
 )
 from workbench.gateway.controls import Denial
 from workbench.gateway.desk import Desk
@@ -74,7 +75,7 @@ def place_once(desk: Desk, trading: Trading, order: Order) -> tuple[OrderState, 
     standing.orders[name] = known
     state, reason, broker_order_id = OrderState.WORKING, "", ""
     try:
-        broker_order_id = trading.broker.place(order).broker_order_id
+        broker_order_id = give(trading.broker, order).broker_order_id
     except RejectedError as error:
         state, reason = OrderState.REJECTED, str(error)
         if isinstance(error, RateLimitedError):

@@ -17,6 +17,7 @@ __all__ = [
     "datasets",
     "deliveries",
     "deployments",
+    "exit_changes",
     "fills",
     "frozen_instruments",
     "idea_marks",
@@ -243,6 +244,21 @@ cancels = sa.Table(
     _column("reason"),
     _column("created_ns", _Int),
     sa.Index("ix_cancels_deployment_id_event_seq", "deployment_id", "event_seq"),
+)
+
+exit_changes = sa.Table(
+    "exit_changes",  # other exits that a strategy wants of what it holds: durable before the broker is told
+    metadata,
+    _column("deployment_id", primary_key=True),
+    _column("event_seq", _Int, primary_key=True),  # the feed event it was decided on
+    _column("number", _Int, primary_key=True),  # of the event's changes, from 0
+    _column("instrument"),
+    _column("body", _Json),  # the change as asked
+    _column("state"),  # ChangeState
+    _column("control"),  # which control denied it, empty for none
+    _column("reason"),
+    _column("changed_seq", _Int),  # feed event after which the broker had it, 0 for never
+    _column("created_ns", _Int),
 )
 
 fills = sa.Table(

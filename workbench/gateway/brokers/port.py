@@ -54,6 +54,7 @@ __all__ = [
     "Transaction",
     "TransactionNews",
     "UnavailableError",
+    "give",
 ]
 
 EXTERNAL_PREFIX = "ext-"
@@ -259,3 +260,8 @@ class Broker(Protocol):
 
     def take_event(self, event: FeedEvent) -> None:
         """What the market did; a broker with an exchange of its own behind it has nothing to do."""
+
+
+def give(broker: Broker, order: Order) -> Accepted:
+    """Hand an order over, once: alone, or in the place of the one that it replaces."""
+    return broker.place(order) if order.replaces is None else broker.replace(order.replaces, order)

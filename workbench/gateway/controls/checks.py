@@ -39,6 +39,7 @@ def check_order(order: Order, *, limits: Limits, exposure: Exposure) -> Denial |
     limits
         The release's own limits; `exposure.layers` holds those of the table.
     """
+    exposure = exposure.without(order.replaces)
     if denial := check_sense(order, exposure) or _switches(order, exposure):
         return denial
     if only_reduces(order):

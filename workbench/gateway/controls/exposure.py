@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from workbench.domain.control_table import Layer
 from workbench.domain.instruments import Instrument
-from workbench.domain.orders import Order, PositionFill
+from workbench.domain.orders import ClientOrderId, Order, PositionFill
 
 __all__ = [
     "Denial",
@@ -101,13 +101,22 @@ class Exposure:
         """Twice the price that orders are compared with, 0 for none."""
         return self.reference or (self.bid + self.ask if self.bid > 0 else 0)
 
+    def without(self, name: ClientOrderId | None) -> "Exposure":
+        """What an order is judged against that replaces `name`: the broker does both or neither.
+
+        The old order has passed these controls, so the worse of the two versions is within the limits.
+        """
+        waiting = tuple(item for item in self.waiting if item.client_order_id != name)
+        return self if name is None else replace(self, waiting=waiting)
+
     def after(self, order: Order) -> "Exposure":
         """What the next order of the same decision is judged against."""
         count = {name: getattr(self, name) + 1 for name in _COUNTS}
         if order.instrument != self.instrument.id:
             return replace(self, **count, waiting_elsewhere=self.waiting_elsewhere + 1)
         mine = Sent(time_ns=self.time_ns, instrument=order.instrument, units=order.units, price=order.price)
-        return replace(self, **count, waiting=(*self.waiting, order), sent=(*self.sent, mine))
+        waiting = self.without(order.replaces).waiting
+        return replace(self, **count, waiting=(*waiting, order), sent=(*self.sent, mine))
 
 
 _COUNTS = ("orders_last_minute", "messages_last_second", "messages_last_minute")
