@@ -1,6 +1,7 @@
 """One figure to move about in: equity above, price and trades below (a tab an instrument), linked, by Bokeh.
 
-The page it makes carries Bokeh itself, so it works without a network and outside Jupyter.
+The page it makes carries Bokeh itself, so it works without a network and outside Jupyter. It is light or dark
+as the reader's system is; within a notebook it lies transparent on the page, whatever its theme.
 """
 
 from html import escape
@@ -40,6 +41,14 @@ _TABS = """
 :host(.bk-Tabs) .bk-tab.bk-active { background: transparent; color: #3b82c4; border-color: #75757580; }
 :host(.bk-Tabs) .bk-tab:hover { background: #75757522; }
 """
+_OWN_PAGE = (
+    "<style>:root{color-scheme:light dark}body{background:Canvas;color:CanvasText;margin:16px}</style>"
+)
+# a frame of another colour scheme than the page around it is filled with white or black
+_IN_A_PAGE = (
+    "<style>body{background:transparent;margin:0}</style><script>try{document.documentElement.style"
+    ".colorScheme=getComputedStyle(window.frameElement).colorScheme}catch(e){}</script>"
+)
 _TOOLS = "xpan,xwheel_zoom,box_zoom,reset,save"
 
 
@@ -69,14 +78,17 @@ class Interactive:
 
     def html(self) -> str:
         """A page that stands alone."""
+        return self._page(_OWN_PAGE)
+
+    def _page(self, look: str) -> str:
         title = f"{self._result.name}, {self._result.data['instrument']} {self._result.data['timeframe']}"
-        return str(file_html(self.figure(), INLINE, title))
+        return str(file_html(self.figure(), INLINE, title)).replace("<head>", f"<head>{look}", 1)
 
     def __repr__(self) -> str:
         return f"<interactive figure of {self._result!r}>"
 
     def _repr_html_(self) -> str:
-        page = escape(self.html(), quote=True)
+        page = escape(self._page(_IN_A_PAGE), quote=True)
         height = 660 if len(self._result.traded) == 1 else 700  # with a row of tabs
         return (
             f'<iframe title="Equity and price, interactive" style="border:0;width:100%;height:{height}px;'
