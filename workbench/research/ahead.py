@@ -1,17 +1,19 @@
 """Columns of whole numbers, faster than the compiler makes of a plain loop.
 
 `soon` asks memory for a number that is read in a moment, while other work goes on; `scaled` writes eight at a
-time.
+time; `column_at` is a column that is known by its address.
 """
 
 from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir  # type: ignore[import-untyped]  # it has no types
-from numba import extending, types
+from numba import carray, extending, types  # type: ignore[attr-defined]  # numba lists no names
 from numba.core import cgutils
 
-__all__ = ["EIGHT", "scaled", "soon"]
+from workbench.indicators.compiled import compiled_inline
+
+__all__ = ["EIGHT", "column_at", "scaled", "soon"]
 
 EIGHT = 8
 _VECTOR = ir.VectorType(ir.IntType(64), EIGHT)
@@ -20,6 +22,20 @@ _INDICES = ir.VectorType(ir.IntType(32), EIGHT)
 
 def _intrinsic(function: Callable[..., Any]) -> Any:
     return extending.intrinsic(function)
+
+
+@_intrinsic
+def _pointer(_typing: Any, address: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
+
+    return types.CPointer(types.int64)(address), generate  # type: ignore[no-untyped-call]  # numba has no types
+
+
+@compiled_inline
+def column_at(address: int, count: int) -> Any:
+    """The `count` numbers at `address`; whoever knows it keeps them alive."""
+    return carray(_pointer(address), (count,))
 
 
 @_intrinsic

@@ -18,12 +18,15 @@ from workbench.research.account_terms import AccountTerms
 from workbench.research.conditions import Conditions, evaluate_conditions
 from workbench.research.crossings import trade_crossings
 from workbench.research.events import BAR_COLUMNS, run_events, step_addresses
+from workbench.research.figures import Sums, cross_many, sum_up
 from workbench.research.given import Given
 from workbench.research.outcome import Outcome
 from workbench.research.path import Path, bar_path, tick_path
 from workbench.research.quick import (
     DONE,
+    GAVE_UP,
     NEEDS_EXTREMES,
+    Q_BALANCE,
     Q_KEEPS_FILLS,
     R_AMBIGUOUS,
     R_BOOKINGS,
@@ -37,6 +40,7 @@ from workbench.research.spare import spare_column
 from workbench.research.words import shifted
 from workbench.strategy import Rules, Units
 from workbench.strategy.decision import MEMORY_SIZE, S_SIZE, V_SIZE
+from workbench.strategy.expressions import Expr
 from workbench.strategy.panel import evaluate_panel
 from workbench.strategy.program import compile_program
 from workbench.strategy.rule_settings import RuleSettings
@@ -52,6 +56,7 @@ _NONE = np.empty(0, np.int64)
 _NO_NUMBERS = np.empty(0)
 _TRADE: Any = trade_plain  # compiled: it takes what its docstring says, in that order
 _CROSSINGS: Any = trade_crossings
+_MANY: Any = cross_many
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -75,8 +80,9 @@ def signals_of(
     """The signals of each of `rules` from bar `first` on; what they have in common is computed once."""
     conditions, numbers = [], []
     constants: dict[str, Floats] = {}
-    for item in rules:
-        for name, expr in item.columns().items():
+    columns = [item.columns() for item in rules]
+    for of_rules in columns:
+        for name, expr in of_rules.items():
             if expr is None:
                 continue
             if name in FLAGS:
@@ -87,15 +93,20 @@ def signals_of(
             else:
                 numbers.append(expr)
     found = evaluate_conditions(conditions, numbers, bars, others=others)
-    return [_signals(item, found, constants, first=first, count=len(bars) - first) for item in rules]
+    return [_signals(item, found, constants, first=first, count=len(bars) - first) for item in columns]
 
 
 def _signals(
-    rules: Rules, found: Conditions, constants: Mapping[str, Floats], *, first: int, count: int
+    columns: Mapping[str, Expr | None],
+    found: Conditions,
+    constants: Mapping[str, Floats],
+    *,
+    first: int,
+    count: int,
 ) -> Signals:
     words: dict[str, Words] = {}
     numbers: dict[str, Floats] = {}
-    for name, expr in rules.columns().items():
+    for name, expr in columns.items():
         if expr is None:
             continue
         if name in FLAGS:
@@ -198,7 +209,7 @@ class PlainRun:
 
     def trade(self, rules: Rules, signals: Signals) -> Outcome | None:
         """What happens, or None where it takes the engine to tell."""
-        words = [signals.words.get(name, self._silence) for name in FLAGS[:4]]
+        words = self._words(signals)
         any_of = (words[0] | words[1] | words[2] | words[3]).view(np.uint64)  # unsigned: counted as it is
         events = int(np.bitwise_count(any_of).sum())
         most = 3 * events + 1
@@ -230,17 +241,68 @@ class PlainRun:
         """Memory for `totals` of one strategy after another, with the equity of each bar or without."""
         return Room(
             fills=np.empty((0, core.FILL_SIZE), np.int64),
-            fill_bar=_NONE,
+            fill_bar=np.empty(0, np.int64),
             refused=np.empty((self.path.bars + 1, core.CANCELED_SIZE), np.int64),
             before=np.empty(len(self._roll_at), np.int64),
             amount=np.empty(len(self._roll_at), np.int64),
-            equity=np.empty(self.path.bars if by_bar else 0, np.int64),
+            equity=spare_column(self.path.bars) if by_bar else np.empty(0, np.int64),
         )
 
     def totals(self, rules: Rules, signals: Signals, room: "Room") -> Ints | None:
         """The sums of `workbench.research.quick` alone, or None where it takes the engine to tell."""
-        words = [signals.words.get(name, self._silence) for name in FLAGS[:4]]
-        return self._run(rules, signals, words, room, self._figures_only)
+        return self._run(rules, signals, self._words(signals), room, self._figures_only)
+
+    def sums(
+        self, rules: Sequence[Rules], signals: Sequence[Signals], *, last: Ints | None
+    ) -> tuple[Sums, npt.NDArray[np.bool_]]:
+        """What is left of many runs, and which of them it takes the engine to tell (their sums are void).
+
+        `last` has the last bar of each day, where the equity of each bar is asked for.
+        """
+        by_bar = last is not None
+        days = _NONE if last is None else last
+        room = self.room(by_bar=by_bar)
+        found = Sums.room(len(rules), days=len(days))
+        words = [self._words(item) for item in signals]
+        answers = np.full(len(rules), GAVE_UP, np.int64)
+        sizes = np.array([self._crossed_units(item) for item in rules], np.int64)
+        _MANY(
+            self.path.columns,
+            self.path.bars,
+            np.array([[item.__array_interface__["data"][0] for item in row] for row in words], np.int64),
+            sizes,
+            self._figures_only,
+            self._roll_at,
+            self._roll_inside,
+            self._roll_days,
+            room.before,
+            room.amount,
+            room.equity,
+            days,
+            answers,
+            found.totals,
+            found.deepest,
+            found.falls,
+            found.ends,
+        )
+        for run in np.flatnonzero(answers != DONE).tolist():
+            totals = self._run(rules[run], signals[run], words[run], room, self._figures_only)
+            if totals is not None:
+                answers[run] = DONE
+                found.totals[run] = totals
+                if by_bar:
+                    start = int(self._terms[Q_BALANCE])
+                    sum_up(room.equity, start, days, run, found.deepest, found.falls, found.ends)
+        return found, answers != DONE
+
+    def _words(self, signals: Signals) -> list[Words]:
+        """To enter long and short, to exit long and short."""
+        return [signals.words.get(name, self._silence) for name in FLAGS[:4]]
+
+    def _crossed_units(self, rules: Rules) -> int:
+        """Units of rules that `trade_crossings` covers, 0 for others."""
+        covered = not len(self.path.after) and _only_units(rules) and isinstance(rules.size, Units)
+        return rules.size.units if covered and isinstance(rules.size, Units) else 0
 
     def _run(
         self,
@@ -251,12 +313,12 @@ class PlainRun:
         terms: Ints,
     ) -> Ints | None:
         totals = np.zeros(TOTALS, np.int64)
-        if not len(self.path.after) and _only_units(rules):
+        if units := self._crossed_units(rules):
             answer = _CROSSINGS(
                 self.path.columns,
                 self.path.bars,
                 *words,
-                rules.size.units if isinstance(rules.size, Units) else 0,
+                units,
                 terms,
                 self._roll_at,
                 self._roll_inside,

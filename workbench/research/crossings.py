@@ -161,11 +161,9 @@ def trade_crossings(
             paid += commission
             net = realized - commission + cash
             trades += 1
-            if net > 0:
-                won_trades += 1
-                won += net
-            else:
-                lost -= net
+            won_trades += np.int64(net > 0)  # without branches: nobody can foresee which it will be
+            won += max(net, 0)
+            lost += max(-net, 0)
             spreads += size * (ask - bid)
             slips += size * slip
             held += at - entry_bar

@@ -68,7 +68,7 @@ Floats = npt.NDArray[np.float64]
 Words = npt.NDArray[np.int64]
 
 DONE, GAVE_UP, NEEDS_EXTREMES = range(3)
-BLOCK = 32  # elements of the path looked at together
+BLOCK = 16  # elements of the path looked at together
 REASON_TRAILING_STOP = 7
 ORDERS_PER_EVENT = 1_024  # as in `workbench.research.outcome`
 _PPM = 1_000_000
@@ -589,9 +589,7 @@ def share_of(value: int, ppm: int) -> Any:
     product = value * ppm
     whole = product // 1_000_000
     twice = 2 * (product - whole * 1_000_000)
-    if twice > 1_000_000 or (twice == 1_000_000 and whole & 1 != 0):
-        whole += 1
-    return whole
+    return whole + (np.int64(twice > 1_000_000) | (np.int64(twice == 1_000_000) & whole & 1))
 
 
 @borrowing

@@ -26,6 +26,7 @@ __all__ = [
     "Metrics",
     "daily_equity",
     "day_ends",
+    "deepest_fall",
     "figures_by_bar",
     "max_drawdown",
     "shape_of",
@@ -179,7 +180,7 @@ def shape_of(returns: Floats) -> tuple[float, float]:
 
 def max_drawdown(equity: Ints, *, start: int) -> Drawdown:
     """The deepest fall of `equity` from a high; `start` counts as a high."""
-    fraction, money, bars = _drawdown(equity, start)
+    fraction, money, bars = deepest_fall(equity, start)
     return Drawdown(fraction=float(fraction), money=int(money), bars=int(bars))
 
 
@@ -201,7 +202,8 @@ def figures_by_bar(equity: Ints, *, returns: Floats, start: int) -> Metrics:
 
 
 @compiled
-def _drawdown(equity: Ints, start: int) -> Any:
+def deepest_fall(equity: Ints, start: int) -> Any:
+    """Fraction, micro-units and bars of `max_drawdown`, for compiled callers."""
     high, trough, below, longest = start, start, 0, 0
     deepest, money = 0.0, 0
     for i in range(equity.shape[0]):

@@ -1,6 +1,6 @@
 """Sweeps: every combination of a grid, backtested with the numbers of `run_backtest`, and counted."""
 
-import itertools
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 
+import numpy as np
 from tqdm import tqdm
 
 from workbench.domain.accounts import AccountRules
@@ -23,10 +24,11 @@ from workbench.research.given import Given, Several, given
 from workbench.research.ledger import Trial, TrialLedger
 from workbench.research.result import BacktestResult
 from workbench.research.sweep_result import SweepResult
+from workbench.research.trial_table import TrialRows, TrialTable, number_column
 from workbench.strategy import Strategy
 from workbench.strategy.quantities import check_numbers
 
-__all__ = ["combinations", "sweep", "trials_of"]
+__all__ = ["sweep", "trials_of"]
 
 _CHUNK_BYTES = 128 * 2**20  # of signals a worker holds at a time
 _CHUNK_LIMIT = 1_024
@@ -84,9 +86,13 @@ def sweep(
     if statistics not in _STATISTICS:
         raise BadInputError(f"statistics: expected {' or '.join(_STATISTICS)}, found {statistics!r}")
     axes = {name: tuple(values) for name, values in grid.items()}
-    strategies = [strategy_class(**item) for item in combinations(axes, where=where)]
+    points = _Grid(axes, where=where)
+    for name, values in axes.items():
+        for value in values:  # each is checked before the first run
+            strategy_class(**{name: value})
     prices = given(data, finer=finer, also=also, timeframe=timeframe, trade_from_ns=trade_from_ns)
-    for item in (strategies[0], strategies[-1]):
+    first, last = (strategy_class(**points[at]) for at in (0, len(points) - 1))
+    for item in (first, last):
         if item.form == "rules":
             check_numbers(item.traced(), prices.price_range)
     terms = AccountTerms(
@@ -96,19 +102,23 @@ def sweep(
         rules=account,
     )
     task = _Task(given=prices, terms=terms, by_bar=statistics == "bars")
-    done: list[Trial] = []
+    done = TrialRows(len(points))
+
+    def variants(start: int, stop: int) -> list[Strategy]:
+        return [strategy_class(**points[at]) for at in range(start, stop)]
+
     try:
-        with tqdm(total=len(strategies), unit="trial", leave=False, disable=not progress, delay=0.5) as bar:
-            for trials in _results(strategies, task, workers=workers):
-                done.extend(trials)
+        with tqdm(total=len(points), unit="trial", leave=False, disable=not progress, delay=0.5) as bar:
+            for trials in _results(variants, len(points), task, form=first.form, workers=workers):
+                done.add(trials)
                 bar.update(len(trials))
     finally:
-        if ledger is not None and done:
-            ledger.record(done)
+        if ledger is not None and len(done):
+            ledger.record(done.table())
     return SweepResult(
-        strategy=strategies[0].name,
+        strategy=first.name,
         grid=axes,
-        trials=tuple(done),
+        trials=done.table(),
         currency=currency,
         description="; ".join(item.describe() for item in prices.traded.values()),
     )
@@ -127,23 +137,45 @@ def trials_of(
     Nothing is counted here. `statistics` and `workers` are as in `sweep`.
     """
     task = _Task(given=prices, terms=terms, by_bar=statistics == "bars")
-    yield from _results(strategies, task, workers=workers)
+
+    def variants(start: int, stop: int) -> list[Strategy]:
+        return list(strategies[start:stop])
+
+    if strategies:
+        yield from _results(variants, len(strategies), task, form=strategies[0].form, workers=workers)
 
 
-def combinations(
-    axes: Mapping[str, Sequence[int | float]], *, where: Callable[..., bool] | None
-) -> Iterator[Parameters]:
-    """The combinations of a grid, the last parameter changing fastest."""
-    for name, values in axes.items():
-        if not values or len(set(values)) != len(values):
-            raise BadInputError(f"grid {name}: expected one or more different values, found {values}")
-    if not axes:
-        raise BadInputError("grid: expected values for one or more parameters, found none")
-    found = [dict(zip(axes, item, strict=True)) for item in itertools.product(*axes.values())]
-    kept = [item for item in found if where is None or where(**item)]
-    if not kept:
-        raise BadInputError(f"grid: `where` refused all {len(found)} combinations; widen the grid")
-    yield from kept
+class _Grid:
+    """The combinations of a grid, the last parameter changing fastest: numbers, made dicts when asked for."""
+
+    def __init__(
+        self, axes: Mapping[str, Sequence[int | float]], *, where: Callable[..., bool] | None
+    ) -> None:
+        for name, values in axes.items():
+            if not values or len(set(values)) != len(values):
+                raise BadInputError(f"grid {name}: expected one or more different values, found {values}")
+        if not axes:
+            raise BadInputError("grid: expected values for one or more parameters, found none")
+        self._axes = axes
+        self._kept: Sequence[int] = range(math.prod(map(len, axes.values())))
+        if where is not None:
+            count = len(self._kept)
+            self._kept = np.flatnonzero([bool(where(**self._point(at))) for at in self._kept]).tolist()
+            if not self._kept:
+                raise BadInputError(f"grid: `where` refused all {count} combinations; widen the grid")
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def __getitem__(self, at: int) -> Parameters:
+        return self._point(self._kept[at])
+
+    def _point(self, number: int) -> Parameters:
+        found: Parameters = {}
+        for name, values in reversed(list(self._axes.items())):
+            number, place = divmod(number, len(values))
+            found[name] = values[place]
+        return {name: found[name] for name in self._axes}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -178,24 +210,32 @@ class _Task:
         first = next(iter(self.given.decided.values()))
         return first.fingerprint
 
-    def compiled(self, strategies: Sequence[Strategy]) -> list[Trial]:
+    def compiled(self, strategies: Sequence[Strategy]) -> TrialTable:
         """Trials of rules strategies that share their indicators."""
         plain = self.plain
         rules = [item.traced() for item in strategies]
         if plain is None or not all(item.fast for item in rules):
-            return [self.trial(item, self.result(item).metrics) for item in strategies]
+            return TrialTable.of([self.trial(item, self.result(item).metrics) for item in strategies])
         ((name, bars),) = self.given.decided.items()
         signals = signals_of(rules, bars, first=self.given.first[name], others=self.given.others)
-        room = plain.room(by_bar=self.by_bar)
-        found: list[Trial] = []
-        for strategy, own, columns in zip(strategies, rules, signals, strict=True):
-            totals = plain.totals(own, columns, room)
-            if totals is None:
-                found.append(self.trial(strategy, self.result(strategy).metrics))
-            else:
-                metrics = self.figures.of(totals, room.equity if self.by_bar else None)
-                found.append(self.trial(strategy, metrics))
-        return found
+        last = self.figures.days.last if self.by_bar else None
+        sums, void = plain.sums(rules, signals, last=last)
+        figures = self.figures.of(sums, by_bar=self.by_bar)
+        for run in np.flatnonzero(void).tolist():
+            trial = self.trial(strategies[run], self.result(strategies[run]).metrics)
+            for figure, column in figures.items():
+                column[run] = trial.result.get(figure, math.nan)
+        return TrialTable(
+            strategy=strategies[0].name,
+            dataset=self.dataset,
+            cost_book=self.cost_book_version,
+            count=len(strategies),
+            parameters={
+                name: number_column([item.params[name] for item in strategies])
+                for name in strategies[0].params
+            },
+            figures=figures,
+        )
 
     def result(self, strategy: Strategy) -> BacktestResult:
         """The whole backtest."""
@@ -214,26 +254,37 @@ class _Task:
         )
 
 
-def _results(strategies: Sequence[Strategy], task: _Task, *, workers: int | None) -> Iterator[list[Trial]]:
-    """Trials in the order of `strategies`, a chunk at a time."""
-    if strategies[0].form != "rules":
-        for strategy in strategies:
-            yield [task.trial(strategy, task.result(strategy).metrics)]
+def _results(
+    variants: Callable[[int, int], list[Strategy]],
+    count: int,
+    task: _Task,
+    *,
+    form: str,
+    workers: int | None,
+) -> Iterator[TrialTable]:
+    """Trials of so many variants in order, a chunk at a time; each chunk is made where it is run."""
+    if form != "rules":
+        for at in range(count):
+            (strategy,) = variants(at, at + 1)
+            yield TrialTable.of([task.trial(strategy, task.result(strategy).metrics)])
         return
     bars = sum(len(item) for item in task.given.decided.values())
-    work = len(strategies) * bars
+    work = count * bars
     threads = workers or (min(2, os.cpu_count() or 1) if work >= _WORTH_A_THREAD else 1)
     fitting = max(1, _CHUNK_BYTES // bars)
-    size = max(1, min(_CHUNK_LIMIT, fitting, -(-len(strategies) // threads)))
+    size = max(1, min(_CHUNK_LIMIT, fitting, -(-count // threads)))
     if task.plain is not None:
         _ = task.figures.days, task.plain.path.extremes  # once, before the threads
-    chunks = [strategies[at : at + size] for at in range(0, len(strategies), size)]
+
+    def chunk(start: int) -> TrialTable:
+        return task.compiled(variants(start, min(count, start + size)))
+
     if threads == 1:
-        yield from map(task.compiled, chunks)
+        yield from map(chunk, range(0, count, size))
         return
     with ThreadPoolExecutor(threads, thread_name_prefix="sweep") as pool:
         try:
-            yield from pool.map(task.compiled, chunks)
+            yield from pool.map(chunk, range(0, count, size))
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise

@@ -16,6 +16,7 @@ from workbench.research import html
 from workbench.research.ledger import Trial
 from workbench.research.overfitting import deflated_sharpe_ratio, expected_maximum_sharpe
 from workbench.research.statistics import DEFINITIONS, SESSIONS_PER_YEAR
+from workbench.research.trial_table import TrialTable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +35,7 @@ class SweepResult:
 
     strategy: str
     grid: Mapping[str, tuple[int | float, ...]]
-    trials: tuple[Trial, ...]
+    trials: TrialTable  # a sequence of `Trial`
     currency: str
     description: str  # of the bars
 
@@ -47,17 +48,20 @@ class SweepResult:
 
         import pandas as pd  # takes a while
 
-        rows = [{**item.parameters, **item.result} for item in self.trials]
-        frame = pd.DataFrame(rows)
+        frame = pd.DataFrame({**self.trials.parameters, **self.trials.figures})
         frame.index.name = "trial"
         return frame
 
     @cached_property
     def digest(self) -> str:
         """SHA-256 of all parameters and figures."""
-        rows = [[dict(item.parameters), dict(item.result)] for item in self.trials]
-        text = json.dumps(rows, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+        digest = hashlib.sha256(b"[")
+        for place, item in enumerate(self.trials):
+            row = [dict(item.parameters), dict(item.result)]
+            text = json.dumps(row, sort_keys=True, separators=(",", ":"))
+            digest.update((text if place == 0 else f",{text}").encode())
+        digest.update(b"]")
+        return digest.hexdigest()
 
     def best(self, by: str = "sharpe") -> Trial:
         """The trial with the highest `by`; the first of equals.
@@ -69,10 +73,10 @@ class SweepResult:
         """
         if by not in DEFINITIONS:
             raise BadInputError(f"unknown figure {by!r}; there are {', '.join(DEFINITIONS)}")
-        known = [item for item in self.trials if by in item.result]
-        if not known:
+        column = self.trials.column(by)
+        if np.isnan(column).all():
             raise BadInputError(f"{by} is not defined for any of the {len(self)} trials: none traded enough")
-        return max(known, key=lambda item: float(item.result[by]))
+        return self.trials[int(np.nanargmax(column))]
 
     @cached_property
     def expected_best_sharpe(self) -> float:
@@ -83,7 +87,7 @@ class SweepResult:
     @cached_property
     def deflated_sharpe(self) -> float:
         """Probability that the best trial has skill though it is the best of as many; NaN if undefined."""
-        if not any("sharpe" in item.result for item in self.trials):
+        if np.isnan(self.trials.column("sharpe")).all():
             return float("nan")
         found = self.best().result
         return deflated_sharpe_ratio(
@@ -98,7 +102,7 @@ class SweepResult:
     @cached_property
     def warning(self) -> str:
         """What the best is worth, in plain sentences."""
-        if not any("sharpe" in item.result for item in self.trials):
+        if np.isnan(self.trials.column("sharpe")).all():
             return f"None of the {len(self)} trials traded enough to have a Sharpe ratio."
         found = float(self.best().result["sharpe"])
         if len(self) == 1:
@@ -142,10 +146,14 @@ class SweepResult:
         fixed = {name: self.best(value).parameters[name] for name in self.grid if name not in (across, down)}
         rows, columns = self.grid[down], self.grid[across]
         values = np.full((len(rows), len(columns)), np.nan)
-        for item in self.trials:
-            if value in item.result and all(item.parameters[name] == at for name, at in fixed.items()):
-                at = rows.index(item.parameters[down]), columns.index(item.parameters[across])
-                values[at] = float(item.result[value])
+        shown = ~np.isnan(self.trials.column(value))
+        for name, at in fixed.items():
+            shown &= self.trials.parameters[name] == at
+        for place in np.flatnonzero(shown).tolist():
+            parameters = self.trials[place].parameters
+            values[rows.index(parameters[down]), columns.index(parameters[across])] = self.trials.column(
+                value
+            )[place]
         rest = "".join(f", {name} {at}" for name, at in fixed.items())
         return pictures.heat_picture(
             values,
@@ -157,12 +165,15 @@ class SweepResult:
         )
 
     def _daily_variance(self) -> float:
-        ratios = [float(item.result["daily_sharpe"]) for item in self.trials if "daily_sharpe" in item.result]
+        ratios = self.trials.column("daily_sharpe")
+        ratios = ratios[~np.isnan(ratios)]
         return float(np.var(ratios, ddof=1)) if len(ratios) > 1 else 0.0
 
     def _repr_html_(self) -> str:
-        known = [item for item in self.trials if "sharpe" in item.result]
-        top = sorted(known, key=lambda item: float(item.result["sharpe"]), reverse=True)[:_SHOWN]
+        ratios = self.trials.column("sharpe")
+        known = int(np.sum(~np.isnan(ratios)))
+        order = np.argsort(-ratios, kind="stable")  # undefined ones last
+        top = [self.trials[place] for place in order[: min(known, _SHOWN)].tolist()]
         names = list(self.grid)
         rows = [
             (

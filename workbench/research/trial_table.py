@@ -1,4 +1,4 @@
-"""Trials as columns: a million of them in a few hundred megabytes, each made a `Trial` when it is looked at."""
+"""Trials as columns: a million in a few hundred megabytes, each made a `Trial` when it is looked at."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,9 +10,10 @@ import numpy.typing as npt
 
 from workbench.research.ledger import Trial
 
-__all__ = ["COUNTS", "Column", "TrialTable", "number_column"]
+__all__ = ["COUNTS", "Column", "TrialRows", "TrialTable", "number_column"]
 
 Column = npt.NDArray[Any]
+Floats = npt.NDArray[np.float64]
 
 COUNTS = frozenset(
     (
@@ -33,31 +34,17 @@ class TrialTable(Sequence[Trial]):
     strategy: str
     dataset: str  # fingerprint of the bars
     cost_book: str  # version
-    count: int
+    count: int  # type: ignore[assignment]  # in place of the method, which nobody asks of trials
     parameters: Mapping[str, Column]
     figures: Mapping[str, Column]
 
     @classmethod
     def joined(cls, parts: Sequence["TrialTable"]) -> "TrialTable":
         """One after another; one or more."""
-        first = parts[0]
-        if len(parts) == 1:
-            return first
-        return cls(
-            strategy=first.strategy,
-            dataset=first.dataset,
-            cost_book=first.cost_book,
-            count=sum(len(item) for item in parts),
-            parameters={
-                name: np.concatenate([item.parameters[name] for item in parts]) for name in first.parameters
-            },
-            figures={
-                name: np.concatenate(
-                    [item.figures.get(name, np.full(len(item), math.nan)) for item in parts]
-                )
-                for name in dict.fromkeys(name for item in parts for name in item.figures)
-            },
-        )
+        rows = TrialRows(sum(len(item) for item in parts))
+        for item in parts:
+            rows.add(item)
+        return rows.table()
 
     @classmethod
     def of(cls, trials: Sequence[Trial]) -> "TrialTable":
@@ -76,6 +63,11 @@ class TrialTable(Sequence[Trial]):
                 name: number_column([item.result.get(name, math.nan) for item in trials]) for name in names
             },
         )
+
+    def column(self, name: str) -> Floats:
+        """A figure of every trial as float64, NaN where it is not defined."""
+        found = self.figures.get(name)
+        return np.full(self.count, math.nan) if found is None else found.astype(np.float64, copy=False)
 
     def __len__(self) -> int:
         return self.count
@@ -119,6 +111,53 @@ class TrialTable(Sequence[Trial]):
 
     def __repr__(self) -> str:
         return f"<{self.count:,} trials of {self.strategy}>"
+
+
+class TrialRows:
+    """Tables of one strategy, put one after another into columns of the size they come to."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._done = 0
+        self._first: TrialTable | None = None
+        self._parameters: dict[str, Column] = {}
+        self._figures: dict[str, Column] = {}
+
+    def __len__(self) -> int:
+        return self._done
+
+    def add(self, table: TrialTable) -> None:
+        """Put `table` after those before it."""
+        self._first = self._first or table
+        self._put(self._parameters, table.parameters, len(table))
+        self._put(self._figures, table.figures, len(table))
+        self._done += len(table)
+
+    def table(self) -> TrialTable:
+        """All so far; one or more."""
+        assert self._first is not None  # what is added is never empty
+        return TrialTable(
+            strategy=self._first.strategy,
+            dataset=self._first.dataset,
+            cost_book=self._first.cost_book,
+            count=self._done,
+            parameters={name: column[: self._done] for name, column in self._parameters.items()},
+            figures={name: column[: self._done] for name, column in self._figures.items()},
+        )
+
+    def _put(self, columns: dict[str, Column], more: Mapping[str, Column], count: int) -> None:
+        for name in dict.fromkeys((*columns, *more)):
+            new = more.get(name, _UNKNOWN)
+            known = columns.get(name)
+            if known is None:
+                known = np.empty(self._count, new.dtype if self._done == 0 else np.float64)
+                known[: self._done] = math.nan if self._done else 0
+            kind = np.promote_types(known.dtype, new.dtype)
+            columns[name] = known if known.dtype == kind else known.astype(kind)
+            columns[name][self._done : self._done + count] = new
+
+
+_UNKNOWN = np.full(1, math.nan)
 
 
 def number_column(values: Sequence[int | float | str]) -> Column:
