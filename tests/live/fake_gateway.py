@@ -26,6 +26,8 @@ from workbench.gateway.messages import (
     BarClosed,
     CancelIntent,
     CancelResult,
+    ChangeIntent,
+    ChangeResult,
     EventReply,
     FeedEnded,
     Heartbeat,
@@ -141,6 +143,8 @@ class FakeGateway:
                 return self._take(request)
             case CancelIntent(client_order_id=name):
                 return CancelResult(client_order_id=name, state="FILLED", reason="", repeated=False)
+            case ChangeIntent():
+                return ChangeResult(state="DONE", control="", reason="", repeated=False)
             case Heartbeat():
                 return Ok()
 

@@ -34,7 +34,8 @@ from workbench.gateway.messages import (
 )
 from workbench.live.errors import DecisionDiffersError, GatewayRefusedError
 from workbench.live.log import open_log
-from workbench.live.runtime import Ending, StrategyRuntime, decision_of
+from workbench.live.decided import decision_of
+from workbench.live.runtime import Ending, StrategyRuntime
 from workbench.strategy import Decision
 
 BARS = made_up_bars(6)
@@ -97,7 +98,7 @@ class Scripted:
                     account=BOOKS,
                     fills=(),
                     replayed=replayed,
-                    decision=decision_of([bar], [order(seq)]) if replayed else {},
+                    decision=decision_of([bar], Decision(orders=(order(seq),))) if replayed else {},
                 )
             case _:
                 return EventReply(
@@ -128,7 +129,7 @@ def test_each_bar_is_decided_and_its_decision_told_with_the_next_question(tmp_pa
     assert [item.event_seq for item in gateway.of(SubmitIntent)] == [2, 4, 6]
     told = {item.after: item.decision for item in gateway.of(NextEvent)}
     assert told[0] == {}
-    assert told[4] == decision_of([BARS[1]], [order(4)])
+    assert told[4] == decision_of([BARS[1]], Decision(orders=(order(4),)))
 
 
 class Withdrawing(Buyer):
@@ -253,7 +254,7 @@ def test_a_stop_in_the_middle_of_a_decision_lets_it_finish_and_tells_the_gateway
     assert endings == [Ending.STOPPED]
     assert [item.event_seq for item in gateway.of(SubmitIntent)] == [2, 4]
     last = gateway.of(NextEvent)[-1]
-    assert (last.after, last.decision) == (4, decision_of([BARS[1]], [order(4)]))
+    assert (last.after, last.decision) == (4, decision_of([BARS[1]], Decision(orders=(order(4),))))
 
 
 def test_a_stop_ends_the_loop_while_it_waits_and_while_the_gateway_is_silent(tmp_path: Path) -> None:

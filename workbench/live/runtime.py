@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import msgspec
 
 from workbench.domain.accounts import AccountSnapshot
-from workbench.domain.orders import ClientOrderId, Order
+from workbench.domain.orders import ClientOrderId, ExitChange, Order
 from workbench.domain.quotes import Bar, Quote
 from workbench.gateway.errors import GatewayUnreachableError
 from workbench.gateway.messages import (
@@ -27,6 +27,8 @@ from workbench.gateway.messages import (
     Attached,
     CancelIntent,
     CancelResult,
+    ChangeIntent,
+    ChangeResult,
     EventReply,
     FeedEnded,
     IntentResult,
@@ -39,12 +41,13 @@ from workbench.gateway.messages import (
     SubmitIntent,
     Waiting,
 )
+from workbench.live.decided import decision_of, shown
 from workbench.live.errors import DecisionDiffersError, GatewayRefusedError
 from workbench.live.judging import OrderJudge
 from workbench.live.log import JsonLog
 from workbench.strategy import Decision
 
-__all__ = ["Decider", "Ending", "Gateway", "Progress", "StrategyRuntime", "decision_of"]
+__all__ = ["Decider", "Ending", "Gateway", "Progress", "StrategyRuntime"]
 
 
 _FIRST_REST_S = 0.002
@@ -88,31 +91,6 @@ class Progress:
     orders: int = 0
     waiting: str = ""
     at_ns: int = 0  # monotonic clock: when the loop last went round
-
-
-def decision_of(
-    seen: Sequence[Bar] | Quote,
-    orders: Sequence[Order],
-    cancels: Sequence[ClientOrderId] = (),
-    *,
-    sparse: bool = False,
-) -> dict[str, Any]:
-    """What was decided on an event, as plain JSON values, so that it can be compared and shown.
-
-    Of a strategy that follows every quote (`sparse`) nothing is said where it did nothing.
-    """
-    if sparse and not (orders or cancels):
-        return {}
-    if isinstance(seen, Quote):
-        event = {"instrument": str(seen.instrument), "quote_ns": seen.time_ns}
-    else:
-        names = ", ".join(str(bar.instrument) for bar in seen)
-        event = {"instrument": names, "bar_close_ns": seen[0].close_ns}
-    return {
-        **event,
-        "orders": [msgspec.to_builtins(order) for order in orders],
-        **({"cancels": [str(name) for name in cancels]} if cancels else {}),
-    }
 
 
 class StrategyRuntime:
@@ -245,11 +223,11 @@ class StrategyRuntime:
             seen, decided = event.quote, self._decider.on_tick(event.quote, reply.account, seq)
         else:
             seen, decided = event.bars, self._decider.on_bars(event.bars, reply.account, seq)
-        orders, cancels = decided.orders, decided.cancels
-        decision = decision_of(seen, orders, cancels, sparse=self._quotes)
+        orders, cancels, changes = decided.orders, decided.cancels, decided.changes
+        decision = decision_of(seen, decided, sparse=self._quotes)
         if reply.replayed:
             self._check(seq, decided=decision, recorded=reply.decision)
-        elif not (self._withdraw(seq, cancels) and self._send(seq, orders)):
+        elif not (self._withdraw(seq, cancels) and self._change(seq, changes) and self._send(seq, orders)):
             return None
         progress = self._progress
         self._note(
@@ -259,7 +237,7 @@ class StrategyRuntime:
             orders=progress.orders + (0 if reply.replayed else len(orders)),
             waiting="",
         )
-        if orders or cancels or reply.fills:
+        if orders or cancels or changes or reply.fills:
             self._log.info(
                 "decided",
                 seq=seq,
@@ -274,8 +252,8 @@ class StrategyRuntime:
         if decided != recorded:
             self._log.error("decision differs", seq=seq, decided=decided, recorded=recorded)
             raise DecisionDiffersError(
-                f"decision differs at event {seq}: recorded {_shown(recorded)}, "
-                f"decided again {_shown(decided)}; "
+                f"decision differs at event {seq}: recorded {shown(recorded)}, "
+                f"decided again {shown(decided)}; "
                 "the strategy depends on something that is not in the release"
             )
 
@@ -295,6 +273,33 @@ class StrategyRuntime:
                 seq=seq,
                 client_order_id=result.client_order_id,
                 state=result.state,
+                reason=result.reason,
+                repeated=result.repeated,
+            )
+        return True
+
+    def _change(self, seq: int, changes: Sequence[ExitChange]) -> bool:
+        """Change exits, before new orders of the same decision are sent."""
+        for number, change in enumerate(changes):
+            request = ChangeIntent(
+                deployment_id=self._deployment_id,
+                token=self._token,
+                event_seq=seq,
+                number=number,
+                change=change,
+            )
+            result = self._answered(request)
+            if result is None:
+                return False
+            if not isinstance(result, ChangeResult):
+                raise GatewayRefusedError(f"expected what became of a change of exits, found {result!r}")
+            self._log.info(
+                "exit change",
+                seq=seq,
+                instrument=change.instrument,
+                trade=change.trade,
+                state=result.state,
+                control=result.control,
                 reason=result.reason,
                 repeated=result.repeated,
             )
@@ -340,7 +345,9 @@ class StrategyRuntime:
             raise GatewayRefusedError(f"expected what orders are judged against, found {found!r}")
         return OrderJudge(found.exposures, found.limits)
 
-    def _answered(self, request: SubmitIntent | CancelIntent | AskExposure) -> KernelReply | None:
+    def _answered(
+        self, request: SubmitIntent | CancelIntent | ChangeIntent | AskExposure
+    ) -> KernelReply | None:
         """The answer to an intent; asked again after a refusal: it carries its id, so that is one intent."""
         result = self._ask(request)
         if isinstance(result, Refused):
@@ -367,8 +374,3 @@ class StrategyRuntime:
     def _note(self, **changes: Any) -> None:
         self._progress = replace(self._progress, at_ns=time.monotonic_ns(), **changes)
         self._tell(self._progress)
-
-
-def _shown(decision: dict[str, Any]) -> str:
-    cancels = decision.get("cancels")
-    return f"{decision.get('orders')}{f' without {cancels}' if cancels else ''}"

@@ -30,11 +30,11 @@ def position_json(position: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def decision_json(decision: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """What a strategy decided at a bar's close, as `workbench.live.runtime.decision_of` wrote it."""
+    """What a strategy decided at a bar's close, as `workbench.live.decided.decision_of` wrote it."""
     if not decision:
         return None
     return {
-        "at": millis(decision["bar_close_ns"]),
+        "at": millis(decision.get("bar_close_ns") or decision["quote_ns"]),
         "orders": [
             {name: order[name] for name in ("instrument", "units", "reduce_only")}
             for order in decision["orders"]
