@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from workbench.store import open_store, read_only, sqlite_library
+from workbench.store import database_name, open_store, read_only, sqlite_library
 from workbench.store.schema import fills, journal, trials
 
 _RECORD = {"created_ns": 1, "kind": "k", "body": "{}", "previous": "0" * 64, "hash": "f" * 64}
@@ -49,6 +49,7 @@ def test_every_store_is_opened_with_an_sqlite_that_several_may_write_with(tmp_pa
     for engine in (open_store(url), read_only(url)):
         assert _version(engine) >= sqlite_library.FLOOR >= (3, 51, 3)
         engine.dispose()
+    assert database_name(open_store(url)).startswith(f"SQLite {sqlite_library.sqlite_version()} (")
     shown = tuple(int(part) for part in sqlite_library.sqlite_version().split("."))
     assert shown >= sqlite_library.FLOOR
 

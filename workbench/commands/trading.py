@@ -268,7 +268,7 @@ def verify(as_json: bool) -> None:
     from workbench.gateway.process import checkpoint_path
     from workbench.gateway.reports import check_store
     from workbench.release import list_releases, load_release
-    from workbench.store import StoreMissingError, read_only
+    from workbench.store import StoreMissingError, database_name, read_only
 
     settings = load_settings()
     try:
@@ -278,6 +278,7 @@ def verify(as_json: bool) -> None:
             f"expected a journal in {settings.home.resolve()}, found none; start the workbench once, "
             "or name another home with WORKBENCH_HOME"
         ) from None
+    database = database_name(engine)
     journal = check_store(engine, checkpoints=checkpoint_path(settings), keys=settings.keys_dir)
     releases: dict[str, str] = {}
     for item in list_releases(settings):
@@ -290,12 +291,14 @@ def verify(as_json: bool) -> None:
 
     def text() -> list[str]:
         lines = [
-            f"journal: {journal['length']:,} records, {journal['checkpoints']} signed checkpoints compared"
+            f"database: {database}",
+            f"journal: {journal['length']:,} records, {journal['checkpoints']} signed checkpoints compared",
         ]
         lines.append(f"releases: {len(releases)} checked byte by byte")
         return [*lines, *(f"FAULT: {fault}" for fault in faults)] if faults else [*lines, "all is well"]
 
-    show({"journal": journal, "releases": releases, "ok": not faults}, as_json=as_json, text=text)
+    value = {"database": database, "journal": journal, "releases": releases, "ok": not faults}
+    show(value, as_json=as_json, text=text)
     if faults:
         raise WorkbenchError(
             f"{len(faults)} fault{'s' if len(faults) > 1 else ''} found; trust nothing until it is explained"

@@ -33,12 +33,11 @@ from workbench.market.ticks import Ticks
 from workbench.operations import Watchdog
 from workbench.operations.logs import harmless
 from workbench.settings import Settings
-from workbench.store import open_store, read_only
+from workbench.store import database_name, open_store, read_only
 
 __all__ = ["checkpoint_path", "open_log", "run_gateway"]
 
 _ADVISORY_LOCK = 0x666F7265780002  # on PostgreSQL: one gateway a database
-_SAFE_SQLITE = (3, 51, 3)  # below it two writing connections can damage a WAL; this process has one
 
 
 def run_gateway(
@@ -194,8 +193,7 @@ def _serve(
     log.info(
         "serving",
         lease=lease,
-        sqlite=sqlite3.sqlite_version,
-        one_writer_needed=sqlite3.sqlite_version_info < _SAFE_SQLITE,
+        database=database_name(engine),
         journal_length=ledger.length,
         deployments=len(desk.deployments),
         seconds=round(time.monotonic() - began, 3),

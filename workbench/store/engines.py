@@ -15,9 +15,9 @@ from filelock import BaseFileLock, FileLock
 
 from workbench.store.errors import NewerDatabaseError, StoreMissingError, StoreUrlError
 from workbench.store.migrations import HEAD, KNOWN
-from workbench.store.sqlite_library import connect, dbapi
+from workbench.store.sqlite_library import connect, dbapi, library_name
 
-__all__ = ["open_store", "read_only", "upgrade"]
+__all__ = ["database_name", "open_store", "read_only", "upgrade"]
 
 _BUSY_TIMEOUT_MS = 5_000
 _LOCK_TIMEOUT_S = 60.0
@@ -99,6 +99,15 @@ def read_only(url: str) -> sa.Engine:
         engine.dispose()
         raise
     return engine
+
+
+def database_name(engine: sa.Engine) -> str:
+    """Which database a store is, and its version: ``SQLite 3.54.1 (apsw)``, ``PostgreSQL 15.4``."""
+    with engine.connect() as connection:
+        if engine.dialect.name == "sqlite":
+            return f"SQLite {connection.scalar(sa.text('SELECT sqlite_version()'))} ({library_name()})"
+        found = str(connection.scalar(sa.text("SHOW server_version")))
+        return f"PostgreSQL {found.split()[0]}"
 
 
 def _parse(url: str) -> sa.URL:
