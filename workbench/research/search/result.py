@@ -239,7 +239,7 @@ class SearchResult:
         return SweepResult(
             strategy=self.strategy,
             grid={name: tuple(_plain(item) for item in np.unique(self.columns[name])) for name in names},
-            trials=tuple(table),
+            trials=table,
             currency=self.currency,
             description=self.description,
         )
