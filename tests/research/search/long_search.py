@@ -35,8 +35,8 @@ def run(folder: str | None, workers: int | str | None, ledger: MemoryLedger | No
     """The same search each time."""
     return search(
         Slow,
-        walk(1_500, seed=5),
-        {"lookback": range(2, 62)},
+        walk(700, seed=5),
+        {"lookback": range(2, 26)},
         cost_book=book(),
         workers=workers,
         folder=folder,

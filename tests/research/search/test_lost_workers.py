@@ -22,7 +22,7 @@ from workbench.strategy import AccountView, MarketView, Param, Strategy
 
 pytestmark = pytest.mark.processes
 ROOT = Path(__file__).parents[3]
-TRIALS = 60
+TRIALS = 24
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def test_a_killed_worker_loses_no_finished_trial(
     where: str, whole: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     ledger = _Noticed()
-    word = "loky" if where == "processes" else "spawn_main"
+    word = "popen_loky" if where == "processes" else "spawn_main"
     workers = 2 if where == "processes" else request.getfixturevalue("cluster")
     killer = threading.Thread(
         target=_kill_one_of, args=(psutil.Process(), word), kwargs={"after": ledger.begun}
@@ -76,7 +76,7 @@ def test_a_killed_worker_loses_no_finished_trial(
     found = run(str(tmp_path), workers, ledger)
     killer.join()
     assert found.digest == whole
-    assert sorted(item.parameters["lookback"] for item in ledger.trials) == list(range(2, 62))
+    assert sorted(item.parameters["lookback"] for item in ledger.trials) == list(range(2, 2 + TRIALS))
 
 
 def _begun(folder: Path, workers: str) -> "subprocess.Popen[str]":
@@ -117,13 +117,14 @@ def test_ctrl_c_loses_no_finished_trial(
 
 def test_a_killed_search_goes_on_where_it_was(whole: str, tmp_path: Path) -> None:
     process = _begun(tmp_path, "0")
-    time.sleep(0.3)
+    until = time.monotonic() + 60
+    while not list(tmp_path.glob("part-*.parquet")) and time.monotonic() < until:
+        time.sleep(0.01)
     process.kill()
-    said, _ = process.communicate(timeout=60)
+    process.communicate(timeout=60)
     rest = MemoryLedger()
     found = run(str(tmp_path), None, rest)
     assert found.digest == whole
-    assert _counted(said) > 0 or len(rest.trials) < TRIALS
     assert len(rest.trials) < TRIALS
 
 

@@ -277,7 +277,7 @@ def judge_sweep(
     found = trial_returns(
         strategy_class, data, [item.parameters for item in swept.trials], progress=progress, **terms
     )
-    best = max(range(len(swept)), key=lambda at: float(found.sharpe[at]))
+    best = int(np.argmax(found.sharpe))
     result = run_backtest(strategy_class(**dict(found.parameters[best])), data, **terms)
     others = {}
     if any(len(values) > 1 for values in swept.grid.values()):

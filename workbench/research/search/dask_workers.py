@@ -1,5 +1,6 @@
 """A Dask cluster as the place where the points of a search are traded."""
 
+import time
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from workbench.errors import BadInputError
 from workbench.research.search.work import Chunk, Work, trade
 from workbench.research.search.workers import (
-    AHEAD,
     LAST_WAIT_S,
     Chunks,
     Done,
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["DaskWorkers"]
 
-_CONNECT_S = 15
+_CONNECT_S = 10
+_LOOK_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class _Cluster:
 
         running: dict[Any, Chunk] = {}
         again: deque[Chunk] = deque()
-        finished = as_completed()
+        finished = as_completed(loop=self._client.loop)
         with interrupt_between() as check:
             try:
                 while self._fill(running, again, chunks, finished, check):
@@ -92,7 +93,7 @@ class _Cluster:
         self, running: dict[Any, Chunk], again: deque[Chunk], chunks: Chunks, finished: Any, check: Any
     ) -> bool:
         check()
-        while len(running) < AHEAD * self.count:
+        while len(running) < (self.count + 1):
             chunk = next_chunk(again, chunks)
             if chunk is None:
                 break
@@ -106,11 +107,11 @@ class _Cluster:
 
 
 def _last(running: dict[Any, Chunk]) -> Iterator[Done]:
-    """What the workers are at when the search is told to stop; what only waits is left."""
-    from distributed import wait
-
-    wait(list(running), timeout=LAST_WAIT_S, return_when="ALL_COMPLETED")
+    """What the workers are at when the search is told to stop; what only waits comes too, if it is soon."""
+    until = time.monotonic() + LAST_WAIT_S
     for future, chunk in running.items():
+        while future.status == "pending" and time.monotonic() < until:
+            time.sleep(_LOOK_S)
         if future.status == "finished":
             yield chunk, future.result()
 
