@@ -8,6 +8,7 @@ from workbench.commands.bench import bench
 from workbench.commands.broker import broker
 from workbench.commands.costs import costs
 from workbench.commands.data import data
+from workbench.commands.limits import limits
 from workbench.commands.operations import alerts, operations
 from workbench.commands.research import approve, backtest, promote
 from workbench.commands.scheduling import pipeline, schedule
@@ -47,6 +48,7 @@ def demo(speed: float, weeks: int) -> None:
 
 for command in (
     *(data, costs, backtest, promote, approve, account, deploy, status, stop, start, kill, unkill, verify),
+    limits,
     *(pipeline, schedule, bench, broker, alerts, operations),
 ):
     main.add_command(command)

@@ -53,6 +53,7 @@ class Settings(BaseSettings):
     user: str = Field(
         default_factory=lambda: os.environ.get("USER") or os.environ.get("LOGNAME") or "somebody"
     )
+    approvers: tuple[str, ...] = ()  # who may change limits; with two or more, raising one needs a second
     lab_port: int = 8888
     voila_port: int = 8866
     mlflow_port: int = 5055

@@ -3,15 +3,20 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from tests.server.seeding import DEPLOYMENT, Seeded, make_settings, seed
 from tests.server.serving import LabServer, NamedTokens, serving
+from workbench.domain.control_table import LimitTable, first_entries
 from workbench.domain.roles import Role
 from workbench.errors import WorkbenchError
+from workbench.gateway.controls import ControlBook
+from workbench.gateway.controls.editing import show_limits
 from workbench.gateway.errors import GatewayUnreachableError
+from workbench.gateway.messages import PROTOCOL_VERSION, OperatorRequest
 from workbench.live.errors import SupervisorUnreachableError
 from workbench.server import Person
 from workbench.server import extension as extension_module
@@ -60,12 +65,28 @@ class FakeVerbs:
     def unkill(self, scope: str, *, reason: str) -> dict[str, Any]:
         return self._do("unkill", scope, reason)
 
+    def controls(self) -> dict[str, Any]:
+        self._do("status")
+        book = ControlBook(table=LimitTable(first_entries(by="workbench", now_ns=0)))
+        return show_limits(SimpleNamespace(controls=book, deployments={}), _request("controls", {}))
+
+    def limits(self, action: str, **change: Any) -> dict[str, Any]:
+        self._do("limits", action, change)
+        entry = {"action": "proposed", "name": "max_order_units", "scope": "firm", "text": "1"}
+        return {"entry": {**entry, "approved_by": ""}}
+
     def _do(self, *asked: Any) -> dict[str, Any]:
         if not self.process.running:
             raise self.process.missing
         if asked != ("status",):
             self.process.asked.append((self.person.user, self.person.role, *asked))
         return {"deployments": [{"deployment_id": DEPLOYMENT, "state": "stopped", "position": 0}]}
+
+
+def _request(verb: str, arguments: dict[str, Any]) -> OperatorRequest:
+    return OperatorRequest(
+        version=PROTOCOL_VERSION, verb=verb, user="somebody", role="viewer", arguments=arguments
+    )
 
 
 @pytest.fixture

@@ -24,6 +24,14 @@ BODIES: dict[str, dict[str, Any]] = {
     "/deploy": {"release_id": SOME_DIGEST, "account_id": "paper-1"},
     "/stop": {"deployment_id": DEPLOYMENT, "flatten": False},
     "/start": {"deployment_id": DEPLOYMENT},
+    "/limits": {
+        "action": "set",
+        "name": "max_order_units",
+        "scope": "firm",
+        "text": "50000",
+        "reason": "test",
+    },
+    "/resume": {"deployment_id": DEPLOYMENT},
     "/kill": {"scope": "all", "reason": "test"},
     "/unkill": {"scope": "all", "reason": "test"},
 }
@@ -73,6 +81,31 @@ def test_the_gateway_is_asked_in_the_name_and_the_role_of_who_is_signed_in(
 ) -> None:
     ask(server, "/kill", role="operator", body={"scope": "all", "reason": "odd prices"})
     assert gateway.asked == [("operator-person", "operator", "kill", "all", "odd prices")]
+
+
+def test_limits_are_changed_in_the_name_of_who_is_signed_in_and_the_others_are_told(
+    server: LabServer, gateway: FakeProcess
+) -> None:
+    answer = ask(server, "/limits", role="approver", body=BODIES["/limits"])
+    assert answer.json() == {"said": "max_order_units of firm to 1 waits for a second person."}
+    others = ["admin-person", "approver-person"]
+    value = {"name": "max_order_units", "scope": "firm", "text": "50000", "reason": "test"}
+    assert gateway.asked == [("approver-person", "approver", "limits", "set", {"approvers": others, **value})]
+    body = {**BODIES["/limits"], "person": "admin-person"}
+    refused = ask(server, "/limits", role="approver", body=body)
+    assert refused.status_code == 403
+    assert "expected the change of approver-person, who is signed in" in refused.json()["error"]
+    assert len(gateway.asked) == 1
+
+
+def test_the_table_of_limits_is_shown_with_its_controls(server: LabServer) -> None:
+    found = ask(server, "/limits", role="viewer").json()
+    assert [item["id"] for item in found["controls"]] == [f"R{number:02}" for number in range(1, 27)]
+    shown = {item["name"]: (item["control"], item["text"]) for item in found["in_force"]}
+    assert shown["max_order_units"] == ("R04", "100,000")
+    assert shown["max_daily_loss_ppm"] == ("R12", "2 %")
+    assert shown["max_order_value"] == ("R03", "no limit")
+    assert all(item["readable"] and item["by"] == "workbench" for item in found["in_force"])
 
 
 def test_nobody_gets_in_unauthenticated(server: LabServer, gateway: FakeProcess) -> None:
@@ -132,6 +165,9 @@ def test_a_route_tells_in_one_sentence_what_is_wrong_with_a_request(server: LabS
         ),
         ("/kill", {"scope": "everything", "reason": "x"}, "scope: String should match"),
         ("/kill", {"scope": "all", "reason": "  "}, "reason: String should have at least 1"),
+        ("/limits", {"action": "raise", "reason": "x"}, "action: Input should be"),
+        ("/limits", {"action": "set", "reason": "x"}, "expected name, scope and text to set"),
+        ("/limits", {"action": "approve", "reason": "x"}, "expected the version of a change to approve"),
         ("/promote", {"run_id": "a", "notebook": "b.ipynb"}, "expected either run_id or notebook"),
         ("/promote", {"run_id": "a", "limits": {"max_moon": 1}}, "unknown limit max_moon"),
         (

@@ -274,6 +274,14 @@ class OperatorClient:
         """Take the kill of this scope back."""
         return self.ask("unkill", scope=scope, reason=reason)
 
+    def controls(self, *, history: bool = False) -> dict[str, Any]:
+        """The controls, the limits in force by scope, and the changes that wait for a second person."""
+        return self.ask("controls", history=history)
+
+    def limits(self, action: str, **change: Any) -> dict[str, Any]:
+        """Change the table of limits: set, propose, approve or withdraw; see `change_limits`."""
+        return self.ask("limits", action=action, **change)
+
     def verify(self) -> dict[str, Any]:
         """Check the store and the whole journal."""
         return self.ask("verify")

@@ -174,6 +174,7 @@ def _serve(
         at_boundary=at_boundary,
         kill_requests=KillRequests(settings.kills_dir),
     )
+    desk.controls.approvers.update(settings.approvers)
     load_desk(desk)
 
     def each_round() -> None:

@@ -13,7 +13,7 @@ from workbench.server.roles import RESOURCE, Person, person_of
 __all__ = ["needs", "require"]
 
 _Method = TypeVar("_Method", bound=Callable[..., Awaitable[None]])
-_READING = frozenset({"status", "fills", "logs", "verify"})
+_READING = frozenset({"status", "controls", "fills", "logs", "verify"})
 
 
 def require(handler: JupyterHandler, verb: str) -> Person:

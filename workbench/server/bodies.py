@@ -12,8 +12,10 @@ __all__ = [
     "ApproveBody",
     "DeployBody",
     "KillBody",
+    "LimitsBody",
     "PromoteBody",
     "ReplayBody",
+    "ResumeBody",
     "StartBody",
     "StopBody",
     "parse_body",
@@ -84,6 +86,34 @@ class StopBody(_Body):
 
     deployment_id: str = Field(min_length=1, max_length=200)
     flatten: StrictBool
+
+
+class ResumeBody(_Body):
+    """Let a deployment that a control has halted trade on."""
+
+    deployment_id: str = Field(min_length=1, max_length=200)
+
+
+class LimitsBody(_Body):
+    """Change the table of limits."""
+
+    action: Literal["set", "propose", "approve", "withdraw"]
+    reason: Reason
+    name: str | None = Field(default=None, max_length=100)  # of set and propose, with scope and text
+    scope: str | None = Field(default=None, max_length=200)
+    text: str | None = Field(default=None, max_length=10_000)
+    version: int | None = Field(default=None, ge=1)  # of approve and withdraw
+    person: str | None = Field(default=None, min_length=1, max_length=100)
+
+    @model_validator(mode="after")
+    def _what_the_action_needs(self) -> "LimitsBody":
+        value = (self.name, self.scope, self.text)
+        if self.action in ("set", "propose"):
+            if None in value or self.version is not None:
+                raise ValueError(f"expected name, scope and text to {self.action}, and no version")
+        elif self.version is None or value != (None, None, None):
+            raise ValueError(f"expected the version of a change to {self.action}, and nothing else")
+        return self
 
 
 class KillBody(_Body):

@@ -19,14 +19,16 @@ from workbench.server.bodies import (
     ApproveBody,
     DeployBody,
     KillBody,
+    LimitsBody,
     PromoteBody,
+    ResumeBody,
     StartBody,
     StopBody,
     parse_body,
 )
 from workbench.server.errors import reply_to
 from workbench.server.promotions import Promotions
-from workbench.server.roles import Person
+from workbench.server.roles import Person, WorkbenchRoles
 from workbench.server.services import Services
 from workbench.server.stream import LiveState, StreamHandler
 
@@ -200,6 +202,24 @@ class _Unkill(_Handler):
         await self.do(self.services.unkill, person, self.body(KillBody), urgent=True)
 
 
+class _Limits(_Handler):
+    @needs("controls")
+    async def get(self, person: Person) -> None:
+        await self.answer(self.services.limits, person)
+
+    @needs("limits")
+    async def post(self, person: Person) -> None:
+        roles: WorkbenchRoles = self.settings["workbench_roles"]
+        body: LimitsBody = self.body(LimitsBody)
+        await self.do(self.services.change_limits, person, body, roles.people_who_may("limits"))
+
+
+class _Resume(_Handler):
+    @needs("resume")
+    async def post(self, person: Person) -> None:
+        await self.do(self.services.resume, person, self.body(ResumeBody))
+
+
 class _Schedules(_Handler):
     @needs("status")
     async def get(self, person: Person) -> None:
@@ -224,6 +244,8 @@ def routes() -> list[tuple[str, type[Any]]]:
         (rf"{API}/start", _Start),
         (rf"{API}/kill", _Kill),
         (rf"{API}/unkill", _Unkill),
+        (rf"{API}/limits", _Limits),
+        (rf"{API}/resume", _Resume),
         (rf"{API}/schedules", _Schedules),
         (rf"{API}/stream", StreamHandler),
     ]

@@ -27,6 +27,12 @@ class GatewayVerbs(Protocol):
     def unkill(self, scope: str, *, reason: str) -> dict[str, Any]:
         """Release the kill switch."""
 
+    def controls(self) -> dict[str, Any]:
+        """The controls, the limits in force and the changes that wait for a second person."""
+
+    def limits(self, action: str, **change: Any) -> dict[str, Any]:
+        """Change the table of limits."""
+
 
 class SupervisorVerbs(Protocol):
     """The supervisor in the name of one person."""

@@ -63,6 +63,10 @@ class WorkbenchRoles(LoggingConfigurable):
         "", config=True, help="Role of a signed-in user who is not named; empty: may do nothing."
     )
 
+    def people_who_may(self, verb: str) -> list[str]:
+        """Everybody named here whose role has the verb."""
+        return sorted(name for name, role in self.users.items() if allowed(role, verb))
+
     @validate("users", "default_role")
     def _known_roles(self, proposal: Any) -> Any:
         value = proposal["value"]

@@ -2,13 +2,23 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from workbench.errors import WorkbenchError
 from workbench.live.stopping import start_deployment, stop_deployment
-from workbench.server.bodies import ApproveBody, DeployBody, KillBody, StartBody, StopBody
+from workbench.server.bodies import (
+    ApproveBody,
+    DeployBody,
+    KillBody,
+    LimitsBody,
+    ResumeBody,
+    StartBody,
+    StopBody,
+)
 from workbench.server.errors import NotAllowedError, NotFoundError
+from workbench.server.limits import change_limits, limits_json
 from workbench.server.ports import GatewayVerbs, Releases, RunList, SupervisorVerbs
 from workbench.server.processes import gateway_state, process_state
 from workbench.server.reading import StoreReader
@@ -165,6 +175,21 @@ class Services:
         """Release the kill switch."""
         self._gateway(person).unkill(body.scope, reason=body.reason)
         return {"said": f"The kill switch is released: {body.scope}."}
+
+    def limits(self, person: Person) -> dict[str, Any]:
+        """The table of limits."""
+        return limits_json(self._gateway(person))
+
+    def change_limits(self, person: Person, body: LimitsBody, approvers: list[str]) -> dict[str, Any]:
+        """Lower a limit, ask for a higher one, approve or withdraw what was asked for."""
+        user = body.person if body.person and person.sole_user else person.user
+        gateway = self._gateway(replace(person, user=user))
+        return change_limits(gateway, person, body, approvers=approvers)
+
+    def resume(self, person: Person, body: ResumeBody) -> dict[str, Any]:
+        """Let a deployment that a control has halted trade on."""
+        self._gateway(person).resume(body.deployment_id)
+        return {"said": f"{body.deployment_id} trades on.", "deployment_id": body.deployment_id}
 
     def _release(self, release_id: str) -> dict[str, Any]:
         found = self._reader.releases(release_id)

@@ -1,11 +1,13 @@
 """People's verbs on the table of limits: look, lower at once, raise with a second person, withdraw."""
 
+import contextlib
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import msgspec
 
 from workbench.domain.control_table import Entry, parse_scope
+from workbench.domain.control_text import limit_from_text, limit_text
 from workbench.domain.controls import CONTROLS, LIMITS, parse_value
 from workbench.domain.people import unreadable_name
 from workbench.errors import BadInputError
@@ -31,7 +33,7 @@ class _Change(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     action: Literal["set", "propose", "approve", "withdraw"]
     name: str = ""
     scope: str = "firm"
-    value: int | list[str] | None = None
+    text: str = ""  # the value as a person types it
     version: int = 0
     reason: str = ""
     approvers: list[str] = []  # others with the role, as far as the caller knows
@@ -52,7 +54,7 @@ def show_limits(desk: "Desk", request: OperatorRequest) -> dict[str, Any]:
                 "words": kind.words,
                 "unit": kind.unit,
                 "sense": kind.sense.value,
-                "default": kind.default,
+                "default": limit_text(kind.name, kind.default),
             }
             for kind in LIMITS.values()
         ],
@@ -103,7 +105,7 @@ def change_limits(desk: "Desk", request: OperatorRequest) -> dict[str, Any]:
 
 def _set(desk: "Desk", change: _Change, *, user: str, reason: str) -> Entry:
     book = desk.controls
-    scope, value = parse_scope(change.scope), parse_value(change.name, change.value)
+    scope, value = parse_scope(change.scope), limit_from_text(change.name, change.text)
     waits = change.action == "propose" or (
         book.table.raises(scope, change.name, value) and book.needs_second_person(user)
     )
@@ -148,9 +150,12 @@ def _withdraw(desk: "Desk", version: int, *, user: str, reason: str) -> Entry:
 
 
 def _shown(desk: "Desk", entry: Entry) -> dict[str, Any]:
-    readable = entry.version not in desk.controls.table.damaged
+    text = ""
+    if entry.version not in desk.controls.table.damaged:
+        with contextlib.suppress(BadInputError):
+            text = limit_text(entry.name, parse_value(entry.name, entry.value))
     control = LIMITS[entry.name].control if entry.name in LIMITS else ""
-    return {**asdict(entry), "control": control, "readable": readable and bool(control)}
+    return {**asdict(entry), "control": control, "text": text, "readable": bool(text)}
 
 
 def _deployment(trading: "Trading") -> dict[str, Any]:
@@ -161,7 +166,7 @@ def _deployment(trading: "Trading") -> dict[str, Any]:
         "account_id": spec.account.id,
         "instruments": list(spec.instruments),
         "halted": trading.halted,
-        "release": {name: list(item) if isinstance(item, tuple) else item for name, item in release.items()},
+        "release": {name: limit_text(name, item) for name, item in release.items()},
     }
 
 

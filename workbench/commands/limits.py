@@ -1,0 +1,168 @@
+"""The table of limits: show it, lower and raise them, approve what another person asked for."""
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from workbench.commands.answering import ROLE, answers, columns, json_option, show
+from workbench.domain.calendar import to_datetime
+from workbench.settings import Settings, load_settings
+
+__all__ = ["limits"]
+
+
+def _gateway(settings: Settings) -> Any:
+    from workbench.gateway.client import OperatorClient
+
+    return OperatorClient(settings.operator_socket, user=settings.user, role=ROLE)
+
+
+@click.group()
+def limits() -> None:
+    """The limits of the controls R01 to R26, by scope: firm, account, deployment, instrument.
+
+    Lowering one holds at once. Raising one waits for a second person where more than one is known (setting
+    `approvers`). A limit that is missing passes nothing.
+    """
+
+
+@limits.command("show")
+@click.option("--scope", help="Only this scope, as in firm or account:paper-1.")
+@json_option
+@answers
+def limits_show(scope: str | None, as_json: bool) -> None:
+    """Show what is in force, what waits for a second person, and which deployments are halted."""
+    found = _gateway(load_settings()).controls()
+    if scope:
+        for name in ("in_force", "waiting"):
+            found[name] = [item for item in found[name] if item["scope"] == scope]
+    show(found, as_json=as_json, text=lambda: _table(found))
+
+
+@limits.command("history")
+@click.argument("name", required=False)
+@json_option
+@answers
+def limits_history(name: str | None, as_json: bool) -> None:
+    """Show every version of every limit, or of one, the oldest first."""
+    found = _gateway(load_settings()).controls(history=True)["history"]
+    rows = [item for item in found if name in (None, item["name"])]
+    show(
+        rows,
+        as_json=as_json,
+        text=lambda: columns(
+            [(str(item["version"]), item["action"], *_cells(item), item["reason"]) for item in rows],
+            ("version", "what", "control", "limit", "scope", "value", "by", "approved by", "when", "why"),
+        ),
+    )
+
+
+def _change(command: Callable[..., None]) -> Callable[..., None]:
+    for option in (
+        click.option("--reason", required=True, help="In a few words; it is kept with the limit."),
+        click.option(
+            "--scope",
+            default="firm",
+            show_default=True,
+            help="account:ID, deployment:ID, instrument:EUR_USD.",
+        ),
+        click.argument("value"),
+        click.argument("name"),
+    ):
+        command = option(command)
+    return command
+
+
+@limits.command("set")
+@_change
+@json_option
+@answers
+def limits_set(name: str, value: str, scope: str, reason: str, as_json: bool) -> None:
+    """Set a limit: 2 %, 2500.00, 100000, EUR_USD,GBP_USD, 'no limit' or none for an empty list."""
+    _say("set", as_json=as_json, name=name, text=value, scope=scope, reason=reason)
+
+
+@limits.command("propose")
+@_change
+@json_option
+@answers
+def limits_propose(name: str, value: str, scope: str, reason: str, as_json: bool) -> None:
+    """Propose a limit; it holds when another person has approved it."""
+    _say("propose", as_json=as_json, name=name, text=value, scope=scope, reason=reason)
+
+
+@limits.command("approve")
+@click.argument("number", type=int)
+@click.option("--reason", required=True, help="In a few words; it is kept with the limit.")
+@json_option
+@answers
+def limits_approve(number: int, reason: str, as_json: bool) -> None:
+    """Approve a change that another person asked for."""
+    _say("approve", as_json=as_json, version=number, reason=reason)
+
+
+@limits.command("withdraw")
+@click.argument("number", type=int)
+@click.option("--reason", required=True, help="In a few words; it is kept with the limit.")
+@json_option
+@answers
+def limits_withdraw(number: int, reason: str, as_json: bool) -> None:
+    """Take back a change that waits."""
+    _say("withdraw", as_json=as_json, version=number, reason=reason)
+
+
+@limits.command("resume")
+@click.argument("deployment")
+@json_option
+@answers
+def limits_resume(deployment: str, as_json: bool) -> None:
+    """Let a deployment that a control has halted trade on."""
+    found = _gateway(load_settings()).resume(deployment)
+    show(found, as_json=as_json, text=lambda: [f"{deployment} trades on: {found['state']}"])
+
+
+def _say(action: str, *, as_json: bool, **change: Any) -> None:
+    settings = load_settings()
+    found = _gateway(settings).limits(action, approvers=list(settings.approvers), **change)
+    entry = found["entry"]
+    what = f"{entry['name']} of {entry['scope']}"
+    said = {
+        "set": f"{what} is {entry['text']}",
+        "approved": (
+            f"{what} is {entry['text']}, asked for by {entry['by']}, approved by {entry['approved_by']}"
+        ),
+        "withdrawn": f"{what}: change {entry['proposal']} is withdrawn",
+        "proposed": (
+            f"{what} to {entry['text']} waits for a second person: "
+            f"workbench limits approve {entry['version']}"
+        ),
+    }[entry["action"]]
+    show(found, as_json=as_json, text=lambda: [said])
+
+
+def _cells(item: dict[str, Any]) -> tuple[str, ...]:
+    return (
+        item["control"],
+        item["name"],
+        item["scope"],
+        item["text"] or "NOT READABLE: passes nothing",
+        item["by"],
+        item["approved_by"],
+        f"{to_datetime(item['created_ns']):%Y-%m-%d %H:%M}",
+    )
+
+
+def _table(found: dict[str, Any]) -> list[str]:
+    headers = ("control", "limit", "scope", "value", "by", "approved by", "when (UTC)")
+    lines = [
+        f"version {found['version']}",
+        "",
+        *columns([_cells(item) for item in found["in_force"]], headers),
+    ]
+    if found["waiting"]:
+        rows = [(str(item["version"]), *_cells(item), item["reason"]) for item in found["waiting"]]
+        lines += ["", "waiting for a second person:", *columns(rows, ("number", *headers, "why"))]
+    halted = [item for item in found["deployments"] if item["halted"]]
+    lines += [f"HALTED {item['deployment_id']}: {item['halted']}" for item in halted]
+    return lines
