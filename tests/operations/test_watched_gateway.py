@@ -25,7 +25,7 @@ from tests.operations.receivers import Receiver, program, receiver
 from workbench.domain.orders import ClientOrderId, Order
 from workbench.gateway.client import GatewayClient, OperatorClient
 from workbench.gateway.errors import GatewayUnreachableError
-from workbench.operations import AlertTargets
+from workbench.operations import AlertTargets, open_tracer
 from workbench.settings import Settings
 
 pytestmark = pytest.mark.processes
@@ -139,6 +139,21 @@ def test_a_loop_that_hangs_gives_no_beat(watched: Watched) -> None:
     assert watched.hear("WATCHDOG=1", within_s=10)
 
 
+def spans_of(client_order_id: str, taken: Receiver) -> dict[str, Any]:
+    """The spans of an order that came in, by name."""
+    return {
+        span.name: span
+        for body in list(taken.bodies)
+        for resource in ExportTraceServiceRequest.FromString(body).resource_spans
+        for scope in resource.scope_spans
+        for span in scope.spans
+        if any(
+            item.key == "client_order_id" and item.value.string_value == client_order_id
+            for item in span.attributes
+        )
+    }
+
+
 def test_orders_and_denials_are_counted_timed_and_traced(watched: Watched) -> None:
     assert trade(watched, "counted").state == "WORKING"
     assert trade(watched, "too-much", 10**9).state == "DENIED"
@@ -147,27 +162,26 @@ def test_orders_and_denials_are_counted_timed_and_traced(watched: Watched) -> No
     assert watched.metric('workbench_gateway_commit_seconds_count{change="intent"}') == 1
     assert watched.metric("workbench_gateway_send_seconds_count") == 1
 
-    def spans(taken: Receiver) -> dict[str, Any]:
-        return {
-            span.name: span
-            for body in list(taken.bodies)
-            for resource in ExportTraceServiceRequest.FromString(body).resource_spans
-            for scope in resource.scope_spans
-            for span in scope.spans
-            if any(
-                item.key == "client_order_id" and item.value.string_value == "counted"
-                for item in span.attributes
-            )
-        }
-
-    names = {"gateway", "commit intent", "send to broker", "record answer"}
-    assert watched.traces.wait_for(lambda taken: names <= set(spans(taken)), within_s=10)
-    found = spans(watched.traces)
-    assert len({found[name].trace_id for name in names}) == 1
+    kernel = open_tracer(f"http://127.0.0.1:{watched.traces.port}/v1/traces", service="workbench-live")
+    assert kernel is not None
+    kernel.on_event(
+        None, "info", {"event": "intent", "client_order_id": "counted", "seconds": 60.0, "state": "WORKING"}
+    )
+    kernel.on_event(None, "info", {"event": "ended"})
+    parts = {"gateway", "commit intent", "send to broker", "record answer"}
+    assert watched.traces.wait_for(
+        lambda taken: {"intent", *parts} <= set(spans_of("counted", taken)), within_s=10
+    )
+    found = spans_of("counted", watched.traces)
+    intent = found["intent"]
+    assert not intent.parent_span_id
+    assert {(found[name].trace_id, found[name].parent_span_id) for name in parts} == {
+        (intent.trace_id, intent.span_id)
+    }
     whole = found["gateway"]
     assert all(
         whole.start_time_unix_nano <= found[name].start_time_unix_nano <= found[name].end_time_unix_nano
-        for name in names
+        for name in parts
     )
 
 

@@ -39,6 +39,7 @@ def main() -> int:
             WORKBENCH_HOME=str(settings.home.resolve()),
             WORKBENCH_PROJECT=str(settings.project.resolve()),
             WORKBENCH_DATABASE_URL=settings.store_url,
+            WORKBENCH_TRACES_URL=settings.traces_url,
         )
         with supervisor_lease(settings.home), _watched(settings) as (log, each_round):
             engine = open_store(settings.store_url)

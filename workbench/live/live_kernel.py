@@ -30,6 +30,7 @@ from workbench.live.errors import NotArmableError
 from workbench.live.launch import Launch, Places
 from workbench.live.log import open_log
 from workbench.live.session import Parts, Session
+from workbench.operations import open_tracer
 
 __all__ = ["LiveKernel", "StopSignal", "main"]
 
@@ -121,8 +122,10 @@ def main(parts: Parts) -> None:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     _hide_memory()
     places = Places(Path(launch.folder), Path(launch.private))
+    tracer = open_tracer(os.environ.get("WORKBENCH_TRACES_URL", ""), service="workbench-live")
     log = open_log(
         places.log,
+        watchers=() if tracer is None else (tracer.on_event,),
         deployment_id=launch.deployment_id,
         release_id=launch.release_id,
         account_id=launch.account_id,

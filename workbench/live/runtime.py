@@ -319,6 +319,7 @@ class StrategyRuntime:
                 control=denial.control if denial else "",
                 reason=denial.reason if denial else "",
             )
+            began = time.monotonic()
             result = self._answered(request)
             if result is None:
                 return False
@@ -333,6 +334,7 @@ class StrategyRuntime:
                 control=result.control,
                 reason=result.reason,
                 repeated=result.repeated,
+                seconds=round(time.monotonic() - began, 6),
             )
         return True
 

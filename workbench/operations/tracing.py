@@ -5,6 +5,8 @@ gateway stand in one trace without a word more in the messages between them.
 """
 
 import hashlib
+import time
+from collections.abc import MutableMapping
 from typing import Any
 
 from workbench.errors import BadInputError
@@ -63,6 +65,19 @@ class Tracer:
             attributes={"client_order_id": client_order_id, **values},
         )
         made.end(end_time=max(start_ns, end_ns))
+
+    def on_event(self, logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        """A structlog processor for a live kernel's log: the whole way of each intent, until its answer."""
+        match event:
+            case {"event": "intent", "client_order_id": order_id, "seconds": seconds}:
+                now = time.time_ns()
+                values = {name: event[name] for name in ("deployment_id", "state", "seq") if name in event}
+                self.add(
+                    order_id, "intent", start_ns=now - int(seconds * 1e9), end_ns=now, root=True, **values
+                )
+            case {"event": "ended"}:
+                self.close()  # the process leaves without ceremony
+        return event
 
     def close(self) -> None:
         """Send what waits, and end."""
