@@ -6,7 +6,8 @@
 
 In a rule ``efficiency(bar.mid.close)`` calls it at every bar with the last fifty values, oldest first, as
 float64 arrays that are copies: it can see no more, and change nothing. Parameters with a default are numbers
-that are given by name. It is compiled where numba can; otherwise it runs as Python.
+that are given by name. It is compiled where numba can, once for all processes (`causal_cache`); otherwise it
+runs as Python.
 """
 
 import ast
@@ -27,6 +28,7 @@ from numba.core.errors import NumbaError
 
 from workbench.errors import BadInputError
 from workbench.indicators import lookback
+from workbench.strategy.causal_cache import compiled_how, keep_on_disk, may_be_kept
 from workbench.strategy.expressions import Expr, number_expression
 
 __all__ = ["CausalFunction", "causal", "source_of"]
@@ -35,6 +37,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 MAX_INPUTS = 5
 _PLAIN = (bool, int, float, str, type(None))
+_OPTIONS: Mapping[str, Any] = {"nogil": True, "error_model": "numpy"}
 
 
 def causal(*, window: int) -> Callable[[Callable[..., float]], "CausalFunction"]:
@@ -117,14 +120,14 @@ class CausalFunction:
 
     def start(self, settings: Mapping[str, float]) -> Callable[[Floats], Floats]:
         """A fresh run: takes the inputs of the next bars, float64[m, inputs], and gives their values."""
-        driver, function = self._driver[0], self._driver[2]
+        driver = self._driver[0]
         count, kept, shown = self._memory()
         chosen = tuple(float(settings[name]) for name in self.defaults)
 
         def run(rows: Floats) -> Floats:
             out = np.empty(len(rows))
             try:
-                driver(function, count, kept, shown, rows, out, chosen)
+                driver(count, kept, shown, rows, out, chosen)
             except Exception as wrong:
                 raise BadInputError(
                     f"{self.__name__}: {type(wrong).__name__}: {wrong}; "
@@ -141,22 +144,36 @@ class CausalFunction:
         return np.zeros(2, np.int64), np.zeros((inputs, 2 * self.window)), shown
 
     @cached_property
-    def _driver(self) -> tuple[Callable[..., None], bool, Callable[..., float]]:
-        """The loop over bars, whether it is compiled, and the function as that takes it."""
-        function = njit(nogil=True, error_model="numpy", boundscheck=True)(self.function)
+    def _driver(self) -> tuple[Callable[..., None], bool]:
+        """The loop over bars, and whether it is compiled."""
+        reads = _reads(self.function, {})
+        if _digest_of(reads, self.window) != self.digest:
+            raise BadInputError(
+                f"{self.__name__} reads something that was changed after it was used in a rule; run the cell "
+                "that defines it again"
+            )
+        function = njit(**_OPTIONS, boundscheck=True)(self.function)
+        driver = njit(**_OPTIONS)(_driving(function))
+        if may_be_kept(self.function):
+            options = f"{_OPTIONS}|{compiled_how(self.function)}|{inspect.getsource(_drive)}"
+            keep_on_disk(driver, name=self.__name__, digest=self.digest, options=options)
         settings = tuple(1.0 for _ in self.defaults)
         nothing = np.empty((0, len(self.inputs)))
         try:
-            _drive_compiled(function, *self._memory(), nothing, np.empty(0), settings)
+            driver(*self._memory(), nothing, np.empty(0), settings)
         except (NumbaError, TypeError, NotImplementedError, AttributeError):
-            return _drive, False, self.function
-        return _drive_compiled, True, function
+            return _driving(self.function), False
+        return driver, True
 
 
-def _drive(
-    function: Any, count: Ints, kept: Floats, shown: Any, rows: Floats, out: Floats, settings: Any
-) -> None:
-    """Ask `function` at every row; it is shown copies, which are all it ever gets.
+def _driving(function: Callable[..., float]) -> Callable[..., None]:
+    """`_drive` with this function."""
+    own = {**_drive.__globals__, "function": function}
+    return types.FunctionType(_drive.__code__, own, f"drive_{function.__name__}")
+
+
+def _drive(count: Ints, kept: Floats, shown: Any, rows: Floats, out: Floats, settings: Any) -> None:
+    """Ask the user's function at every row; it is shown copies, which are all it ever gets.
 
     Every value is kept twice, n places apart, so that the last n always stand in a row. `count` has how many
     are known and the place of the next.
@@ -185,10 +202,7 @@ def _drive(
         for j in range(inputs):
             shown[j][:] = kept[j, place : place + n]
         arguments = shown + settings
-        out[i] = function(*arguments)
-
-
-_drive_compiled = njit(nogil=True, error_model="numpy")(_drive)
+        out[i] = function(*arguments)  # type: ignore[name-defined]  # noqa: F821  # `_driving` gives it
 
 
 def source_of(item: Any) -> str:
@@ -226,8 +240,12 @@ def _setting(function: str, name: str, value: object) -> float:
 
 
 def _digest(function: types.FunctionType, window: int) -> str:
+    return _digest_of(_reads(function, {}), window)
+
+
+def _digest_of(reads: Mapping[str, str], window: int) -> str:
     content = hashlib.sha256(f"causal 1|{window}|".encode())
-    for name, text in sorted(_reads(function, {}).items()):
+    for name, text in sorted(reads.items()):
         content.update(f"{name}={text}|".encode())
     return content.hexdigest()
 
