@@ -59,8 +59,9 @@ def test_an_untouched_journal_verifies(written: Room) -> None:
 
 
 def test_an_edited_record_shows(written: Room) -> None:
-    _change(written, "UPDATE journal SET body = replace(body, 'EUR_USD', 'EUR_CHF') WHERE seq = 5")
-    assert "record 5" in _fault(written)
+    seq = next(row["seq"] for row in written.rows(journal) if row["kind"] == "order.intent")
+    _change(written, f"UPDATE journal SET body = replace(body, 'EUR_USD', 'EUR_CHF') WHERE seq = {seq}")
+    assert f"record {seq} " in _fault(written)
     assert "changed after it was written" in _fault(written)
 
 

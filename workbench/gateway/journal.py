@@ -15,7 +15,16 @@ import sqlalchemy as sa
 from workbench.gateway.checkpoints import Checkpoint
 from workbench.store.schema import journal
 
-__all__ = ["GENESIS", "JournalReport", "Record", "append", "canonical_json", "tail", "verify_journal"]
+__all__ = [
+    "GENESIS",
+    "JournalReport",
+    "Record",
+    "append",
+    "canonical_json",
+    "digest",
+    "tail",
+    "verify_journal",
+]
 
 GENESIS = "0" * 64
 _SELECT = sa.select(
@@ -49,6 +58,11 @@ class JournalReport:
 def canonical_json(value: object) -> str:
     """The one JSON text of a value: keys sorted, no blanks."""
     return msgspec.json.encode(value, order="sorted").decode()
+
+
+def digest(value: object) -> str:
+    """The SHA-256 of a value's one JSON text."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
 def tail(connection: sa.Connection) -> tuple[int, str]:

@@ -17,6 +17,7 @@ from workbench.domain.orders import (
     OrderState,
 )
 from workbench.gateway.brokers.port import Accepted, Transaction
+from workbench.gateway.journal import digest
 from workbench.gateway.ledger import Change
 from workbench.gateway.messages import BarClosed, FeedEnded, FeedEvent, QuoteMoved
 from workbench.gateway.trading import Trading
@@ -376,18 +377,22 @@ def write_books(change: Change, trading: Trading, snapshot: AccountSnapshot) -> 
 def write_delivery(
     change: Change, trading: Trading, event: FeedEvent, snapshot: AccountSnapshot
 ) -> None:
-    """An event that is about to be handed to the strategy."""
-    change.execute(
-        _INSERT_DELIVERY,
-        {
-            "deployment_id": trading.spec.deployment_id,
-            "event_seq": event.seq,
-            "time_ns": _time_of(event),
-            "event": plain(event),
-            "snapshot": plain(snapshot),
-            "acked": False,
-            "decision": {},
-        },
+    """An event that is about to be handed to the strategy; the journal keeps digests of both."""
+    row = {
+        "deployment_id": trading.spec.deployment_id,
+        "event_seq": event.seq,
+        "time_ns": _time_of(event),
+        "event": plain(event),
+        "snapshot": plain(snapshot),
+        "acked": False,
+        "decision": {},
+    }
+    change.execute(_INSERT_DELIVERY, row)
+    change.record(
+        "event",
+        **{name: row[name] for name in ("deployment_id", "event_seq", "time_ns")},
+        event=digest(row["event"]),
+        books=digest(row["snapshot"]),
     )
 
 
@@ -404,3 +409,4 @@ def _time_of(event: FeedEvent) -> int:
 def write_ack(change: Change, deployment_id: str, *, seq: int, decision: Mapping[str, Any]) -> None:
     """The strategy has done with an event, and said what it decided."""
     change.execute(_ACK, {"deployment": deployment_id, "seq": seq, "new_decision": dict(decision)})
+    change.record("decided", deployment_id=deployment_id, event_seq=seq, decision=digest(dict(decision)))
