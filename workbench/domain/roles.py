@@ -41,6 +41,8 @@ VERBS: dict[str, frozenset[Role]] = {
     "start": _APPROVE,
     "open": _APPROVE,
     "close": _OPERATE,
+    "adopt": _APPROVE,
+    "resolve": _APPROVE,
     "limits": _APPROVE,
     "shutdown": frozenset({Role.ADMIN}),
 }

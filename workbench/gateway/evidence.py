@@ -106,6 +106,7 @@ class Evidence:
             )
             return
         known.doubted_s = 0.0
+        self._supersede(known)
         live = (OrderState.WORKING, OrderState.PARTIAL)
         if known.broker_order_id and known.state in live:
             return
@@ -143,12 +144,16 @@ class Evidence:
         write_intent_state(self.change, name, state=OrderState.UNKNOWN, reason=reason)
 
     def end(
-        self, name: ClientOrderId, known: Known, state: OrderState, reason: str, evidence: str, control: str = ""
+        self,
+        name: ClientOrderId,
+        known: Known,
+        state: OrderState,
+        reason: str,
+        evidence: str,
+        control: str = "",
     ) -> None:
         """An order has ended."""
-        write_intent_state(
-            self.change, name, state=state, reason=reason, evidence=evidence, control=control
-        )
+        write_intent_state(self.change, name, state=state, reason=reason, evidence=evidence, control=control)
         write_order_state(
             self.change, name, state=state, remaining=known.order.units - known.filled, now_ns=self.now_ns
         )
@@ -206,6 +211,7 @@ class Evidence:
 
     def _executed(self, item: Transaction, fill: Fill, known: Known) -> None:
         name, before = item.client_order_id, known.state
+        self._supersede(known)
         known.filled += fill.units
         known.doubted_s = 0.0
         evidence = f"transaction {item.number}"
@@ -213,7 +219,9 @@ class Evidence:
             self._contradiction(known.order, f"order {name} was executed although it was {before.value}")
         elif before in (OrderState.CANCELED, OrderState.EXPIRED):
             self.findings.append(
-                Finding(event="late fill", fields={"client_order_id": name, "detail": f"it was {before.value}"})
+                Finding(
+                    event="late fill", fields={"client_order_id": name, "detail": f"it was {before.value}"}
+                )
             )
         if abs(known.filled) > abs(known.order.units):
             self.change.record(
@@ -252,6 +260,12 @@ class Evidence:
             known=bool(known.broker_order_id),
         )
         known.broker_order_id = broker_order_id
+
+    def _supersede(self, known: Known) -> None:
+        """The order that this one stands in for is not to wait beside it."""
+        old = known.order.replaces
+        if old is not None and old in self.standing.orders:
+            self.standing.cancels.add(old)
 
     def _contradiction(self, order: Order, what: str) -> None:
         self.change.record("contradiction", client_order_id=order.client_order_id, detail=what)

@@ -9,6 +9,7 @@ import msgspec
 from workbench.domain.accounts import AccountSnapshot
 from workbench.domain.roles import allowed
 from workbench.errors import BadInputError
+from workbench.gateway.adoption import adopt, resolve
 from workbench.gateway.controls.editing import change_limits, show_limits
 from workbench.gateway.controls.halting import forgive
 from workbench.gateway.desk import Desk
@@ -118,11 +119,27 @@ def _shown(desk: Desk, trading: Trading) -> dict[str, Any]:
         "orders": trading.orders,
         "waiting": len(trading.working),
         "unknown": sorted(trading.unknown),
+        "broker": _link(trading),
         "denials": trading.denials,
         "fills": trading.fills,
         "kernel_pid": trading.kernel_pid,
         "kernel_seen_ns": trading.kernel_seen_ns,
         "limits": trading.limits.to_json(),
+    }
+
+
+def _link(trading: Trading) -> dict[str, Any]:
+    """The connection to a broker outside this process; nothing of one in it."""
+    standing = trading.standing
+    if standing is None:
+        return {}
+    return {
+        "phase": standing.phase.value,
+        "detail": standing.detail,
+        "frozen": dict(standing.frozen),
+        "cancel_pending": sorted(standing.cancels),
+        "external": len(standing.external),
+        "watermark": standing.watermark,
     }
 
 
@@ -231,4 +248,6 @@ _VERBS: Mapping[str, Callable[[Desk, OperatorRequest], dict[str, Any]]] = {
     "resume": _resume,
     "kill": kill,
     "unkill": unkill,
+    "adopt": adopt,
+    "resolve": resolve,
 }

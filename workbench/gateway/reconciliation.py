@@ -28,7 +28,7 @@ from workbench.gateway.brokers.port import (
 from workbench.gateway.desk import Desk
 from workbench.gateway.evidence import Evidence, numbered
 from workbench.gateway.standing import Phase, Standing
-from workbench.gateway.trading import Trading
+from workbench.gateway.trading import State, Trading
 
 __all__ = ["lose", "reconcile", "take_answer", "watch"]
 
@@ -65,8 +65,8 @@ def watch(desk: Desk, trading: Trading, *, now: bool = False) -> None:
         The store did not take what was found.
     """
     standing = trading.standing
-    if standing is None or trading.archived is not None:
-        return
+    if standing is None or trading.state is State.FROZEN:
+        return  # what is in memory may be behind the store: a resumed deployment is read from it anew
     clock = desk.monotonic()
     if standing.phase is Phase.AWAY:
         if not standing.breaker.allows():
@@ -132,7 +132,10 @@ def reconcile(desk: Desk, trading: Trading) -> bool:
             write_link(change, trading, fresh, now_ns=desk.ledger.now_ns())
     first = standing.phase is not Phase.READY
     if fresh.mismatch_s:
-        fresh.phase, fresh.detail = Phase.RECONCILING, "the broker's report differs from the books, asked again"
+        fresh.phase, fresh.detail = (
+            Phase.RECONCILING,
+            "the broker's report differs from the books, asked again",
+        )
     else:
         fresh.phase, fresh.detail = Phase.READY, ""
     fresh.reconciled += 1
@@ -147,8 +150,8 @@ def reconcile(desk: Desk, trading: Trading) -> bool:
 def take_answer(desk: Desk, trading: Trading, name: ClientOrderId, broker_order_id: str) -> None:
     """An answer to a placing that came after nobody waited for it: evidence, as the record is."""
     standing = trading.standing
-    if standing is None:
-        return
+    if standing is None or trading.state is State.FROZEN:
+        return  # the record shows it too
     fresh = standing.copy()
     with desk.ledger.change("late answer") as change:
         evidence = Evidence(
@@ -311,9 +314,7 @@ def _compare_cash(evidence: Evidence, account: AccountSnapshot) -> None:
     if paid:
         standing.books.finance(paid)
         standing.financing += paid
-        evidence.change.record(
-            "financing", deployment_id=evidence.trading.spec.deployment_id, amount=paid
-        )
+        evidence.change.record("financing", deployment_id=evidence.trading.spec.deployment_id, amount=paid)
     for record in evidence.trading.spec.records[:1]:
         _confirm(
             evidence,
@@ -327,9 +328,7 @@ def _compare_cash(evidence: Evidence, account: AccountSnapshot) -> None:
         )
 
 
-def _confirm(
-    evidence: Evidence, name: InstrumentId, *, wrong: bool, reason: str, cash: bool = False
-) -> None:
+def _confirm(evidence: Evidence, name: InstrumentId, *, wrong: bool, reason: str, cash: bool = False) -> None:
     standing = evidence.standing
     key = InstrumentId(f"cash:{name}") if cash else name
     if not wrong:

@@ -17,7 +17,7 @@ from workbench.gateway.desk import Desk
 from workbench.gateway.reconciliation import lose, reconcile
 from workbench.gateway.records import write_intent_state
 from workbench.gateway.standing import Known, Phase
-from workbench.gateway.trading import Trading
+from workbench.gateway.trading import State, Trading
 from workbench.store.schema import intents
 
 __all__ = ["obstacle", "place_once", "take_back"]
@@ -108,6 +108,8 @@ def place_once(desk: Desk, trading: Trading, order: Order) -> tuple[OrderState, 
         trading.unknown[name] = order
     else:
         standing.news = True
+        if order.replaces in standing.orders:
+            standing.cancels.add(order.replaces)  # gone with its successor's acceptance, or taken back now
     return state, "", reason
 
 
@@ -134,7 +136,7 @@ def take_back(desk: Desk, trading: Trading, name: ClientOrderId, *, reason: str)
         said = str(error)
         if isinstance(error, NotAuthorizedError):
             lose(desk, trading, str(error), authorized=False)
-    if standing.phase is not Phase.AWAY and not desk.ledger.failed:
+    if standing.phase is not Phase.AWAY and trading.state is not State.FROZEN:
         reconcile(desk, trading)
     state = ended_state(desk, trading, name)
     return (state, reason) if state is not None else (OrderState.UNKNOWN, said)

@@ -1,0 +1,256 @@
+"""The invariants: what must hold after every step, and what must hold at the end of a run.
+
+The checks at the end read only the journal and what the broker really did (`House`); they share no code with
+the order path and keep no state of the gateway's.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import sqlalchemy as sa
+
+from workbench.gateway.journal import verify_journal
+from workbench.gateway.simulation.market import LIMITS
+from workbench.gateway.standing import Phase
+
+if TYPE_CHECKING:
+    from workbench.gateway.simulation.world import World
+
+__all__ = ["Violation", "final_checks", "step_checks"]
+
+_EXITS = frozenset({"STOP_LOSS", "TAKE_PROFIT", "TRAILING_STOP", "MARGIN_CLOSEOUT"})
+_ENDED = frozenset({"FILLED", "CANCELED", "EXPIRED", "REJECTED", "DENIED", "ABSENT"})
+_ENDS = {f"order.{state.lower()}": state for state in _ENDED}
+_OPENINGS = ("order.working", "order.adopted", "order.partial", "order.unknown")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Violation:
+    """An invariant that did not hold."""
+
+    rule: str
+    detail: str
+
+
+def step_checks(world: "World") -> list[Violation]:
+    """What can be looked at after every step."""
+    found: list[Violation] = []
+    twice = [name for name, count in world.house.sent.items() if count > 1]
+    if twice:
+        found.append(Violation(rule="I1", detail=f"{', '.join(twice)} came to the broker more than once"))
+    trading = world.trading()
+    if trading is not None and trading.standing is not None:
+        unbalanced = {key: value for key, value in trading.standing.books.trial_balance().items() if value}
+        if unbalanced:
+            found.append(Violation(rule="I7", detail=f"the books do not balance: {unbalanced}"))
+    reached = [name for name in world.zombies if world.house.sent[name]]
+    if reached:
+        found.append(Violation(rule="F42", detail=f"a gateway without the lease sent {', '.join(reached)}"))
+    placed = sum(world.house.sent.values())
+    if world.killed and placed > world.sent_at_kill:
+        found.append(Violation(rule="I8", detail="an order left under a kill"))
+    return found
+
+
+def final_checks(world: "World") -> list[Violation]:
+    """What must hold when all has become quiet."""
+    report = verify_journal(world.disk.engine)
+    found = [Violation(rule="I9", detail=report.fault)] if report.fault else []
+    found += [Violation(rule="I3", detail=text) for text in world.kernel.wrong]
+    found += _quiet(world)
+    found += _Reader().read(world)
+    return found
+
+
+def _quiet(world: "World") -> Iterator[Violation]:
+    trading = world.trading()
+    standing = trading.standing if trading is not None else None
+    if trading is None or standing is None:
+        yield Violation(rule="I2", detail="the deployment is gone")
+        return
+    if standing.phase is not Phase.READY:
+        yield Violation(
+            rule="I2", detail=f"the account is {standing.phase.value} although all works: {standing.detail}"
+        )
+        return
+    for record in world.scene.records:
+        ours, theirs = standing.books.units(record.id), world.house.units(record.id)
+        if ours != theirs:
+            yield Violation(
+                rule="I2", detail=f"{record.id}: the books hold {ours}, the broker holds {theirs}"
+            )
+    if standing.books.cash != world.house.paper.account().balance:
+        yield Violation(
+            rule="I7",
+            detail=f"the books hold {standing.books.cash}, the broker {world.house.paper.account().balance}",
+        )
+    if standing.unknown():
+        yield Violation(rule="I11", detail=f"still UNKNOWN: {', '.join(standing.unknown())}")
+    ours = sorted(
+        (order.client_order_id, order.units)
+        for order in (known.left for known in standing.orders.values())
+        if order is not None
+    )
+    theirs = sorted(
+        (order.client_order_id, order.units)
+        for order in world.house.live()
+        if not order.client_order_id.startswith(("over-", "ext-"))
+    )
+    ghosts = world.house.ghosts()
+    if ours != [item for item in theirs if item[0] not in ghosts]:
+        yield Violation(rule="I4", detail=f"the gateway knows {ours} as live, the broker has {theirs}")
+
+
+@dataclass(slots=True)
+class _Life:
+    """An order as the journal tells it."""
+
+    units: int
+    reduces: bool
+    state: str = "INTENT"
+    filled: int = 0
+
+
+@dataclass(slots=True)
+class _Reader:
+    """An independent reading of the journal, line by line."""
+
+    orders: dict[str, _Life] = field(default_factory=dict)
+    position: int = 0
+    trades: dict[str, tuple[str, int, int]] = field(default_factory=dict)
+    killed: bool = False
+    frozen: bool = False
+    found: list[Violation] = field(default_factory=list)
+
+    def read(self, world: "World") -> list[Violation]:
+        """All violations."""
+        with world.disk.engine.connect() as connection:
+            rows = connection.execute(sa.text("SELECT kind, body FROM journal ORDER BY seq")).all()
+        for row in rows:
+            self._line(row.kind, msgspec.json.decode(row.body))
+        self._against(world)
+        return self.found
+
+    def _wrong(self, rule: str, detail: str) -> None:
+        self.found.append(Violation(rule=rule, detail=detail))
+
+    def _line(self, kind: str, body: dict[str, Any]) -> None:
+        match kind:
+            case "kill":
+                self.killed = True
+            case "unkill":
+                self.killed = False
+            case "order.intent":
+                self._intent(body)
+            case "fill":
+                self._fill(body)
+            case "instrument.frozen":
+                self.frozen = True
+            case "instrument.released":
+                self.frozen = False
+            case "adjustment":
+                self.position += body["units"]
+            case _ if kind in _ENDS:
+                self._end(body, _ENDS[kind])
+            case _ if kind in _OPENINGS:
+                self._live(kind, body)
+
+    def _intent(self, body: dict[str, Any]) -> None:
+        name, order = body["client_order_id"], body["body"]
+        if name in self.orders:
+            self._wrong("I1", f"{name} was intended twice")
+        reduces = order.get("reduce_only", False)
+        if self.killed:
+            self._wrong("I8", f"{name} was intended under a kill")
+        if self.frozen and not reduces:
+            self._wrong("F10", f"{name} may increase risk while the instrument is frozen")
+        if not reduces:
+            self._worst(name, order["units"])
+        self.orders[name] = _Life(units=order["units"], reduces=reduces)
+
+    def _worst(self, name: str, units: int) -> None:
+        """I6, at the moment of sending, from what the journal knew by then."""
+        left = [
+            life.units - life.filled
+            for life in self.orders.values()
+            if life.state not in _ENDED and not life.reduces and (life.units - life.filled) * life.units > 0
+        ]
+        longest = self.position + sum(item for item in (*left, units) if item > 0)
+        shortest = self.position + sum(item for item in (*left, units) if item < 0)
+        worst = max(abs(longest) if units > 0 else 0, abs(shortest) if units < 0 else 0)
+        if worst > LIMITS.max_position_units:
+            self._wrong(
+                "I6", f"{name} over {units} could lead to {worst} of {LIMITS.max_position_units} units"
+            )
+
+    def _fill(self, body: dict[str, Any]) -> None:
+        trade, name = body["broker_trade_id"], body["client_order_id"]
+        if trade in self.trades:
+            self._wrong("I4", f"execution {trade} was booked twice")
+        self.trades[trade] = (name, body["units"], body["price"])
+        self.position += body["units"]
+        life = self.orders.get(name)
+        if life is None:
+            self._wrong("I3", f"execution {trade} is of {name}, which was never intended")
+        elif body["reason"] not in _EXITS:
+            life.filled += body["units"]
+
+    def _end(self, body: dict[str, Any], state: str) -> None:
+        name = body["client_order_id"]
+        life = self.orders.get(name)
+        if life is None:
+            if state != "DENIED":
+                self._wrong("I10", f"{name} ended as {state} and was never intended")
+            return
+        proof = body.get("evidence", "")
+        never_sent = state == "DENIED" and body.get("control") in ("R23", "F39")
+        if life.state == "UNKNOWN" and not proof:
+            self._wrong("I11", f"{name} went from UNKNOWN to {state} without evidence")
+        elif not proof and not never_sent:
+            self._wrong("I10", f"{name} went from {life.state} to {state} without evidence")
+        life.state = state
+
+    def _live(self, kind: str, body: dict[str, Any]) -> None:
+        name = body["client_order_id"]
+        life = self.orders.get(name)
+        if life is None:
+            self._wrong("I3", f"{name} is at the broker and was never intended")
+            return
+        state = {"order.unknown": "UNKNOWN", "order.partial": "PARTIAL"}.get(
+            kind, body.get("state", "WORKING")
+        )
+        if life.state in _ENDED and not body.get("evidence"):
+            self._wrong("I10", f"{name} left {life.state} for {state} without evidence")
+        life.state = state
+
+    def _against(self, world: "World") -> None:
+        """I3, I4, I5, I13: the journal and what the broker really did."""
+        house = world.house
+        for name in house.sent:
+            if name not in self.orders:
+                self._wrong("I3", f"the broker got {name}, which was never intended")
+        real = {item.broker_trade_id: item for item in house.record if item.fill is not None}
+        for trade, item in real.items():
+            fill = item.fill
+            if fill is None or item.client_order_id.startswith("ext-"):
+                continue
+            if trade not in self.trades:
+                self._wrong("I4", f"execution {trade} of {item.client_order_id} was dropped")
+        for trade, (name, units, price) in self.trades.items():
+            first = next((item for item in house.record if item.broker_trade_id == trade), None)
+            if first is None or first.fill is None:
+                self._wrong("I4", f"execution {trade} was made up")
+            elif (first.client_order_id, first.fill.units, first.fill.price) != (name, units, price):
+                self._wrong("I4", f"execution {trade} was booked as another")
+        for name, life in sorted(self.orders.items()):
+            if abs(life.filled) > abs(life.units) and "F16" not in house.lied and "F11" not in house.lied:
+                self._wrong("I5", f"{name} over {life.units} was executed for {life.filled}")
+        for name, life in sorted(self.orders.items()):
+            if life.state == "ABSENT" and _is_real(name, house.really_had()):
+                self._wrong("I11", f"{name} was called ABSENT, and the broker had it")
+
+
+def _is_real(name: str, had: Iterable[str]) -> bool:
+    return name in had

@@ -1,0 +1,553 @@
+"""One seeded run of the whole order path against a broker, a network, a disk and a clock that fail.
+
+Gateway, journal, controls, recovery and reconciliation are the real ones; strategy, broker, network and time
+are simulated, in one thread, without a pause. The same seed gives the same run, to the last byte of the
+journal.
+"""
+
+import hashlib
+import random
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+import structlog
+
+from workbench.gateway.brokers.paper import PaperBroker, PaperConfig
+from workbench.gateway.desk import Desk
+from workbench.gateway.errors import DamagedStoreError, LedgerWriteError
+from workbench.gateway.journal import verify_journal
+from workbench.gateway.kernels import answer
+from workbench.gateway.kill_requests import KillRequests
+from workbench.gateway.killing import KillChase
+from workbench.gateway.lease import take_lease
+from workbench.gateway.ledger import Ledger
+from workbench.gateway.messages import KernelReply, KernelRequest, OperatorRequest, QuoteMoved
+from workbench.gateway.operators import act
+from workbench.gateway.reconciliation import take_answer, watch
+from workbench.gateway.recovery import load_desk
+from workbench.gateway.simulation.adapter import GRACE_S, SimulatedBroker
+from workbench.gateway.simulation.checks import Violation, final_checks, step_checks
+from workbench.gateway.simulation.clock import SimulatedClock
+from workbench.gateway.simulation.disk import SimulatedDisk
+from workbench.gateway.simulation.faults import CATALOGUE, Fault
+from workbench.gateway.simulation.house import House
+from workbench.gateway.simulation.market import Scene, scene_of
+from workbench.gateway.simulation.network import Network
+from workbench.gateway.simulation.strategy import SimulatedKernel
+from workbench.gateway.standing import Phase
+from workbench.gateway.trading import State, Trading
+from workbench.errors import WorkbenchError
+
+__all__ = ["DEPLOYMENT", "TOKEN", "Crash", "Outcome", "World"]
+
+DEPLOYMENT = "sim"
+TOKEN = "a simulated session"  # noqa: S105
+_STEPS = 14
+_QUIET_ROUNDS = 80
+
+
+class Crash(BaseException):
+    """The process is gone; nothing may catch it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a run came to."""
+
+    seed: int
+    faults: tuple[str, ...]
+    hits: Counter[str]
+    violations: tuple[Violation, ...]
+    trace: str  # SHA-256 over the journal's head and what the broker got
+    orders: int
+    fills: int
+    restarts: int
+
+
+class _NoCheckpoints:
+    """Signed heads, not written."""
+
+    def write(self, *, seq: int, head: str, created_ns: int) -> Any:
+        raise OSError("no file of checkpoints in a simulation")
+
+
+@dataclass
+class World:
+    """Everything of one run."""
+
+    seed: int
+    disk: SimulatedDisk
+    faults: Sequence[str] = ()
+    steps: int = _STEPS
+    decide: Any = None
+    rng: random.Random = field(init=False)
+    clock: SimulatedClock = field(init=False)
+    house: House = field(init=False)
+    network: Network = field(init=False)
+    kernel: SimulatedKernel = field(init=False)
+    desk: Desk = field(init=False)
+    hits: Counter[str] = field(default_factory=Counter)
+    violations: list[Violation] = field(default_factory=list)
+    logged: Counter[str] = field(default_factory=Counter)
+    restarts: int = 0
+    generation: int = 0
+    killed: bool = False  # a kill was asked for and its verb has returned
+    sent_at_kill: int = 0
+    zombies: list[str] = field(default_factory=list)
+    log_broken: bool = False
+    quotes_bad: bool = False
+    limits_lost: bool = False
+    seams: dict[str, Any] = field(default_factory=dict)  # of planted bugs
+    _armed: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    _chase: KillChase = field(init=False)
+    _cut_when_partial: bool = False
+    _disk_fault: str = ""
+
+    def __post_init__(self) -> None:
+        self.rng = random.Random(f"workbench {self.seed}")
+        self.clock = SimulatedClock()
+        self.disk.reset(self.clock)
+        if not self.faults:
+            count = self.rng.randint(1, 6)
+            self.faults = tuple(sorted(self.rng.sample(sorted(CATALOGUE), count)))
+        self.scene: Scene = scene_of(self.seed, across_weekend="F47" in self.faults)
+        self.house = House(
+            paper=PaperBroker(
+                PaperConfig(
+                    instruments=self.scene.records,
+                    cost_book=self.scene.cost_book,
+                    currency="USD",
+                    balance=self.scene.balance,
+                )
+            ),
+            feed=self.scene.feed().event,
+            rng=random.Random(f"house {self.seed}"),
+            clock=self.clock,
+        )
+        self.network = Network(house=self.house, clock=self.clock, rng=random.Random(f"network {self.seed}"))
+        self.kernel = SimulatedKernel(
+            deployment_id=DEPLOYMENT,
+            token=TOKEN,
+            seed=self.seed,
+            instrument=self.scene.records[0].id,
+            decide=self.decide,
+        )
+
+    def run(self) -> Outcome:
+        """From the first start to the last check."""
+        self._guard(self._start)
+        self._open()
+        plan = self._plan()
+        for step in range(self.steps):
+            for fault, first, last in plan:
+                if step == last:
+                    fault.end(self)
+                if step == first:
+                    fault.begin(self)
+            self._step()
+        for fault, _, last in sorted(plan, key=lambda item: self.rng.random()):
+            if last >= self.steps:
+                fault.end(self)
+        self._calm_down()
+        self.violations += final_checks(self)
+        return self._outcome()
+
+    # --- what faults do -----------------------------------------------------------------------------
+
+    def arm(self, fault: str, places: tuple[str, ...]) -> None:
+        """The process dies at the next of these boundaries."""
+        self._armed[fault] = (self.rng.choice(places),)
+
+    def disarm(self, fault: str) -> None:
+        """It does not, any more."""
+        self._armed.pop(fault, None)
+
+    def disk_fails(self, fault: str, failure: str) -> None:
+        """The store's disk does not do what it is asked to."""
+        if failure == "slow":
+            failure = self.rng.choice(("slow", "slow", "locked"))
+        self.disk.failure, self._disk_fault = failure, fault
+        before = self.disk.commits
+        self.seams["commits"] = before
+
+    def disk_works(self, fault: str) -> None:
+        """It does again."""
+        self.disk.failure = ""
+        self.hits[fault] += 1
+
+    def cut_after_partial(self) -> None:
+        """The network goes down as soon as an order is partly executed."""
+        self._cut_when_partial = True
+
+    def stop_waiting_for_partial(self) -> None:
+        """It stays up."""
+        self._cut_when_partial = False
+
+    def kill_and_die(self) -> None:
+        """A person throws the kill switch and the process dies while it does so."""
+        self.hits["F35"] += 1
+        places = ("before kill", "in kill", "after kill", "before reconciliation", "after reconciliation")
+        self.arm("F35", places)
+        self._kill()
+        if not self.killed:
+            self._kill()  # nobody answered: a person asks again
+        self.disarm("F35")
+
+    def release(self) -> None:
+        """A person lets it trade again."""
+        self._verb("unkill", scope="all", reason="simulation")
+        self.killed = False
+
+    def cut_power(self) -> None:
+        """The machine loses power."""
+        self.hits["F36"] += 1
+        self.disk.cut_power()
+        self._restart()
+
+    def corrupt_journal(self) -> None:
+        """Somebody changes a record: the gateway must not start on it."""
+        if self.disk.failure:
+            return
+        with self.disk.engine.begin() as connection:
+            row = connection.execute(
+                sa.text("SELECT seq, body FROM journal ORDER BY seq DESC LIMIT 1")
+            ).first()
+            guards = connection.execute(
+                sa.text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'journal'")
+            ).all()
+            for guard in guards:
+                connection.execute(sa.text(f"DROP TRIGGER {guard.name}"))
+            if row is not None:
+                changed = row.body[:-1] + ',"x":1}'
+                connection.execute(
+                    sa.text("UPDATE journal SET body = :b WHERE seq = :s"), {"b": changed, "s": row.seq}
+                )
+        if row is None:
+            return
+        self.hits["F41"] += 1
+        try:
+            self._start()
+            self.violations.append(
+                Violation(rule="I9", detail="a gateway started on a journal that was changed")
+            )
+        except DamagedStoreError:
+            pass
+        with self.disk.engine.begin() as connection:
+            connection.execute(
+                sa.text("UPDATE journal SET body = :b WHERE seq = :s"), {"b": row.body, "s": row.seq}
+            )
+            for guard in guards:
+                connection.execute(sa.text(guard.sql))
+        self._restart()
+
+    def second_gateway(self) -> None:
+        """A fail-over that should not be: the old gateway lives on, and tries to trade."""
+        self.hits["F42"] += 1
+        old, trading = self.desk, self.desk.deployments.get(DEPLOYMENT)
+        self._restart()
+        if trading is None or trading.state is not State.RUNNING:
+            return
+        from workbench.domain.orders import ClientOrderId, Order
+        from workbench.gateway.messages import SubmitIntent
+
+        name = f"zombie-{len(self.zombies)}"
+        self.zombies.append(name)
+        trading.acked = False
+        order = Order(client_order_id=ClientOrderId(name), instrument=self.scene.records[0].id, units=1_000)
+        request = SubmitIntent(
+            deployment_id=DEPLOYMENT, token=TOKEN, event_seq=max(1, trading.decision_seq), order=order
+        )
+        self._guard(lambda: answer(old, request))
+
+    def block_kernel(self) -> None:
+        """Half a minute passes in the strategy's own code while the market moves on."""
+        self.hits["F43"] += 1
+        self.clock.advance(30.0)
+        self.house.move_to(self.house.seq + 3)
+
+    def burst_of_orders(self) -> None:
+        """A strategy gone wild."""
+        self.hits["F44"] += 1
+        self.kernel.burst = 25
+
+    def absurd_orders(self) -> None:
+        """A strategy that can not count."""
+        self.hits["F45"] += 1
+        self.kernel.absurd = True
+
+    def jump_clock(self) -> None:
+        """An hour forwards or back."""
+        self.hits["F46"] += 1
+        self.clock.wall_offset_ns += self.rng.choice((-1, 1)) * 3_600_000_000_000
+
+    def settle_clock(self) -> None:
+        """The wall clock is right again."""
+        self.clock.wall_offset_ns = 0
+
+    def cross_a_weekend(self) -> None:
+        """The scene does so; see `scene_of`."""
+        self.hits["F47"] += 1
+
+    def bad_quotes(self) -> None:
+        """The gateway's quotes, not the broker's, go wrong."""
+        self.quotes_bad = True
+        self._spoil_quotes()
+
+    def good_quotes(self) -> None:
+        """They are right again."""
+        self.quotes_bad = False
+
+    def lose_limits(self) -> None:
+        """The limits can not be read: zero."""
+        self.hits["F50"] += 1
+        self.limits_lost = True
+        self._open(limits={})
+
+    def give_limits_back(self) -> None:
+        """They can again."""
+        self.limits_lost = False
+        self._open()
+
+    def break_log(self) -> None:
+        """Log and metrics raise at everything they are told."""
+        self.log_broken = True
+
+    def mend_log(self) -> None:
+        """They work again."""
+        self.log_broken = False
+
+    def kill_while_away(self) -> None:
+        """The kill switch, with nobody at the other end."""
+        self.network.weather.down = True
+        self.hits["F52"] += 1
+        self._kill()
+
+    def heal_and_release(self) -> None:
+        """The broker answers again; a while later a person lets it trade."""
+        self.network.weather.down = False
+        for _ in range(6):
+            self._step()
+        self.release()
+
+    # --- how it goes on -----------------------------------------------------------------------------
+
+    def trading(self) -> Trading | None:
+        """The deployment, when the gateway has it."""
+        return self.desk.deployments.get(DEPLOYMENT)
+
+    def _plan(self) -> list[tuple[Fault, int, int]]:
+        """Each fault's first and last step: they begin and end in an order of their own."""
+        plan = []
+        for name in self.faults:
+            first = self.rng.randrange(1, max(2, self.steps - 3))
+            plan.append((CATALOGUE[name], first, first + self.rng.randint(1, 5)))
+        return plan
+
+    def _step(self) -> None:
+        """The market moves, the gateway looks, the strategy decides, a person may act."""
+        self.house.move_to(self.house.seq + self.rng.choice((1, 2, 2)))
+        if self._cut_when_partial and any(item.state == "PARTIAL" for item in self.house.record):
+            self._cut_when_partial = False
+            self.network.weather.down = True
+            self.hits["F15"] += 1
+        self.clock.advance(self.rng.uniform(0.3, 2.5))
+        self._round()
+        for _ in range(2):
+            self._guard(lambda: self.kernel.step(self.ask))
+        dice = self.rng.random()
+        if dice < 0.04 and not self.killed:
+            self._kill()
+        elif dice < 0.10 and self.killed:
+            self.release()
+        elif dice < 0.13:
+            self.kernel.restart()
+        self._look_after()
+        self.violations += step_checks(self)
+
+    def _round(self) -> None:
+        """What the gateway's loop does by itself."""
+        self._guard(self._tick)
+
+    def _tick(self) -> None:
+        trading = self.trading()
+        if trading is None:
+            return
+        try:
+            for name, broker_id in self.network.due():
+                take_answer(self.desk, trading, name, broker_id)  # type: ignore[arg-type]
+            watch(self.desk, trading)
+        except LedgerWriteError as error:
+            self.desk.freeze(trading, f"deployment {DEPLOYMENT} is frozen: {error}")
+        self._chase.tick()
+
+    def _look_after(self) -> None:
+        """What people and the supervisor do: start what ended, resume what froze once its reason is gone."""
+        if self.desk.ledger.failed:
+            self.disk.failure = "" if self.disk.failure == "io" else self.disk.failure
+            self._restart()
+        trading = self.trading()
+        if trading is not None and trading.state is State.FROZEN and not self.disk.failure:
+            self._verb("resume", deployment_id=DEPLOYMENT)
+
+    def ask(self, request: KernelRequest) -> KernelReply:
+        """A live kernel's question."""
+        return answer(self.desk, request)
+
+    def _open(self, **changes: Any) -> None:
+        self._verb("open", **{**self.scene.opening(DEPLOYMENT, TOKEN), **changes})
+        if self.quotes_bad:
+            self._spoil_quotes()
+
+    def _kill(self) -> None:
+        """A person throws the switch; from the answer on nothing may leave."""
+        if self._verb("kill", scope="all", reason="simulation"):
+            self.killed, self.sent_at_kill = True, sum(self.house.sent.values())
+
+    def _verb(self, verb: str, **arguments: Any) -> bool:
+        """A person's verb; whether it was done, or is in force."""
+        request = OperatorRequest(version=1, verb=verb, user="david", role="admin", arguments=arguments)
+        done: list[bool] = []
+
+        def do() -> None:
+            try:
+                act(self.desk, request)
+                done.append(True)
+            except LedgerWriteError:
+                done.append(verb == "kill")  # it says that it is in force
+            except WorkbenchError:
+                done.append(False)
+
+        self._guard(do)
+        return bool(done and done[0])
+
+    def _guard(self, work: Callable[[], object]) -> None:
+        """Do it in the gateway's process, which may die of it."""
+        try:
+            work()
+        except Crash:
+            self._restart()
+
+    def _restart(self) -> None:
+        """A new process on the same store; it may die while it starts, too."""
+        for _ in range(8):
+            self.restarts += 1
+            try:
+                self._start()
+            except Crash:
+                continue
+            except (LedgerWriteError, sa.exc.SQLAlchemyError):
+                self.disk.failure = ""  # it does not start on such a disk; somebody has put it right
+                continue
+            return
+        raise AssertionError("the gateway did not start in 8 attempts")
+
+    def _start(self) -> None:
+        self.generation += 1
+        found = verify_journal(self.disk.engine)
+        if found.fault:
+            raise DamagedStoreError(found.fault)
+        log = structlog.wrap_logger(structlog.testing.CapturingLogger(), processors=[self._hear])
+        lease = take_lease(self.disk.engine, holder=f"gateway {self.generation}", now_ns=self.clock.wall_ns())
+        self.desk = Desk(
+            engine=self.disk.engine,
+            ledger=Ledger(
+                self.disk.engine,
+                checkpoints=_NoCheckpoints(),  # type: ignore[arg-type]
+                log=log,
+                clock_ns=self.clock.wall_ns,
+                monotonic=self.clock,
+                at_boundary=self._boundary,
+                lease=lease,
+            ),
+            load_bars=self.scene.load_bars,
+            monotonic=self.clock,
+            log=log,
+            at_boundary=self._boundary,
+            connect_broker=lambda spec: SimulatedBroker(self.network),
+            kill_requests=KillRequests(self.disk.path.parent / "kills"),
+            jitter=random.Random(f"jitter {self.seed} {self.generation}").random,
+        )
+        load_desk(self.desk)
+        self._chase = KillChase(self.desk)
+        if self.quotes_bad:
+            self._spoil_quotes()
+
+    def _hear(self, logger: Any, name: str, event: dict[str, Any]) -> Any:
+        self.logged[str(event.get("event"))] += 1
+        if self.log_broken:
+            self.hits["F51"] += 1
+        raise structlog.DropEvent
+
+    def _boundary(self, name: str) -> None:
+        for fault, places in list(self._armed.items()):
+            if name in places:
+                del self._armed[fault]
+                self.hits[fault] += 1
+                raise Crash
+
+    def _spoil_quotes(self) -> None:
+        trading = self.trading() if hasattr(self, "desk") else None
+        if trading is not None and not isinstance(trading.feed, _BadFeed):
+            trading.feed = _BadFeed(trading.feed, self)
+
+    def _calm_down(self) -> None:
+        """Everything works again; wait until nothing is open, and let a person look at what is frozen."""
+        self._armed.clear()
+        self.disk.failure = ""
+        self.kernel.queue.clear()
+        for _ in range(_QUIET_ROUNDS):
+            self.clock.advance(GRACE_S / 4)
+            self._look_after()
+            self._round()
+            trading = self.trading()
+            standing = trading.standing if trading is not None else None
+            if trading is None or standing is None or standing.phase is not Phase.READY:
+                continue
+            for name in list(standing.frozen):
+                self._verb("adopt", deployment_id=DEPLOYMENT, instrument=name, reason="looked at")
+            unsettled = standing.unknown() or standing.cancels or standing.frozen or standing.mismatch_s
+            if not unsettled and not self.network.late and trading.state is State.RUNNING:
+                self._guard(lambda: watch(self.desk, trading, now=True))
+                if standing.watermark == len(self.house.record):
+                    return
+
+    def _outcome(self) -> Outcome:
+        digest = hashlib.sha256()
+        report = verify_journal(self.disk.engine)
+        digest.update(report.head.encode())
+        digest.update("\n".join(self.house.log).encode())
+        hits = self.hits + self.house.hits + self.network.hits
+        return Outcome(
+            seed=self.seed,
+            faults=tuple(self.faults),
+            hits=hits,
+            violations=tuple(self.violations),
+            trace=digest.hexdigest(),
+            orders=sum(self.house.sent.values()),
+            fills=sum(item.fill is not None for item in self.house.record),
+            restarts=self.restarts,
+        )
+
+
+class _BadFeed:
+    """A feed whose quotes are crossed, zero or far off while they are bad."""
+
+    def __init__(self, feed: Any, world: World) -> None:
+        self._feed, self._world = feed, world
+
+    def event(self, seq: int) -> Any:
+        found = self._feed.event(seq)
+        if not self._world.quotes_bad or not isinstance(found, QuoteMoved):
+            return found
+        self._world.hits["F48"] += 1
+        quote = found.quote
+        bid, ask = ((quote.ask + 50, quote.bid), (0, 0), (quote.bid * 3, quote.ask * 3))[seq // 2 % 3]
+        return QuoteMoved(
+            seq=seq, quote=type(quote)(instrument=quote.instrument, time_ns=quote.time_ns, bid=bid, ask=ask)
+        )
+
+    def recall(self, until: int) -> None:
+        self._feed.recall(until)
