@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from workbench.commands.answering import answers, columns, json_option, parameters_from, show
-from workbench.domain.cost_book import CostBook, InstrumentCosts, retail_book, retail_costs
+from workbench.domain.cost_book import CostBook, retail_book
+from workbench.domain.cost_editing import edited_book
 from workbench.domain.cost_history import CostHistory
 from workbench.domain.cost_tables import spread_rows
 from workbench.domain.instruments import instrument as record_of
@@ -142,7 +143,9 @@ def costs_edit(
     found = _read(book, (instrument,), load_settings())
     begins = None if valid_from is None else _date(valid_from)
     old = found.at(begins) if isinstance(found, CostHistory) and begins else _one(found, None)
-    new = _edited(old, instrument, changes, add=add, remove=remove, valid_from=begins, note=note)
+    new = edited_book(
+        old, instrument, parameters_from(changes), add=add, remove=remove, valid_from=begins, note=note
+    )
     kept = found.with_book(new) if isinstance(found, CostHistory) else new
     write_costs(kept, out)
     show(
@@ -178,31 +181,6 @@ def costs_export(book: str, names: tuple[str, ...], out: Path) -> None:
     """Write a book to a file that a person can edit."""
     found = _read(book, names, load_settings())
     click.echo(f"written to {write_costs(found, out)}, version {found.version[:12]}")
-
-
-def _edited(
-    old: CostBook,
-    name: str,
-    changes: tuple[str, ...],
-    *,
-    add: bool,
-    remove: bool,
-    valid_from: date | None,
-    note: str,
-) -> CostBook:
-    values = parameters_from(changes)
-    if not (values or add or remove or valid_from):
-        known = ", ".join(item.name for item in fields(InstrumentCosts))
-        raise BadInputError(f"nothing to change: give COST=VALUE, --add or --remove; costs are {known}")
-    if remove:
-        new = old.without(name, note=note)
-    else:
-        start = retail_costs(name) if add else old.of(name)
-        item = InstrumentCosts.from_json({**start.to_json(), **values})
-        new = old.with_costs(record_of(name).id, item, note=note)
-    if valid_from is None:
-        return new
-    return old.replace(costs=new.costs, valid_from=valid_from, note=note)
 
 
 def _lines(book: CostBook, *, hours: bool) -> list[str]:

@@ -1,5 +1,6 @@
 """The research kernel: what a notebook imports, magics, rich output."""
 
+from workbench.kernel.cost_form import cost_form
 from workbench.kernel.data import cost_book, load_bars
 from workbench.kernel.data_form import data_form
 from workbench.kernel.deploying import deploy
@@ -14,6 +15,7 @@ __all__ = [
     "Session",
     "backtest",
     "cost_book",
+    "cost_form",
     "current_session",
     "data_form",
     "deploy",
