@@ -173,7 +173,7 @@ _KINDS = (
         "R18",
         "kinds of orders",
         "names",
-        tuple(kind.value for kind in OrderKind),
+        tuple(sorted(kind.value for kind in OrderKind)),
         Sense.ALLOWED,
         _order_kind,
     ),
