@@ -73,14 +73,14 @@ def main(folder: Path) -> None:
             {
                 "fills": len(result.outcome.fills),
                 "processor_s": spent.user + spent.system,
-                "peak_mb": _peak_mb(),
+                "peak_mb": peak_mb(),
                 "imported": sorted({"pandas", "sqlalchemy", "bokeh", "mlflow"} & set(sys.modules)),
             }
         )
     )
 
 
-def _peak_mb() -> float:
+def peak_mb() -> float:
     """The most memory held since this program began; `ru_maxrss` would include who started it."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024

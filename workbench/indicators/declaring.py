@@ -26,6 +26,7 @@ import numpy.typing as npt
 
 from workbench.errors import BadInputError
 from workbench.indicators.calling import MAX_INPUTS, Kernel, address_of, run_batch, step, step_buffer
+from workbench.indicators.spare import spare_column
 
 __all__ = [
     "MAX_LOOKBACK",
@@ -283,7 +284,8 @@ class Indicator:
                 f"{self.name}: expected {', '.join(most)} and {last} of one length, found "
                 + ", ".join(str(len(array)) for array in arrays)
             )
-        out = np.empty((len(self.outputs), len(arrays[0])))
+        out = spare_column(len(self.outputs) * len(arrays[0])).view(np.float64)
+        out = out.reshape(len(self.outputs), -1) if len(out) else np.empty((len(self.outputs), 0))
         parameters = np.array(self.encoded(settings), np.float64)
         run_batch(self.address(), np.zeros(self.state_size(settings)), parameters, tuple(arrays), out)
         return out[0] if self.several is None else self.several(*out)

@@ -12,6 +12,7 @@ from workbench.domain.instruments import InstrumentId
 from workbench.engine import core
 from workbench.engine.accounts import engine_error
 from workbench.engine.matching import CANCEL_REASONS
+from workbench.indicators.spare import spare_column
 from workbench.market import Bars
 from workbench.market.ticks import Ticks
 from workbench.research.account_terms import AccountTerms
@@ -36,7 +37,6 @@ from workbench.research.quick import (
     TOTALS,
     trade_plain,
 )
-from workbench.research.spare import spare_column
 from workbench.research.words import shifted
 from workbench.strategy import Rules, Units
 from workbench.strategy.decision import MEMORY_SIZE, S_SIZE, V_SIZE

@@ -20,7 +20,10 @@ from workbench.indicators.passes import BLOCK
 _MOST = 1.7976931348623157e308  # the greatest finite number
 _KEPT = 16  # bars of the past that stay in the rows
 _WIDTH = _KEPT + BLOCK
-_OPEN, _HIGH, _LOW, _CLOSE, _BODY, _RANGE, _BODY_MEAN, _RANGE_MEAN, _RANGE_5 = range(9)
+(
+    _OPEN, _HIGH, _LOW, _CLOSE, _BODY, _RANGE, _BODY_MEAN, _RANGE_MEAN, _RANGE_5, _FIVES,
+) = range(10)  # fmt: skip
+_ROWS = 10
 
 (
     _DOJI, _DRAGONFLY, _GRAVESTONE, _LONG_LEGGED, _MARUBOZU, _SPINNING_TOP,
@@ -34,22 +37,22 @@ _OPEN, _HIGH, _LOW, _CLOSE, _BODY, _RANGE, _BODY_MEAN, _RANGE_MEAN, _RANGE_5 = r
 def _candle_kernel(
     state: Floats, parameters: Floats, opens: Floats, high: Floats, low: Floats, close: Floats, out: Floats
 ) -> None:
-    """State: bars without a hole, then nine rows of `_KEPT` bars of the past and a block."""
+    """State: bars without a hole, then ten rows of `_KEPT` bars of the past and a block."""
     last = parameters.shape[0] - 1
     pattern, needed, penetration = int(parameters[last]), int(parameters[last - 1]), parameters[0]
     count = int(state[0])
-    rows = state[1 : 1 + 9 * _WIDTH].reshape((9, _WIDTH))
+    rows = state[1 : 1 + _ROWS * _WIDTH].reshape((_ROWS, _WIDTH))
     for start in range(0, close.shape[0], BLOCK):
         m = min(close.shape[0] - start, BLOCK)
         _enter(rows, opens[start:], high[start:], low[start:], close[start:], m, pattern, needed > 5)
         result = out[0, start : start + m]
-        if count >= needed and _holes(rows, m) == 0:
+        if count >= needed and _holes(opens[start:], rows[_RANGE, _KEPT:], close[start:], m) == 0:
             for i in range(m):
                 result[i] = 0.0
         else:
             for i in range(m):
                 at = _KEPT + i
-                good = math.isfinite(rows[_OPEN, at] + rows[_RANGE, at] + rows[_CLOSE, at])
+                good = math.isfinite(opens[start + i] + rows[_RANGE, at] + close[start + i])
                 count = min(count + 1, needed) if good else 0
                 result[i] = 0.0 if count >= needed else np.nan
         if pattern == _DOJI:
@@ -63,10 +66,20 @@ def _candle_kernel(
         elif pattern <= _TWEEZER_BOTTOM:
             for i in range(m):
                 result[i] += _two_bars(rows, _KEPT + i, pattern, penetration)
+        elif pattern <= _EVENING_STAR:
+            _stars(
+                rows[_OPEN, _KEPT - 2 :],
+                rows[_CLOSE, _KEPT - 2 :],
+                rows[_BODY, _KEPT - 2 :],
+                rows[_BODY_MEAN, _KEPT - 2 :],
+                1.0 if pattern == _MORNING_STAR else -1.0,
+                penetration,
+                result,
+            )
         else:
             for i in range(m):
-                result[i] += _three_bars(rows, _KEPT + i, pattern, penetration)
-        for row in range(9):
+                result[i] += _three_bars(rows, _KEPT + i, pattern)
+        for row in range(_ROWS - 1):
             for k in range(_KEPT):
                 rows[row, k] = rows[row, k + m]
     state[0] = count
@@ -78,18 +91,22 @@ def _enter(
 ) -> None:
     """Bodies, ranges and their means over the 10 (and 5) bars before, for m bars."""
     stop = _KEPT + m
-    _copy(opens, rows[_OPEN, _KEPT:stop])
-    _copy(high, rows[_HIGH, _KEPT:stop])
-    _copy(low, rows[_LOW, _KEPT:stop])
-    _copy(close, rows[_CLOSE, _KEPT:stop])
+    if pattern != _DOJI:  # which looks at bodies and ranges alone
+        _copy(opens, rows[_OPEN, _KEPT:stop])
+        _copy(high, rows[_HIGH, _KEPT:stop])
+        _copy(low, rows[_LOW, _KEPT:stop])
+        _copy(close, rows[_CLOSE, _KEPT:stop])
     _distances(close, opens, rows[_BODY, _KEPT:stop])
     _distances(high, low, rows[_RANGE, _KEPT:stop])
     if means:  # those that the pattern looks at
-        _mean_of_10(rows[_RANGE, _KEPT - 10 : stop], rows[_RANGE_MEAN, _KEPT:stop])
-        if pattern > _LONG_LEGGED:
-            _mean_of_10(rows[_BODY, _KEPT - 10 : stop], rows[_BODY_MEAN, _KEPT:stop])
+        fives = rows[_FIVES, : m + 5]
+        _sums_of_5(rows[_RANGE, _KEPT - 10 : stop], fives)
+        _mean_of_10(fives, rows[_RANGE_MEAN, _KEPT:stop])
         if pattern > _SPINNING_TOP:
-            _mean_of_5(rows[_RANGE, _KEPT - 5 : stop], rows[_RANGE_5, _KEPT:stop])
+            _mean_of_5(fives[5:], rows[_RANGE_5, _KEPT:stop])
+        if pattern > _LONG_LEGGED:
+            _sums_of_5(rows[_BODY, _KEPT - 10 : stop], fives)
+            _mean_of_10(fives, rows[_BODY_MEAN, _KEPT:stop])
 
 
 @borrowing
@@ -99,9 +116,24 @@ def _short_bodies(body: Floats, range_mean: Floats, out: Floats) -> None:
 
 
 @borrowing
-def _holes(rows: Any, m: int) -> int:
+def _stars(
+    opens: Floats, close: Floats, body: Floats, mean: Floats, sign: float, penetration: float, out: Floats
+) -> None:
+    """Morning stars, with sign -1 evening stars; the columns begin two bars before `out`."""
+    for i in range(out.shape[0]):
+        o, c = sign * opens[i], sign * close[i]
+        o1, c1 = sign * opens[i + 1], sign * close[i + 1]
+        o2, c2 = sign * opens[i + 2], sign * close[i + 2]
+        falls, rises = (c < o) | ((c == o) & (sign < 0.0)), (c2 > o2) | ((c2 == o2) & (sign > 0.0))
+        bodies = (body[i] > mean[i]) & (body[i + 1] <= mean[i + 1]) & (body[i + 2] > mean[i + 2])
+        gap = (o1 < c) & (c1 < c)  # where the first falls, its close is its lower end
+        found = falls & rises & bodies & gap & (c2 > c + body[i] * penetration)
+        out[i] += sign if found else 0.0
+
+
+@borrowing
+def _holes(opens: Floats, reach: Floats, close: Floats, m: int) -> int:
     """How many of the bars of a block are not whole."""
-    opens, reach, close = rows[_OPEN, _KEPT:], rows[_RANGE, _KEPT:], rows[_CLOSE, _KEPT:]
     found = 0
     for i in range(m):
         found += not abs(opens[i] + reach[i] + close[i]) <= _MOST
@@ -121,17 +153,21 @@ def _distances(a: Floats, b: Floats, out: Floats) -> None:
 
 
 @borrowing
-def _mean_of_10(x: Floats, out: Floats) -> None:
+def _sums_of_5(x: Floats, out: Floats) -> None:
     for i in range(out.shape[0]):
-        first = (x[i] + x[i + 1]) + (x[i + 2] + x[i + 3]) + x[i + 4]
-        second = (x[i + 5] + x[i + 6]) + (x[i + 7] + x[i + 8]) + x[i + 9]
-        out[i] = (first + second) / 10.0
+        out[i] = (x[i] + x[i + 1]) + (x[i + 2] + x[i + 3]) + x[i + 4]
 
 
 @borrowing
-def _mean_of_5(x: Floats, out: Floats) -> None:
+def _mean_of_10(fives: Floats, out: Floats) -> None:
     for i in range(out.shape[0]):
-        out[i] = ((x[i] + x[i + 1]) + (x[i + 2] + x[i + 3]) + x[i + 4]) / 5.0
+        out[i] = (fives[i] + fives[i + 5]) / 10.0
+
+
+@borrowing
+def _mean_of_5(fives: Floats, out: Floats) -> None:
+    for i in range(out.shape[0]):
+        out[i] = fives[i] / 5.0
 
 
 @borrowing_inline
@@ -242,21 +278,13 @@ def _two_bars(rows: Any, i: int, pattern: int, penetration: float) -> float:
 
 
 @borrowing_inline
-def _three_bars(rows: Any, i: int, pattern: int, penetration: float) -> float:
+def _three_bars(rows: Any, i: int, pattern: int) -> float:
     first, second, third = _color(rows, i - 2), _color(rows, i - 1), _color(rows, i)
     o1, c1 = rows[_OPEN, i - 1], rows[_CLOSE, i - 1]
     o2, c2 = rows[_OPEN, i - 2], rows[_CLOSE, i - 2]
     o, c = rows[_OPEN, i], rows[_CLOSE, i]
     body, body1, body2 = rows[_BODY, i], rows[_BODY, i - 1], rows[_BODY, i - 2]
     long2, short1 = body2 > rows[_BODY_MEAN, i - 2], body1 <= rows[_BODY_MEAN, i - 1]
-    if pattern == _MORNING_STAR:
-        gap = _top(rows, i - 1) < _bottom(rows, i - 2)
-        back = (third > 0.0) & (body > rows[_BODY_MEAN, i]) & (c > c2 + body2 * penetration)
-        return 1.0 if long2 & (first < 0.0) & short1 & gap & back else 0.0
-    if pattern == _EVENING_STAR:
-        gap = _bottom(rows, i - 1) > _top(rows, i - 2)
-        back = (third < 0.0) & (body > rows[_BODY_MEAN, i]) & (c < c2 - body2 * penetration)
-        return -1.0 if long2 & (first > 0.0) & short1 & gap & back else 0.0
     if pattern == _THREE_INSIDE:
         inside = (_top(rows, i - 1) < _top(rows, i - 2)) & (_bottom(rows, i - 1) > _bottom(rows, i - 2))
         through = ((first > 0.0) & (third < 0.0) & (c < o2)) | ((first < 0.0) & (third > 0.0) & (c > o2))
@@ -294,7 +322,7 @@ def _pattern(name: str, number: int, doc: str, *, bars: int, penetration: float 
         parameters=[]
         if penetration is None
         else [Number(name="penetration", low=0.0, high=1.0, default=penetration)],
-        state=1 + 9 * _WIDTH,
+        state=1 + _ROWS * _WIDTH,
         warm_up=bars,
         constants=[bars + 1, number],
         doc=doc,

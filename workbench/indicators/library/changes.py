@@ -12,6 +12,7 @@ from workbench.indicators.passes import BLOCK, all_finite
 __all__ = ["log_return", "momentum", "roc"]
 
 _MOST = 1.7976931348623157e308  # the greatest finite number
+_WIDEST = 16 * BLOCK
 _DIFFERENCE, _PERCENT, _LOGARITHM = 0.0, 1.0, 2.0
 
 
@@ -23,14 +24,17 @@ def _change_kernel(state: Floats, parameters: Floats, x: Floats, out: Floats) ->
     ring = state[2 : 2 + n]
     m = x.shape[0]
     start, run = 0, 0  # run: where the values without a hole begin
+    wide = _WIDEST  # how many are tried at once: fewer after a hole
     while start < m:
-        stop = min(m, start + BLOCK)
+        stop = min(m, start + wide)
         whole = count >= n and start - run >= n
         if whole and _changes(x[start:stop], x[start - n : stop - n], kind, result[start:stop]) == 0:
             for k in range(n):
                 ring[k] = x[stop - n + k]
             position = 0
+            wide = min(2 * wide, _WIDEST)
         else:
+            wide = BLOCK
             stop = min(stop, start + max(n, 32))
             count, position, run = _one_by_one(ring, count, position, run, kind, x, start, stop, result)
         start = stop

@@ -1,7 +1,7 @@
-"""Memory for the results of runs, used again once nobody holds the result that it was made for.
+"""Memory for results, used again once nobody holds the result that it was made for.
 
 Pages that come fresh from the operating system cost more than a year of bars takes to trade, so a few columns
-are kept from run to run.
+are kept.
 """
 
 import sys
@@ -16,7 +16,8 @@ Ints = npt.NDArray[np.int64]
 
 _KEPT: list[Ints] = []
 _MOST = 8  # columns kept
-_LARGEST = 8 * 2**20  # values of a column that is kept: 64 MiB
+_LARGEST = 8 * 2**20  # values of a column that is kept, and
+_TOGETHER = 32 * 2**20  # of all: 256 MiB
 _LOCK = Lock()
 
 
@@ -33,7 +34,7 @@ def spare_column(count: int) -> Ints:
                 _KEPT.append(_KEPT.pop(place))
                 return _KEPT[-1][:count]
         _KEPT.append(np.empty(count, np.int64))
-        if len(_KEPT) > _MOST:
+        while len(_KEPT) > _MOST or sum(map(len, _KEPT)) > _TOGETHER:
             del _KEPT[0]
         return _KEPT[-1][:count]
 
