@@ -5,7 +5,7 @@ journal cut off at its end shows by the signed checkpoints (`workbench.gateway.c
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ import msgspec
 import sqlalchemy as sa
 
 from workbench.gateway.checkpoints import Checkpoint
+from workbench.gateway.errors import DamagedStoreError
 from workbench.store.schema import journal
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "append",
     "canonical_json",
     "digest",
+    "read_records",
     "tail",
     "verify_journal",
 ]
@@ -101,6 +103,27 @@ def append(
     if rows:
         connection.execute(_INSERT, rows)
     return seq, head
+
+
+def read_records(engine: sa.Engine, *, until: int | None = None) -> Iterator[Record]:
+    """The records from the first to number `until`, each link checked on the way.
+
+    Raises
+    ------
+    DamagedStoreError
+        A record is not what was written, or the journal ends before `until`.
+    """
+    length, head = 0, GENESIS
+    query = _SELECT if until is None else _SELECT.where(journal.c.seq <= until)
+    with engine.connect().execution_options(yield_per=2_000) as connection:
+        for row in connection.execute(query):
+            fault = _fault_of(row, length=length, head=head, heads={})
+            if fault:
+                raise DamagedStoreError(fault)
+            length, head = row.seq, row.hash
+            yield Record(**row._mapping)
+    if until is not None and length < until:
+        raise DamagedStoreError(f"expected {until} records, found {length}")
 
 
 def verify_journal(engine: sa.Engine, *, checkpoints: Iterable[Checkpoint] = ()) -> JournalReport:
