@@ -1,4 +1,4 @@
-"""The table of limits in the gateway: shipped, lowered, raised by two, kept, audited, not believed blindly."""
+"""The table of limits in the gateway: shipped, lowered, raised by two, kept, audited, not taken on trust."""
 
 from collections.abc import Iterator
 from pathlib import Path
