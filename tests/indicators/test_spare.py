@@ -33,6 +33,7 @@ def test_a_view_of_a_view_holds_it_too(view):
     del column
     again = spare_column(54_321)
     assert address(again) != where
+    assert len(held)
 
 
 def test_what_nobody_holds_is_used_again():
