@@ -166,6 +166,10 @@ class Settings(BaseSettings):
         """Where people's verbs (status, stop, kill…) reach the gateway."""
         return self.runtime_dir / "operator.sock"
 
+    def quotes_socket(self, source: str) -> Path:
+        """Where a broker's adapter or another program publishes quotes."""
+        return self.runtime_dir / f"quotes-{source}.sock"
+
     @property
     def supervisor_socket(self) -> Path:
         """Where people's verbs reach the supervisor."""

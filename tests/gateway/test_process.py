@@ -234,11 +234,11 @@ def test_another_protocol_version_is_refused_by_the_operators_socket(gateway: Ga
     with zmq.Context.instance().socket(zmq.DEALER) as line:
         line.setsockopt(zmq.LINGER, 0)
         line.connect(f"ipc://{gateway.settings.operator_socket}")
-        request = OperatorRequest(version=2, verb="status", user="david", role="admin", arguments={})
+        request = OperatorRequest(version=99, verb="status", user="david", role="admin", arguments={})
         line.send(msgspec.json.encode(request))
         assert line.poll(5_000)
         reply = msgspec.json.decode(line.recv(), type=OperatorReply)
-    assert "expected protocol version 1, found 2" in reply.error
+    assert "found 99" in reply.error
 
 
 def test_people_can_read_what_happened(gateway: Gateway, bars: Bars) -> None:

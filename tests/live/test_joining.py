@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.gateway.bench import made_up_bars
@@ -56,9 +57,13 @@ def _rules(**more: Any) -> RulesStrategy:
     return RulesStrategy("Some", Rules(**{"enter_long": bar.hour >= 0, "size": Units(1_000), **more}))
 
 
-def test_a_strategy_that_wants_every_quote_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(NotArmableError, match=r"Ticking needs every quote \(on_tick\), which a live kernel"):
-        WorkbenchParts().make_ready(Ticking(), _launch(tmp_path, "EUR_USD"))
+def test_a_strategy_that_wants_every_quote_is_refused_on_a_replay_of_bars_alone(tmp_path: Path) -> None:
+    launch = _launch(tmp_path, "EUR_USD")
+    with pytest.raises(NotArmableError, match=r"Ticking decides on every quote \(on_tick\), and this depl"):
+        WorkbenchParts().make_ready(Ticking(), launch)
+    ready = WorkbenchParts().make_ready(Ticking(), msgspec.structs.replace(launch, feed="ticks"))
+    assert ready.quotes
+    assert ready.warm_up_bars == 20
 
 
 def test_a_strategy_that_looks_at_what_it_does_not_trade_is_refused(tmp_path: Path) -> None:

@@ -14,9 +14,10 @@ from workbench.errors import BadInputError
 from workbench.gateway.brokers.port import Broker
 from workbench.gateway.controls import ControlBook
 from workbench.gateway.errors import LedgerWriteError, UnknownDeploymentError, WrongTokenError
+from workbench.gateway.feeds import Feed
 from workbench.gateway.kill_requests import KillRequests
 from workbench.gateway.ledger import Ledger
-from workbench.gateway.specs import DeploymentSpec
+from workbench.gateway.specs import DeploymentSpec, StreamFeedSpec
 from workbench.gateway.trading import State, Trading
 from workbench.market import Bars
 from workbench.market.ticks import Ticks
@@ -26,6 +27,10 @@ __all__ = ["Desk"]
 
 def _no_ticks(spec: DeploymentSpec, record: Instrument) -> Ticks:
     raise BadInputError(f"{record.id}: this gateway has no ticks to replay; open it with a market store")
+
+
+def _no_stream(spec: DeploymentSpec, feed: StreamFeedSpec) -> Feed:
+    raise BadInputError(f"quotes of {feed.source}: this gateway opens no streams; replay ticks instead")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -44,6 +49,7 @@ class Desk:
     connect_broker: Callable[[DeploymentSpec], Broker | None] = lambda spec: None  # None: a paper book here
     jitter: Callable[[], float] = random.random  # in [0, 1), of the pauses before a broker is tried again
     load_ticks: Callable[[DeploymentSpec, Instrument], Ticks] = _no_ticks
+    open_stream: Callable[[DeploymentSpec, StreamFeedSpec], Feed] = _no_stream
     kill_requests: KillRequests | None = None  # those that are not among `kills` yet
 
     def find(self, deployment_id: str) -> Trading:

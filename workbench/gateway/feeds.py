@@ -21,6 +21,12 @@ class Feed(Protocol):
     def recall(self, until: int) -> None:
         """Events up to `until` have happened before this process began."""
 
+    def sync(self) -> None:
+        """Make durable what was given, where it could not be had again; before anything depends on it."""
+
+    def data_age_ns(self, name: str) -> int | None:
+        """How old an instrument's last quote is on a monotonic clock; 0 in a replay, None for no quote."""
+
 
 class BarReplay:
     """Bars of pinned datasets: each as the quote of its open and, when it is over, as the bar.
@@ -77,6 +83,13 @@ class BarReplay:
             self._last_at = now
         self._happened = max(self._happened, seq)
         return BarClosed(seq=seq, bar=bar, others=tuple(others))
+
+    def sync(self) -> None:
+        """See `Feed`: the data is pinned."""
+
+    def data_age_ns(self, name: str) -> int | None:
+        """See `Feed`."""
+        return 0
 
     def recall(self, until: int) -> None:
         """See `Feed`."""

@@ -50,6 +50,6 @@ def load_history(connection: sa.Connection, deployment_id: str) -> OrderHistory:
         .where(exit_changes.c.state == ChangeState.DONE.value)
         .order_by(exit_changes.c.event_seq, exit_changes.c.number)
     )
-    for row in connection.execute(changes):
-        found.changed.setdefault(row.changed_seq, []).append(change_of(row.body))
+    for changed in connection.execute(changes):
+        found.changed.setdefault(changed.changed_seq, []).append(change_of(changed.body))
     return found

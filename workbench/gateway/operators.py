@@ -15,6 +15,7 @@ from workbench.gateway.controls.halting import forgive
 from workbench.gateway.desk import Desk
 from workbench.gateway.errors import LedgerWriteError, NotAllowedError, RefusedError
 from workbench.gateway.killing import kill, kills_in_force, unkill
+from workbench.gateway.market_data.opening import close_feed
 from workbench.gateway.messages import PROTOCOL_VERSION, OperatorRequest
 from workbench.gateway.orders import cancel_waiting, flatten
 from workbench.gateway.records import plain
@@ -160,6 +161,7 @@ def _open(desk: Desk, request: OperatorRequest) -> dict[str, Any]:
     if known is None:
         trading = new_trading(desk, spec)
     elif known.state is State.CLOSED:
+        close_feed(known.feed)
         trading = rebuild(desk, spec, state=State.RUNNING, detail="")
         desk.deployments[spec.deployment_id] = trading
     elif known.spec == spec:
@@ -222,6 +224,7 @@ def _resume(desk: Desk, request: OperatorRequest) -> dict[str, Any]:
     if trading.state is State.RUNNING:
         forgive(desk, trading, by=request.user)
         return _shown(desk, trading)
+    close_feed(trading.feed)
     fresh = rebuild(desk, trading.spec, state=State.RUNNING, detail="")
     desk.deployments[arguments.deployment_id] = fresh
     if fresh.state is State.FROZEN:

@@ -4,6 +4,7 @@ import logging
 import logging.handlers
 import os
 import platform
+import random
 import signal
 import sqlite3
 import time
@@ -20,14 +21,18 @@ from workbench.domain.instruments import Instrument
 from workbench.gateway.checkpoints import CheckpointFile, signing_key
 from workbench.gateway.desk import Desk
 from workbench.gateway.errors import DamagedStoreError, GatewayRunningError
+from workbench.gateway.feeds import Feed
 from workbench.gateway.kill_requests import KillRequests
 from workbench.gateway.lease import gateway_lease, take_lease
 from workbench.gateway.ledger import Ledger
+from workbench.gateway.market_data.event_log import EventLog
+from workbench.gateway.market_data.sources import SocketQuotes
+from workbench.gateway.market_data.stream_feed import StreamFeed
 from workbench.gateway.metrics import GatewayMetrics
 from workbench.gateway.recovery import load_desk
 from workbench.gateway.reports import Sources, check_store
 from workbench.gateway.server import GatewayServer
-from workbench.gateway.specs import DeploymentSpec
+from workbench.gateway.specs import DeploymentSpec, StreamFeedSpec
 from workbench.market import Bars, MarketStore
 from workbench.market.ticks import Ticks
 from workbench.operations import Watchdog
@@ -164,11 +169,27 @@ def _serve(
             end=spec.feed.end_ns,
         )
 
+    def open_stream(spec: DeploymentSpec, feed: StreamFeedSpec) -> Feed:
+        return StreamFeed(
+            SocketQuotes(settings.quotes_socket(feed.source)),
+            EventLog(
+                settings.home / "streams" / f"{spec.deployment_id}.events",
+                instruments=[item.id for item in spec.records],
+            ),
+            spec.records,
+            spec.bar_length,
+            clock_ns=time.time_ns,
+            monotonic=time.monotonic,
+            jitter=random.random,
+            every_quote=feed.every_quote,
+        )
+
     desk = Desk(
         engine=engine,
         ledger=ledger,
         load_bars=load_bars,
         load_ticks=load_ticks,
+        open_stream=open_stream,
         monotonic=time.monotonic,
         log=log,
         at_boundary=at_boundary,

@@ -362,6 +362,7 @@ def write_change_state(
 
 def write_books(change: Change, trading: Trading, snapshot: AccountSnapshot) -> None:
     """How far the feed is, and the books as of it."""
+    trading.feed.sync()
     row = {"deployment": trading.spec.deployment_id, "seq": trading.seq, "new_snapshot": plain(snapshot)}
     if change.execute(_UPDATE_BOOKS, row).rowcount == 0:
         change.execute(

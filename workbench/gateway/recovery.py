@@ -159,6 +159,12 @@ class _NoFeed:
     def recall(self, until: int) -> None:
         pass
 
+    def sync(self) -> None:
+        pass
+
+    def data_age_ns(self, name: str) -> int | None:
+        return None
+
 
 def _trading(desk: Desk, spec: DeploymentSpec, feed: Feed) -> Trading:
     elsewhere = desk.connect_broker(spec)

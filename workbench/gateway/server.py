@@ -19,7 +19,16 @@ from workbench.gateway.errors import LedgerWriteError, RefusedError
 from workbench.gateway.kernels import answer
 from workbench.gateway.killing import KillChase
 from workbench.gateway.market_data.quote_deliveries import follows_quotes, skip_event
-from workbench.gateway.messages import KernelRequest, OperatorReply, OperatorRequest, Refused
+from workbench.gateway.market_data.waiting import Streams
+from workbench.gateway.messages import (
+    KernelReply,
+    KernelRequest,
+    NextEvent,
+    OperatorReply,
+    OperatorRequest,
+    Refused,
+    Waiting,
+)
 from workbench.gateway.operators import act, check_request
 from workbench.gateway.reports import REPORTS, Sources, report
 from workbench.gateway.trading import State, Trading
@@ -28,7 +37,7 @@ __all__ = ["GatewayServer"]
 
 _MOST_BYTES = 1 << 20
 _MOST_REPORTS = 32
-_IDLE_MS, _CLOSING_MS = 1_000, 20
+_IDLE_MS, _CLOSING_MS, _STREAMING_MS = 1_000, 20, 100
 _Envelope = list[bytes]
 
 
@@ -67,6 +76,7 @@ class GatewayServer:
         self._stopping = False
         self._each_round = each_round
         self._chase = KillChase(desk)
+        self._streams = Streams(desk)
 
     def serve(self) -> None:
         """Answer until stopped; then give the sockets back."""
@@ -75,9 +85,12 @@ class GatewayServer:
             poller.register(item, zmq.POLLIN)
         try:
             while not self._stopping:
-                poller.poll(_CLOSING_MS if self._closing() or self._chase.busy else _IDLE_MS)
+                self._streams.follow(poller)
+                poller.poll(self._patience_ms())
                 self._drain_wakeups()
+                self._streams.pump()
                 self._drain()
+                self._streams.answer_held(self._answered, self._reply_to)
                 self._send_reports()
                 self._tick()
         finally:
@@ -112,6 +125,11 @@ class GatewayServer:
                 return
             self._answer_kernel(parts)
 
+    def _patience_ms(self) -> int:
+        if self._closing() or self._chase.busy:
+            return _CLOSING_MS
+        return _STREAMING_MS if self._streams else _IDLE_MS
+
     def _answer_kernel(self, parts: _Envelope) -> None:
         *envelope, body = parts
         try:
@@ -120,15 +138,24 @@ class GatewayServer:
             self._desk.log.warning("unreadable request", detail=str(error), size=len(body))
             _send(self._kernels, envelope, Refused(reason=_unreadable(error)))
             return
+        reply = self._answered(request)
+        waits = isinstance(request, NextEvent) and isinstance(reply, Waiting)
+        if waits and self._streams.hold(envelope, request):
+            return
+        self._reply_to(envelope, reply)
+
+    def _reply_to(self, envelope: _Envelope, reply: KernelReply) -> None:
+        _send(self._kernels, envelope, reply)
+
+    def _answered(self, request: KernelRequest) -> KernelReply:
         try:
-            reply = answer(self._desk, request)
+            return answer(self._desk, request)
         except Exception as error:  # an entry point: one deployment stops, the others trade on
             self._desk.log.error("failed", request=type(request).__name__, exc_info=True)
             reason = f"the gateway failed on this request: {type(error).__name__}: {error}; see its log"
             if trading := self._desk.deployments.get(request.deployment_id):
                 self._desk.freeze(trading, reason)
-            reply = Refused(reason=reason)
-        _send(self._kernels, envelope, reply)
+            return Refused(reason=reason)
 
     def _answer_operator(self, parts: _Envelope) -> None:
         *envelope, body = parts

@@ -1,7 +1,7 @@
 """What a deployment is to the gateway: checked once, when it is opened, then kept as it was."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 
@@ -13,7 +13,15 @@ from workbench.domain.limits import Limits
 from workbench.domain.timeframes import Timeframe, timeframe
 from workbench.errors import BadInputError
 
-__all__ = ["AccountSpec", "DeploymentSpec", "ReplayFeedSpec", "parse_spec"]
+__all__ = [
+    "AccountSpec",
+    "DeploymentSpec",
+    "FeedSpec",
+    "ReplayFeedSpec",
+    "StreamFeedSpec",
+    "TickFeedSpec",
+    "parse_spec",
+]
 
 _Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 _Hash = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
@@ -33,18 +41,40 @@ class AccountSpec(_Spec, frozen=True, kw_only=True):
     rules: AccountRules = msgspec.field(default_factory=AccountRules)  # how a paper book is kept
 
 
-class ReplayFeedSpec(_Spec, frozen=True, kw_only=True):
-    """Bars of pinned datasets, replayed: those that open in `[start_ns, end_ns)`.
+class ReplayFeedSpec(_Spec, frozen=True, kw_only=True, tag_field="kind", tag="replay"):
+    """Bars of pinned datasets, replayed: those that open in `[start_ns, end_ns)`."""
 
-    Of kind ``ticks`` the datasets hold ticks: they are replayed one by one, and the bars they make.
-    """
-
-    kind: Literal["replay", "ticks"] = "replay"
+    kind: ClassVar[str] = "replay"
     fingerprint: _Hash  # of the dataset in the market store, that of the first instrument
     fingerprints: dict[str, _Hash] = {}  # of each instrument's dataset, where there are several
     start_ns: int
     end_ns: int
     bars_per_second: Annotated[float, msgspec.Meta(ge=0, le=1_000_000)] = 0.0  # or ticks; 0: as fast as asked
+
+
+class TickFeedSpec(ReplayFeedSpec, frozen=True, kw_only=True, tag_field="kind", tag="ticks"):
+    """Ticks of pinned datasets, replayed one by one, and the bars they make."""
+
+    kind: ClassVar[str] = "ticks"
+
+
+class StreamFeedSpec(_Spec, frozen=True, kw_only=True, tag_field="kind", tag="stream"):
+    """Quotes that a broker's adapter or another program publishes on a local socket."""
+
+    kind: ClassVar[str] = "stream"
+    fingerprint: ClassVar[str] = ""
+    fingerprints: ClassVar[Mapping[str, str]] = {}
+    source: _Name  # the socket is quotes-SOURCE.sock among the home's sockets
+    start_ns: int  # bars until then warm the strategy up
+    every_quote: bool = False  # or the latest of each instrument where the strategy is slower
+
+    @property
+    def end_ns(self) -> int:
+        """Never."""
+        return 2**63 - 1
+
+
+FeedSpec = ReplayFeedSpec | TickFeedSpec | StreamFeedSpec
 
 
 class DeploymentSpec(_Spec, frozen=True, kw_only=True):
@@ -55,7 +85,7 @@ class DeploymentSpec(_Spec, frozen=True, kw_only=True):
     account: AccountSpec
     instruments: Annotated[tuple[str, ...], msgspec.Meta(min_length=1, max_length=64)]
     timeframe: str
-    feed: ReplayFeedSpec
+    feed: FeedSpec
     cost_book: dict[str, Any]  # CostBook.to_json, or CostHistory.to_json where there are dated ones
     limits: dict[str, Any]  # Limits.to_json
     token_sha256: _Hash  # of the session secret its live kernel shows
@@ -102,6 +132,9 @@ def parse_spec(value: Mapping[str, Any]) -> DeploymentSpec:
     BadInputError
         A field is missing, unknown or of another kind; the message names it.
     """
+    feed = value.get("feed")
+    if isinstance(feed, Mapping) and "kind" not in feed:
+        value = {**value, "feed": {"kind": "replay", **feed}}
     try:
         spec = msgspec.json.decode(msgspec.json.encode(value), type=DeploymentSpec)
     except msgspec.ValidationError as error:

@@ -2,10 +2,11 @@
 
 from workbench.gateway.desk import Desk
 from workbench.gateway.feeds import BarReplay, Feed
+from workbench.gateway.market_data.stream_feed import StreamFeed
 from workbench.gateway.market_data.tick_replay import TickReplay
-from workbench.gateway.specs import DeploymentSpec
+from workbench.gateway.specs import DeploymentSpec, StreamFeedSpec, TickFeedSpec
 
-__all__ = ["open_feed"]
+__all__ = ["close_feed", "open_feed"]
 
 
 def open_feed(desk: Desk, spec: DeploymentSpec) -> Feed:
@@ -16,9 +17,17 @@ def open_feed(desk: Desk, spec: DeploymentSpec) -> Feed:
     WorkbenchError
         Its data can not be had.
     """
+    if isinstance(spec.feed, StreamFeedSpec):
+        return desk.open_stream(spec, spec.feed)
     bars = [desk.load_bars(spec, record) for record in spec.records]
     pace = spec.feed.bars_per_second
-    if spec.feed.kind == "ticks":
+    if isinstance(spec.feed, TickFeedSpec):
         ticks = [desk.load_ticks(spec, record) for record in spec.records]
         return TickReplay(ticks, bars, events_per_second=pace, monotonic=desk.monotonic)
     return BarReplay(bars, bars_per_second=pace, monotonic=desk.monotonic)
+
+
+def close_feed(feed: Feed) -> None:
+    """Give back what a feed holds, before another takes its place."""
+    if isinstance(feed, StreamFeed):
+        feed.close()

@@ -47,7 +47,7 @@ SKIPPED = {"skipped": True}
 
 def follows_quotes(trading: Trading) -> bool:
     """Whether its feed has quotes that are not written one by one."""
-    return trading.spec.feed.kind == "ticks"
+    return trading.spec.feed.kind != "replay"
 
 
 def next_quote_event(desk: Desk, trading: Trading, request: NextEvent) -> KernelReply:
@@ -166,7 +166,7 @@ def _again(desk: Desk, trading: Trading, after: int) -> KernelReply:
         return memory.last
     if memory.again is None or memory.again.seq > after:
         memory.again = _Again(desk, trading)
-    reply = memory.again.next_after(after)
+    reply: EventReply = memory.again.next_after(after)
     if reply.event.seq == trading.decision_seq and not trading.acked:
         return msgspec.structs.replace(reply, replayed=False, decision={})
     if reply.event.seq >= trading.decision_seq:

@@ -1,6 +1,7 @@
 """Quotes of pinned datasets one by one, and the bars they make, in the order of a backtest on ticks."""
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -69,13 +70,20 @@ class TickReplay:
         if seq > len(self):
             end_ns = int(self._time_ns[-1]) if len(self._time_ns) else 0
             return FeedEnded(seq=seq, time_ns=end_ns)
-        if self._pace and seq > self._recalled:
-            if seq - self._recalled > (self._monotonic() - self._began) * self._pace:
-                return None
+        due = (self._monotonic() - self._began) * self._pace
+        if self._pace and seq > self._recalled and seq - self._recalled > due:
+            return None
         first, events = self._window
         if not first <= seq < first + len(events):
             first, events = self._window = seq, self._read(seq)
         return events[seq - first]
+
+    def sync(self) -> None:
+        """See `Feed`: the data is pinned."""
+
+    def data_age_ns(self, name: str) -> int | None:
+        """See `Feed`."""
+        return 0
 
     def recall(self, until: int) -> None:
         """See `Feed`."""
@@ -89,7 +97,7 @@ class TickReplay:
         is_quote, rank = self._is_quote[rows].tolist(), self._rank[rows].tolist()
         index = self._index[rows].tolist()
         found: list[FeedEvent] = []
-        for number, (begin, end) in enumerate(zip(starts, starts[1:], strict=False), seq):
+        for number, (begin, end) in enumerate(pairwise(starts), seq):
             at = begin - starts[0]
             if is_quote[at]:
                 found.append(QuoteMoved(seq=number, quote=_quote(self._ticks[rank[at]], index[at])))
