@@ -10,6 +10,7 @@ from workbench.commands.costs import costs
 from workbench.commands.data import data
 from workbench.commands.limits import limits
 from workbench.commands.operations import alerts, operations
+from workbench.commands.replay import replay
 from workbench.commands.research import approve, backtest, promote
 from workbench.commands.scheduling import pipeline, schedule
 from workbench.commands.trading import account, deploy, kill, start, status, stop, unkill, verify
@@ -49,6 +50,6 @@ def demo(speed: float, weeks: int) -> None:
 for command in (
     *(data, costs, backtest, promote, approve, account, deploy, status, stop, start, kill, unkill, verify),
     limits,
-    *(pipeline, schedule, bench, broker, alerts, operations),
+    *(pipeline, schedule, bench, broker, replay, alerts, operations),
 ):
     main.add_command(command)
