@@ -35,7 +35,7 @@ __all__ = ["lose", "reconcile", "take_answer", "watch"]
 _ROUNDS = 8  # pulls until the record does not move in one
 _EACH_S = 30.0  # the check against the broker's positions and cash when nothing happens, R24
 _AGAIN_S = 0.5  # while something is open: an UNKNOWN order, a cancel, a difference
-_CONFIRM_S = 2.0  # a difference that lasts so long is no report that came early
+_CONFIRM_S = 4.5  # a difference that lasts so long is no report that came early; told within 5 s
 _LIVE = (OrderState.WORKING, OrderState.PARTIAL)
 
 

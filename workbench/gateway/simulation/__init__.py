@@ -1,1 +1,1 @@
-"""Deterministic simulation of the order path: the real gateway, and everything around it failing by a seed."""
+"""Deterministic simulation of the order path: the real gateway, and all around it failing by a seed."""

@@ -81,6 +81,9 @@ class SimulatedBroker:
         weather = self.network.weather
         if not self._connected:
             return (Lost(reason="not connected"),)
+        if self.network.cut:
+            self.network.cut = False
+            return (Lost(reason="connection reset"),)
         if weather.flap:
             self.network.hits["F25"] += 1
             return (Lost(reason="connection reset"),)

@@ -6,7 +6,9 @@ the order path and keep no state of the gateway's.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 import sqlalchemy as sa
@@ -22,6 +24,10 @@ __all__ = ["Violation", "final_checks", "step_checks"]
 
 _EXITS = frozenset({"STOP_LOSS", "TAKE_PROFIT", "TRAILING_STOP", "MARGIN_CLOSEOUT"})
 _ENDED = frozenset({"FILLED", "CANCELED", "EXPIRED", "REJECTED", "DENIED", "ABSENT"})
+_NEW_YORK = ZoneInfo("America/New_York")
+_SEVEN_HOURS, _A_MOMENT = timedelta(hours=7), timedelta(seconds=1)
+_MOST_ATTEMPTS = 12
+_MAY_FREEZE = frozenset({"E01", "F10", "F11", "F13", "F16", "F18", "F27", "F29", "F49"})
 _ENDS = {f"order.{state.lower()}": state for state in _ENDED}
 _OPENINGS = ("order.working", "order.adopted", "order.partial", "order.unknown")
 
@@ -45,6 +51,10 @@ def step_checks(world: "World") -> list[Violation]:
         unbalanced = {key: value for key, value in trading.standing.books.trial_balance().items() if value}
         if unbalanced:
             found.append(Violation(rule="I7", detail=f"the books do not balance: {unbalanced}"))
+    found += _sessions(world)
+    found += _storm(world)
+    if world.limits_lost and world.house.openings > world.sent_without_limits:
+        found.append(Violation(rule="F50", detail="an order left without limits"))
     reached = [name for name in world.zombies if world.house.sent[name]]
     if reached:
         found.append(Violation(rule="F42", detail=f"a gateway without the lease sent {', '.join(reached)}"))
@@ -52,6 +62,30 @@ def step_checks(world: "World") -> list[Violation]:
     if world.killed and placed > world.sent_at_kill:
         found.append(Violation(rule="I8", detail="an order left under a kill"))
     return found
+
+
+def _sessions(world: "World") -> Iterator[Violation]:
+    """F47: the day that the gateway counts its loss in ends at 17:00 in New York."""
+    trading = world.trading()
+    if trading is None or trading.session is None or trading.ended or trading.state != "running":
+        return
+    # a bar that ends at 17:00 belongs to the day it ends: look just before the last instant
+    moment = datetime.fromtimestamp(trading.time_ns / 1e9, _NEW_YORK)
+    days = {(moment + shift + _SEVEN_HOURS).date() for shift in (timedelta(0), -_A_MOMENT)}
+    days = {_business_day(day) for day in days}
+    if _business_day(trading.session) not in days or trading.session not in days:
+        yield Violation(rule="F47", detail=f"at {moment} the gateway counts {trading.session}")
+
+
+def _business_day(day: date) -> date:
+    return day + timedelta(days=max(0, 7 - day.isoweekday()) if day.isoweekday() > 5 else 0)
+
+
+def _storm(world: "World") -> Iterator[Violation]:
+    """F25: a broker that is away is tried later and later."""
+    recent = [at for at in world.network.attempts if at > world.clock.seconds - 10.0]
+    if len(recent) > _MOST_ATTEMPTS:
+        yield Violation(rule="F25", detail=f"{len(recent)} attempts to connect in 10 s")
 
 
 def final_checks(world: "World") -> list[Violation]:
@@ -122,6 +156,7 @@ class _Reader:
     trades: dict[str, tuple[str, int, int]] = field(default_factory=dict)
     killed: bool = False
     frozen: bool = False
+    freezes: list[str] = field(default_factory=list)
     found: list[Violation] = field(default_factory=list)
 
     def read(self, world: "World") -> list[Violation]:
@@ -148,6 +183,7 @@ class _Reader:
                 self._fill(body)
             case "instrument.frozen":
                 self.frozen = True
+                self.freezes.append(body["reason"])
             case "instrument.released":
                 self.frozen = False
             case "adjustment":
@@ -228,6 +264,8 @@ class _Reader:
     def _against(self, world: "World") -> None:
         """I3, I4, I5, I13: the journal and what the broker really did."""
         house = world.house
+        if self.freezes and not any(house.hits[fault] for fault in _MAY_FREEZE):
+            self._wrong("I2", f"frozen although the broker told the truth: {self.freezes[0]}")
         for name in house.sent:
             if name not in self.orders:
                 self._wrong("I3", f"the broker got {name}, which was never intended")

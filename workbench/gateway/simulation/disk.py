@@ -29,6 +29,8 @@ class SimulatedDisk:
     the last checkpoint of the log wrote: sqlite.org/pragma.html#pragma_synchronous.
     """
 
+    pragmas: tuple[str, ...] = ()  # of each connection, after the store's own
+
     def __init__(self, clock: SimulatedClock) -> None:
         self._folder = tempfile.TemporaryDirectory(
             prefix="workbench-simulation-", dir=_MEMORY if _MEMORY.is_dir() else None
@@ -79,6 +81,8 @@ class SimulatedDisk:
         def hurry(connection: Any, record: Any) -> None:
             connection.execute("PRAGMA busy_timeout = 0")
             connection.execute("PRAGMA wal_autocheckpoint = 0")
+            for pragma in self.pragmas:
+                connection.execute(pragma)
 
         @sa.event.listens_for(self.engine, "begin")
         def begin(connection: sa.Connection) -> None:

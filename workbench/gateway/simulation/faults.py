@@ -30,9 +30,10 @@ def _nothing(world: "World") -> None:
     """Nothing is to be put back."""
 
 
-def _weather(id: str, title: str, *names: str, also: str = "") -> Fault:
+def _weather(id: str, title: str, *names: str, patient: bool = False, also: str = "") -> Fault:
     def switch(on: bool) -> "Callable[[World], None]":
         def act(world: "World") -> None:
+            world.kernel.patient += patient * (1 if on else -1)
             for name in names:
                 setattr(world.network.weather, name, on)
 
@@ -41,9 +42,11 @@ def _weather(id: str, title: str, *names: str, also: str = "") -> Fault:
     return Fault(id=id, title=title, begin=switch(True), end=switch(False), also=also)
 
 
-def _misdeed(id: str, title: str, *names: str) -> Fault:
+def _misdeed(id: str, title: str, *names: str, patient: bool = False, cut: bool = False) -> Fault:
     def switch(on: bool) -> "Callable[[World], None]":
         def act(world: "World") -> None:
+            world.kernel.patient += patient * (1 if on else -1)
+            world.network.cut = world.network.cut or cut
             for name in names:
                 setattr(world.house.misdeeds, name, on)
 
@@ -94,6 +97,17 @@ def _thick_and_up(world: "World") -> None:
     world.network.weather.down = False
 
 
+def _half_cancels(world: "World") -> None:
+    world.kernel.patient += 1
+    world.house.misdeeds.half_cancels = True
+
+
+def _all_cancels(world: "World") -> None:
+    world.kill_and_look()
+    world.kernel.patient -= 1
+    world.house.misdeeds.half_cancels = False
+
+
 def _late_list(world: "World") -> None:
     world.house.misdeeds.late_list_s = 4.0
 
@@ -103,6 +117,7 @@ def _prompt_list(world: "World") -> None:
 
 
 _FAULTS = (
+    _once("E01", "somebody else trades on the account", "outsider"),
     _weather("F01", "request lost before the broker", "lose_requests"),
     _weather("F02", "response lost, order accepted", "lose_replies"),
     _weather("F03", "response late, after the probe adopted the order", "late_replies"),
@@ -115,7 +130,7 @@ _FAULTS = (
     _misdeed("F10", "same trade id, another price", "alter_fill"),
     _misdeed("F11", "same execution under another id", "rename_fill"),
     _misdeed("F12", "execution before the acknowledgement", "fill_at_once"),
-    _misdeed("F13", "execution after the cancel was confirmed", "ghost_cancel"),
+    _misdeed("F13", "execution after the cancel was confirmed", "ghost_cancel", patient=True),
     _misdeed("F14", "partial execution, then a cancel", "thin_market"),
     Fault(
         id="F15",
@@ -124,10 +139,10 @@ _FAULTS = (
         end=_thick_and_up,
     ),
     _misdeed("F16", "more executed than ordered", "overfill"),
-    _misdeed("F17", "cancel answered with unknown order", "deny_cancel"),
-    _misdeed("F18", "replaced order and its successor both live", "keep_replaced"),
-    _weather("F19", "change lost on the way", "lose_changes"),
-    _misdeed("F20", "half of the cancels fail", "half_cancels"),
+    _misdeed("F17", "cancel answered with unknown order", "deny_cancel", patient=True),
+    _misdeed("F18", "replaced order and its successor both live", "keep_replaced", patient=True),
+    _weather("F19", "change lost on the way", "lose_changes", patient=True),
+    Fault(id="F20", title="half of the cancels fail", begin=_half_cancels, end=_all_cancels),
     _misdeed("F21", "record out of order", "shuffle"),
     _misdeed("F22", "record with a gap", "gap"),
     _weather("F23", "stream connected and silent", "silent_stream"),
@@ -167,7 +182,7 @@ _FAULTS = (
     _once("F46", "the wall clock jumps", "jump_clock", undo="settle_clock"),
     _once("F47", "weekend, change to summer time, New York roll", "cross_a_weekend"),
     _once("F48", "crossed, zero and outlying quotes", "bad_quotes", undo="good_quotes"),
-    _misdeed("F49", "the instrument's smallest order changes", "other_minimum"),
+    _misdeed("F49", "the instrument's smallest order changes", "other_minimum", cut=True),
     _once("F50", "limits missing", "lose_limits", undo="give_limits_back"),
     _once("F51", "log and metrics fail", "break_log", undo="mend_log"),
     _once(

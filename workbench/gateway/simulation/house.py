@@ -42,7 +42,6 @@ class Misdeeds:
     reject_and_fill: bool = False  # F29
     drop_order: bool = False  # F30
     other_minimum: bool = False  # F49
-    outsider: bool = False  # somebody else trades on the account
 
 
 @dataclass(slots=True)
@@ -61,6 +60,7 @@ class House:
     lied: set[str] = field(default_factory=set)  # faults after which the account is not what was said of it
     seq: int = 0
     cancels: int = 0
+    openings: int = 0  # orders that may open a position
     _taken: int = 0  # of the matching's transactions
     _hidden: dict[str, float] = field(default_factory=dict)  # client id, until when it is not shown
     _ghosts: set[str] = field(default_factory=set)  # said to be canceled, and live
@@ -114,6 +114,7 @@ class House:
     def _place(self, order: Order) -> Reply:
         name = order.client_order_id
         self.sent[name] += 1
+        self.openings += not order.reduce_only
         self.log.append(f"place {name} {order.units}")
         if self.misdeeds.drop_order:
             self.hits["F30"] += 1
@@ -245,7 +246,7 @@ class House:
         """Somebody else buys on the account."""
         name = ClientOrderId(f"{EXTERNAL_PREFIX}{len(self.log)}")
         self.log.append(f"outsider {name}")
-        self.lied.add("outsider")
+        self.hits["E01"] += 1
         self.paper.place(Order(client_order_id=name, instrument=instrument.id, units=700))
 
     def _is_hidden(self, name: str) -> bool:

@@ -46,6 +46,7 @@ class Network:
     hits: Counter[str] = field(default_factory=Counter)
     late: list[tuple[float, str, str]] = field(default_factory=list)  # when, client id, broker's id
     connections: int = 0
+    cut: bool = False  # the connection is lost once
     attempts: list[float] = field(default_factory=list)  # when somebody tried to connect
 
     def connect(self) -> bool:

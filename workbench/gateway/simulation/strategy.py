@@ -8,12 +8,14 @@ from typing import Any
 import msgspec
 
 from workbench.domain.instruments import InstrumentId
-from workbench.domain.orders import ClientOrderId, Order, OrderKind
+from workbench.domain.orders import ClientOrderId, ExitChange, Order, OrderKind
 from workbench.gateway.messages import (
     Attach,
     BarClosed,
     CancelIntent,
     CancelResult,
+    ChangeIntent,
+    ChangeResult,
     EventReply,
     FeedEnded,
     IntentResult,
@@ -40,11 +42,12 @@ class SimulatedKernel:
     decide: _Decide | None = None
     after: int = 0
     decision: dict[str, Any] = field(default_factory=dict)
-    queue: list[SubmitIntent | CancelIntent] = field(default_factory=list)
+    queue: list[SubmitIntent | CancelIntent | ChangeIntent] = field(default_factory=list)
     decided: dict[int, dict[str, Any]] = field(default_factory=dict)
     answers: dict[str, str] = field(default_factory=dict)  # client id: the first state it was told
     wrong: list[str] = field(default_factory=list)
     ended: bool = False
+    patient: int = 0  # above 0: orders that wait, and are taken back or replaced two events later
     burst: int = 0  # so many orders at the next event: F44
     absurd: bool = False  # orders without sense at the next event: F45
 
@@ -62,7 +65,7 @@ class SimulatedKernel:
             self.queue.pop(0)
             if isinstance(request, SubmitIntent) and isinstance(reply, IntentResult):
                 self._answered(reply)
-            elif not isinstance(reply, CancelResult):
+            elif not isinstance(reply, CancelResult | ChangeResult):
                 self.wrong.append(f"unexpected answer {type(reply).__name__}")
         if self.ended:
             return False
@@ -104,6 +107,7 @@ class SimulatedKernel:
         else:
             cancels, orders = (self.decide or self._rolled)(reply)
             self.decision = {
+                "changes": self._exits(reply),
                 "orders": [msgspec.to_builtins(item) for item in orders],
                 "cancels": list(cancels),
             }
@@ -113,6 +117,16 @@ class SimulatedKernel:
                 deployment_id=self.deployment_id, token=self.token, event_seq=seq, client_order_id=name
             )
             for name in cancels
+        ]
+        self.queue += [
+            ChangeIntent(
+                deployment_id=self.deployment_id,
+                token=self.token,
+                event_seq=seq,
+                number=number,
+                change=msgspec.convert(item, ExitChange),
+            )
+            for number, item in enumerate(self.decision.get("changes", ()))
         ]
         self.queue += [
             SubmitIntent(deployment_id=self.deployment_id, token=self.token, event_seq=seq, order=order)
@@ -129,6 +143,22 @@ class SimulatedKernel:
         held = reply.account.units(self.instrument)
         orders: list[Order] = []
         units = side * (1_000 + 20 * dice[2])
+        old = ClientOrderId(f"s-{seq - (4 if self.patient else 6)}-0")
+        if self.patient:
+            away = 25 + dice[5] // 4
+            level = bar.ask_close - away if side > 0 else bar.bid_close + away
+            new = seq > 4 and dice[8] < 110
+            orders.append(
+                self._order(
+                    seq,
+                    0,
+                    side * (1_000 + 5 * dice[2]),
+                    kind=OrderKind.LIMIT,
+                    price=level,
+                    replaces=old if new else None,
+                )
+            )
+            return ([] if new or dice[7] > 190 else [old]), orders
         if dice[0] < 110:
             orders.append(self._order(seq, 0, units, stop_distance=80 + dice[3] if dice[4] < 90 else 0))
         elif dice[0] < 190:
@@ -138,7 +168,7 @@ class SimulatedKernel:
         if held and dice[6] < 70:
             orders.append(self._order(seq, 1, -held, reduce_only=True))
         for n in range(self.burst):
-            orders.append(self._order(seq, 10 + n, 1_000))
+            orders.append(self._order(seq, 10 + n, 2_500))
         if self.absurd:
             orders += [
                 self._order(seq, 90, 0),
@@ -148,8 +178,20 @@ class SimulatedKernel:
                 self._order(seq, 94, 1_000, kind=OrderKind.LIMIT, price=bar.ask_close * 50),
             ]
         self.burst, self.absurd = 0, False
-        old = ClientOrderId(f"s-{seq - 6}-0")
         return ([old] if dice[7] < 120 and seq > 6 else []), orders
+
+    def _exits(self, reply: EventReply) -> list[dict[str, Any]]:
+        """Stops drawn after the price, at some events."""
+        event = reply.event
+        held = reply.account.units(self.instrument)
+        if not isinstance(event, BarClosed) or not held or self.decide is not None:
+            return []
+        if hashlib.sha256(f"exit {self.seed}|{event.seq}".encode()).digest()[0] > (
+            150 if self.patient else 40
+        ):
+            return []
+        level = event.bar.bid_close - 150 if held > 0 else event.bar.ask_close + 150
+        return [msgspec.to_builtins(ExitChange(instrument=self.instrument, stop=level))]
 
     def _order(self, seq: int, number: int, units: int, **more: Any) -> Order:
         return Order(

@@ -15,6 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 import structlog
 
+from workbench.errors import WorkbenchError
 from workbench.gateway.brokers.paper import PaperBroker, PaperConfig
 from workbench.gateway.desk import Desk
 from workbench.gateway.errors import DamagedStoreError, LedgerWriteError
@@ -39,7 +40,6 @@ from workbench.gateway.simulation.network import Network
 from workbench.gateway.simulation.strategy import SimulatedKernel
 from workbench.gateway.standing import Phase
 from workbench.gateway.trading import State, Trading
-from workbench.errors import WorkbenchError
 
 __all__ = ["DEPLOYMENT", "TOKEN", "Crash", "Outcome", "World"]
 
@@ -100,6 +100,7 @@ class World:
     log_broken: bool = False
     quotes_bad: bool = False
     limits_lost: bool = False
+    sent_without_limits: int = 0
     seams: dict[str, Any] = field(default_factory=dict)  # of planted bugs
     _armed: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _chase: KillChase = field(init=False)
@@ -125,7 +126,7 @@ class World:
             ),
             feed=self.scene.feed().event,
             rng=random.Random(f"house {self.seed}"),
-            clock=self.clock,
+            clock=lambda: self.clock.seconds,
         )
         self.network = Network(house=self.house, clock=self.clock, rng=random.Random(f"network {self.seed}"))
         self.kernel = SimulatedKernel(
@@ -195,6 +196,19 @@ class World:
         if not self.killed:
             self._kill()  # nobody answered: a person asks again
         self.disarm("F35")
+
+    def kill_and_look(self) -> None:
+        """A person throws the kill switch, and releases it when nothing waits any more."""
+        self._kill()
+        for _ in range(3):
+            self.clock.advance(1.0)
+            self._round()
+        self.violations += step_checks(self)
+        self.release()
+
+    def outsider(self) -> None:
+        """Somebody else buys on the account."""
+        self.house.outsider_trades(self.scene.records[0])
 
     def release(self) -> None:
         """A person lets it trade again."""
@@ -303,8 +317,8 @@ class World:
     def lose_limits(self) -> None:
         """The limits can not be read: zero."""
         self.hits["F50"] += 1
-        self.limits_lost = True
         self._open(limits={})
+        self.limits_lost, self.sent_without_limits = True, self.house.openings
 
     def give_limits_back(self) -> None:
         """They can again."""
@@ -510,9 +524,13 @@ class World:
                 self._verb("adopt", deployment_id=DEPLOYMENT, instrument=name, reason="looked at")
             unsettled = standing.unknown() or standing.cancels or standing.frozen or standing.mismatch_s
             if not unsettled and not self.network.late and trading.state is State.RUNNING:
-                self._guard(lambda: watch(self.desk, trading, now=True))
+                self._guard(self._fetch)
                 if standing.watermark == len(self.house.record):
                     return
+
+    def _fetch(self) -> None:
+        if (trading := self.trading()) is not None:
+            watch(self.desk, trading, now=True)
 
     def _outcome(self) -> Outcome:
         digest = hashlib.sha256()
@@ -548,6 +566,9 @@ class _BadFeed:
         return QuoteMoved(
             seq=seq, quote=type(quote)(instrument=quote.instrument, time_ns=quote.time_ns, bid=bid, ask=ask)
         )
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._feed, name)
 
     def recall(self, until: int) -> None:
         self._feed.recall(until)
