@@ -289,7 +289,7 @@ def test_with_a_locked_store_and_a_hung_strategy_cancels_are_sent_before_the_sto
     client = gateway.client()
     kernel = gateway.kernel(client)  # it asked for an event and never comes back: a hung strategy
     kernel.attach()
-    for number in range(16):  # within the limits that a new home has
+    for number in range(8):  # within the limits that a new home has
         if number % 4 == 0:
             kernel.take()
         placed = kernel.submit(waiting_order(f"w-{number}", price=117_650 - number))
@@ -300,7 +300,7 @@ def test_with_a_locked_store_and_a_hung_strategy_cancels_are_sent_before_the_sto
         began = time.monotonic()
         found = gateway.operator(timeout_s=30).kill(reason="drill")
         waited_s = time.monotonic() - began
-    assert len(found["canceled"]) == 16
+    assert len(found["canceled"]) == 8
     assert found["waiting"] == []
     # of the gateway's own clock: the block and the last cancel came while the store was still locked
     assert found["blocked_ms"] <= found["cancels_sent_ms"] < 1_000 * waited_s - 500

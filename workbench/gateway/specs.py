@@ -143,9 +143,11 @@ def parse_spec(value: Mapping[str, Any]) -> DeploymentSpec:
     if len(set(names)) != len(names):
         raise BadInputError(f"expected each instrument once, found {', '.join(names)}")
     several = set(names) if len(names) > 1 else set(spec.feed.fingerprints) & set(names)
-    if set(spec.feed.fingerprints) != several or (
+    pinned = not isinstance(spec.feed, StreamFeedSpec)
+    wrong = set(spec.feed.fingerprints) != several or (
         several and spec.feed.fingerprints[names[0]] != spec.feed.fingerprint
-    ):
+    )
+    if wrong and pinned:
         raise BadInputError(
             f"expected the fingerprint of the bars of each of {', '.join(names)}, the first one's as "
             f"fingerprint too, found {', '.join(spec.feed.fingerprints) or 'that of the first alone'}"

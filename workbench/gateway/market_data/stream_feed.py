@@ -81,6 +81,8 @@ class StreamFeed:
         self._moved_at: dict[InstrumentId, float] = {}  # monotonic: when the last quote came
         self._seen: int | None = None  # of the source's numbers
         self._whole_from = 0
+        self._border_ns = 0  # before it no open bar closes
+        self._step_ns = 0 if timeframe.is_by_session else timeframe.nanoseconds
         self._epoch = 0
         self._heard, self._heard_at = 0, monotonic()
         self._pause_s = _FIRST_PAUSE_S
@@ -151,8 +153,10 @@ class StreamFeed:
             self._begin_epoch()
         taken = self._complete(found)
         if len(taken):
-            self._before = self._state(self._whole_from)
+            if int(taken["time_ns"].max()) >= self._border_ns:  # a bar may close
+                self._before = self._state(self._whole_from)
             self._take(taken)
+            self._border_ns = self._next_border()
         self._close_by_clock()
         self._watch_line()
         return len(taken)
@@ -307,6 +311,11 @@ class StreamFeed:
             self.counts.reconnects += 1
             self._heard_at = now - _SILENT_S
             self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
+
+    def _next_border(self) -> int:
+        if not self._step_ns:
+            return 0
+        return (min(self._newest.values()) // self._step_ns + 1) * self._step_ns
 
     def _state(self, seen: int) -> dict[str, Any]:
         """What bars are gone on with from the source's number `seen`."""
