@@ -1,10 +1,12 @@
-"""Submit to reply through the gateway's real process, socket and durable store, in microseconds.
+"""Submit to reply through the gateway's real process, socket and store, and how fast a kill is.
 
-    python benchmarks/gateway_latency.py [--orders 2000] [--folder DIR]
+    python benchmarks/gateway_latency.py [--orders 2000] [--kills 20] [--folder DIR] [--no-memory]
 
 Each order is committed twice (the intent before it is handed over, the broker's answer before the reply)
-with `synchronous=FULL`; the folder's disk is what the figures are of. A denied order is committed once, a
-repeated one is only looked up: the difference is the disk's share. One kernel, one order at a time.
+with `synchronous=FULL`. It runs twice: on the disk of the folder, which is named, and in memory (/dev/shm),
+where a sync costs nothing: the difference is the disk. A denied order is committed once, a repeated one is
+only looked up. One kernel, one order at a time. A kill is measured with 50 orders that wait: until its
+answer, when all are taken back and written down.
 """
 
 import argparse
@@ -22,10 +24,12 @@ from pathlib import Path
 
 import numpy as np
 
+from workbench.domain.control_table import FIRM
+from workbench.domain.controls import LIMITS, Sense
 from workbench.domain.cost_book import CostBook, retail_costs
 from workbench.domain.instruments import InstrumentId, instrument
 from workbench.domain.limits import Limits
-from workbench.domain.orders import ClientOrderId, Order
+from workbench.domain.orders import ClientOrderId, Order, OrderKind
 from workbench.domain.timeframes import Timeframe
 from workbench.gateway import GatewayClient, OperatorClient
 from workbench.gateway.errors import GatewayUnreachableError
@@ -35,24 +39,52 @@ from workbench.settings import Settings
 
 EUR_USD = InstrumentId("EUR_USD")
 ORDERS_A_BAR = 20
+WAITING = 50
 TOKEN = "benchmark"
 
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--orders", type=int, default=2_000)
+    parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--folder", type=Path, default=None, help="of the store; default: temporary")
+    parser.add_argument("--no-memory", action="store_true", help="leave the run in memory out")
     given = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="wb-", dir=given.folder))
+    disk = given.folder or Path(tempfile.gettempdir())
+    folders = [disk] if given.no_memory else [disk, Path("/dev/shm")]
+    for folder in folders:
+        print(f"store on {_disk(folder)}")
+        _run(folder, orders=given.orders, kills=given.kills)
+
+
+def _disk(folder: Path) -> str:
+    """What a folder lies on: file system, device, whether it says that it has a cache."""
+    best = ("", "", "")
+    for line in Path("/proc/mounts").read_text().splitlines():
+        device, point, kind = line.split()[:3]
+        if folder.resolve().is_relative_to(point) and len(point) >= len(best[1]):
+            best = (device, point, kind)
+    device, _, kind = best
+    cache = Path("/sys/block") / Path(device).name / "queue" / "write_cache"
+    said = f", {cache.read_text().strip()} cache" if cache.exists() else ""
+    return f"{folder} ({kind} on {device}{said})"
+
+
+def _run(parent: Path, *, orders: int, kills: int) -> None:
+    folder = Path(tempfile.mkdtemp(prefix="wb-", dir=parent))
     os.environ["XDG_RUNTIME_DIR"] = str(folder)
     settings = Settings(home=folder / "home")
-    fingerprint, start_ns, end_ns = _add_bars(settings, count=given.orders // ORDERS_A_BAR + 10)
+    fingerprint, start_ns, end_ns = _add_bars(settings, count=orders // ORDERS_A_BAR + 10)
     gateway = subprocess.Popen([sys.executable, "-m", "workbench.gateway", "--home", str(settings.home)])
     try:
-        operator = OperatorClient(settings.operator_socket, user="benchmark", role="admin", timeout_s=1.0)
-        _wait(operator)
         operator = OperatorClient(settings.operator_socket, user="benchmark", role="admin", timeout_s=60.0)
+        _wait(gateway, operator)
+        for kind in LIMITS.values():  # those of the deployment alone bind
+            if kind.sense is not Sense.FORBIDDEN:
+                operator.limits("set", name=kind.name, scope=FIRM, text="no limit", reason="measured without")
         operator.open(
             deployment_id="benchmark",
             account={"id": "paper", "currency": "USD", "balance": 10**15},
@@ -62,12 +94,19 @@ def main() -> None:
             cost_book=CostBook(
                 broker="paper", valid_from=date(2017, 1, 1), costs={EUR_USD: retail_costs("EUR_USD")}
             ).to_json(),
-            limits=_limits(given.orders).to_json(),
+            limits=_limits(orders + WAITING * kills).to_json(),
             token_sha256=hashlib.sha256(TOKEN.encode()).hexdigest(),
         )
-        _measure(settings, orders=given.orders)
-        _kill(settings, operator, waiting=50)
-        print(f"journal: {operator.verify()}")
+        with GatewayClient(settings.gateway_socket, timeout_s=60, patience_s=60) as client:
+            client.attach("benchmark", token=TOKEN)
+            took = _orders(client, orders=orders)
+            took["kill"] = _kills(client, operator, kills=kills)
+        print(f"{'':<10}{'count':>8}{'p50':>10}{'p95':>10}{'p99':>10}{'worst':>10}  microseconds")
+        for name, values in took.items():
+            p50, p95, p99 = np.percentile(values, [50, 95, 99])
+            print(f"{name:<10}{len(values):>8}{p50:>10.0f}{p95:>10.0f}{p99:>10.0f}{max(values):>10.0f}")
+        found = operator.verify()
+        print(f"journal: {found['length']:,} records, {'all well' if found['ok'] else found['fault']}")
     finally:
         gateway.send_signal(signal.SIGTERM)
         gateway.wait(30)
@@ -102,33 +141,19 @@ def _add_bars(settings: Settings, *, count: int) -> tuple[str, int, int]:
     return bars.fingerprint, start, int(bars.close_ns[-1])
 
 
-def _wait(operator: OperatorClient) -> None:
-    for _ in range(60):
+def _wait(gateway: "subprocess.Popen[bytes]", operator: OperatorClient) -> None:
+    deadline = time.monotonic() + 60
+    while gateway.poll() is None and time.monotonic() < deadline:
         try:
             operator.status()
         except GatewayUnreachableError:
+            time.sleep(0.1)
             continue
         return
     raise SystemExit("the gateway does not answer")
 
 
-def _kill(settings: Settings, operator: OperatorClient, *, waiting: int) -> None:
-    with GatewayClient(settings.gateway_socket, timeout_s=60, patience_s=60) as client:
-        acked = client.attach("benchmark", token=TOKEN).acked
-        reply = client.next_event(after=acked)  # the last one, not reported as done yet
-        assert isinstance(reply, EventReply)
-        reply = client.next_event(after=reply.event.seq)
-        assert isinstance(reply, EventReply)
-        for n in range(waiting):
-            order = Order(client_order_id=ClientOrderId(f"k-{n}"), instrument=EUR_USD, units=1_000)
-            client.submit(order, event_seq=reply.event.seq)
-    began = time.perf_counter()
-    canceled = operator.kill(reason="benchmark")["canceled"]
-    milliseconds = 1_000 * (time.perf_counter() - began)
-    print(f"kill, durable, with {len(canceled)} orders cancelled: {milliseconds:.1f} milliseconds")
-
-
-def _measure(settings: Settings, *, orders: int) -> None:
+def _orders(client: GatewayClient, *, orders: int) -> dict[str, list[float]]:
     names = ("event", "order", "denied", "repeated", "heartbeat")
     took: dict[str, list[float]] = {name: [] for name in names}
 
@@ -138,30 +163,49 @@ def _measure(settings: Settings, *, orders: int) -> None:
         took[name].append((time.perf_counter_ns() - began) / 1_000)
         return reply
 
-    with GatewayClient(settings.gateway_socket, timeout_s=60, patience_s=60) as client:
-        client.attach("benchmark", token=TOKEN)
-        after = 0
-        while len(took["order"]) < orders:
-            reply = timed("event", lambda after=after: client.next_event(after=after))
-            assert isinstance(reply, EventReply)
-            after = reply.event.seq
-            for n in range(ORDERS_A_BAR):
-                order = Order(
-                    client_order_id=ClientOrderId(f"b-{after}-{n}"),
-                    instrument=EUR_USD,
-                    units=1_000 if n % 2 else -1_000,
-                )
-                large = Order(
-                    client_order_id=ClientOrderId(f"l-{after}-{n}"), instrument=EUR_USD, units=1_001
-                )
-                timed("order", lambda order=order, after=after: client.submit(order, event_seq=after))
-                timed("denied", lambda large=large, after=after: client.submit(large, event_seq=after))
-                timed("repeated", lambda order=order, after=after: client.submit(order, event_seq=after))
-                timed("heartbeat", client.heartbeat)
-    print(f"{'':<10}{'count':>8}{'p50':>10}{'p95':>10}{'p99':>10}{'worst':>10}  microseconds")
-    for name, values in took.items():
-        p50, p95, p99 = np.percentile(values, [50, 95, 99])
-        print(f"{name:<10}{len(values):>8}{p50:>10.0f}{p95:>10.0f}{p99:>10.0f}{max(values):>10.0f}")
+    after = 0
+    while len(took["order"]) < orders:
+        reply = timed("event", lambda after=after: client.next_event(after=after))
+        assert isinstance(reply, EventReply)
+        after = reply.event.seq
+        for n in range(ORDERS_A_BAR):
+            order = Order(
+                client_order_id=ClientOrderId(f"b-{after}-{n}"),
+                instrument=EUR_USD,
+                units=1_000 if n % 2 else -1_000,
+            )
+            large = Order(client_order_id=ClientOrderId(f"l-{after}-{n}"), instrument=EUR_USD, units=1_001)
+            timed("order", lambda order=order, after=after: client.submit(order, event_seq=after))
+            timed("denied", lambda large=large, after=after: client.submit(large, event_seq=after))
+            timed("repeated", lambda order=order, after=after: client.submit(order, event_seq=after))
+            timed("heartbeat", client.heartbeat)
+    return took
+
+
+def _kills(client: GatewayClient, operator: OperatorClient, *, kills: int) -> list[float]:
+    """Kills with orders that wait far from the market, each released again."""
+    reply = client.next_event(after=_last(operator))
+    assert isinstance(reply, EventReply)
+    took: list[float] = []
+    for number in range(kills):
+        for n in range(WAITING):
+            name = ClientOrderId(f"k-{number}-{n}")
+            order = Order(
+                client_order_id=name, instrument=EUR_USD, units=1_000, kind=OrderKind.LIMIT, price=100_000
+            )
+            result = client.submit(order, event_seq=reply.event.seq)
+            assert result.state == "WORKING", result
+        began = time.perf_counter_ns()
+        canceled = operator.kill(reason="benchmark")["canceled"]
+        took.append((time.perf_counter_ns() - began) / 1_000)
+        assert len(canceled) >= WAITING, canceled
+        operator.unkill(reason="benchmark")
+    return took
+
+
+def _last(operator: OperatorClient) -> int:
+    """The event that was handed over last."""
+    return int(operator.decisions("benchmark", limit=10_000)[-1]["event_seq"])
 
 
 if __name__ == "__main__":
