@@ -25,6 +25,7 @@ export interface ICommandParts {
   readonly notebook: () => { readonly path: string; readonly unsaved: boolean };
   readonly showPanel: () => void;
   readonly openPage: (url: string) => void;
+  readonly openLimits: () => void;
   readonly icons: { readonly workbench: LabIcon; readonly promote: LabIcon };
 }
 
@@ -62,6 +63,16 @@ export function addCommands(parts: ICommandParts): void {
     caption: trans.__('Load runs and releases again'),
     describedBy: { args: describe({}) },
     execute: () => workbench.refresh()
+  });
+  commands.addCommand(CommandIDs.limits, {
+    label: trans.__('Limits'),
+    caption: trans.__('The controls R01 to R26 and their limits by scope'),
+    icon: icons.workbench,
+    describedBy: { args: describe({}) },
+    isEnabled: () => workbench.may('controls'),
+    execute: () => {
+      parts.openLimits();
+    }
   });
   commands.addCommand(CommandIDs.openMonitor, {
     label: trans.__('Open the Monitor'),

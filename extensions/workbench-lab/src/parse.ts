@@ -2,12 +2,17 @@ import type {
   DeploymentId,
   IAccount,
   IApproval,
+  IControl,
   IDecision,
   IDeployment,
   IDone,
   IFrame,
   IGate,
   IKill,
+  ILimitedDeployment,
+  ILimitEntry,
+  ILimitKind,
+  ILimitTable,
   IMe,
   IOrder,
   IPosition,
@@ -270,6 +275,60 @@ export const parseAccounts = (value: unknown): readonly IAccount[] =>
 export const parseDone = (value: unknown): IDone => ({
   said: reader(value, 'answer')('said', text)
 });
+
+export function parseLimitTable(value: unknown): ILimitTable {
+  const read = reader(value, 'limits');
+  return {
+    version: read('version', number),
+    secondPerson: read('second_person', flag),
+    controls: read('controls', listOf(control)),
+    kinds: read('limits', listOf(limitKind)),
+    inForce: read('in_force', listOf(limitEntry)),
+    waiting: read('waiting', listOf(limitEntry)),
+    deployments: read('deployments', listOf(limitedDeployment))
+  };
+}
+
+const control: Parser<IControl> = (value, path) => {
+  const read = reader(value, path);
+  return { id: read('id', text), title: read('title', text), effect: read('effect', text) };
+};
+
+const limitKind: Parser<ILimitKind> = (value, path) => {
+  const read = reader(value, path);
+  return {
+    name: read('name', text),
+    control: read('control', text),
+    words: read('words', text),
+    unit: read('unit', text),
+    byDefault: read('default', text)
+  };
+};
+
+const limitEntry: Parser<ILimitEntry> = (value, path) => {
+  const read = reader(value, path);
+  return {
+    version: read('version', number),
+    name: read('name', text),
+    control: read('control', text),
+    scope: read('scope', text),
+    text: read('text', text),
+    readable: read('readable', flag),
+    by: read('by', text),
+    approvedBy: read('approved_by', text),
+    reason: read('reason', text),
+    at: read('at', millis)
+  };
+};
+
+const limitedDeployment: Parser<ILimitedDeployment> = (value, path) => {
+  const read = reader(value, path);
+  return {
+    id: read('deployment_id', branded<DeploymentId>()),
+    accountId: read('account_id', text),
+    halted: read('halted', text)
+  };
+};
 
 export function parseFrame(value: unknown): IFrame {
   const read = reader(value, 'frame');

@@ -5,6 +5,7 @@ import {
   parseAccounts,
   parseDone,
   parseFrame,
+  parseLimitTable,
   parseMe,
   parsePromotion,
   parseRefusal,
@@ -19,6 +20,9 @@ import type {
   IApproveRequest,
   IDeployRequest,
   IDone,
+  ILimitChange,
+  ILimitDecision,
+  ILimitTable,
   IMe,
   IPromoteRequest,
   IPromotion,
@@ -100,6 +104,22 @@ export class ServerApi implements IApi {
 
   async unkill(scope: string, reason: string): Promise<IDone> {
     return parseDone(await this.post('unkill', { scope, reason }));
+  }
+
+  async limits(): Promise<ILimitTable> {
+    return parseLimitTable(await this.get('limits'));
+  }
+
+  async setLimit(change: ILimitChange): Promise<IDone> {
+    return parseDone(await this.post('limits', { action: 'set', ...change }));
+  }
+
+  async decideLimit(decision: ILimitDecision): Promise<IDone> {
+    return parseDone(await this.post('limits', { ...decision }));
+  }
+
+  async resume(deploymentId: DeploymentId): Promise<IDone> {
+    return parseDone(await this.post('resume', { deployment_id: deploymentId }));
   }
 
   openStream(listener: IStreamListener): IStream {

@@ -189,6 +189,75 @@ export interface IDeployRequest {
   readonly replay: IReplay | null;
 }
 
+/** One of the controls R01 to R26. */
+export interface IControl {
+  readonly id: string;
+  readonly title: string;
+  /** What it does. */
+  readonly effect: string;
+}
+
+/** One limit of a control; `byDefault` is as a person types it. */
+export interface ILimitKind {
+  readonly name: string;
+  readonly control: string;
+  readonly words: string;
+  readonly unit: string;
+  readonly byDefault: string;
+}
+
+/** One version of one limit in one scope. */
+export interface ILimitEntry {
+  readonly version: number;
+  readonly name: string;
+  readonly control: string;
+  readonly scope: string;
+  /** As a person types it, empty when it can not be read. */
+  readonly text: string;
+  /** One that can not be read passes nothing. */
+  readonly readable: boolean;
+  readonly by: string;
+  readonly approvedBy: string;
+  readonly reason: string;
+  readonly at: Millis | null;
+}
+
+/** What a deployment is to the limits. */
+export interface ILimitedDeployment {
+  readonly id: DeploymentId;
+  readonly accountId: string;
+  /** Why it only reduces, empty when it does not. */
+  readonly halted: string;
+}
+
+/** The table of limits. */
+export interface ILimitTable {
+  readonly version: number;
+  /** Whether raising a limit waits for another person. */
+  readonly secondPerson: boolean;
+  readonly controls: readonly IControl[];
+  readonly kinds: readonly ILimitKind[];
+  readonly inForce: readonly ILimitEntry[];
+  readonly waiting: readonly ILimitEntry[];
+  readonly deployments: readonly ILimitedDeployment[];
+}
+
+export interface ILimitChange {
+  readonly name: string;
+  readonly scope: string;
+  readonly text: string;
+  readonly reason: string;
+  /** In whose name, where one login serves everybody. */
+  readonly person?: string;
+}
+
+export interface ILimitDecision {
+  readonly action: 'approve' | 'withdraw';
+  readonly version: number;
+  readonly reason: string;
+  readonly person?: string;
+}
+
 /** What the server can be asked; `request.ts` does it over HTTP. */
 export interface IApi {
   me(): Promise<IMe>;
@@ -202,6 +271,10 @@ export interface IApi {
   start(deploymentId: DeploymentId): Promise<IDone>;
   kill(scope: string, reason: string): Promise<IDone>;
   unkill(scope: string, reason: string): Promise<IDone>;
+  limits(): Promise<ILimitTable>;
+  setLimit(change: ILimitChange): Promise<IDone>;
+  decideLimit(decision: ILimitDecision): Promise<IDone>;
+  resume(deploymentId: DeploymentId): Promise<IDone>;
   openStream(listener: IStreamListener): IStream;
 }
 
@@ -254,6 +327,7 @@ export const CommandIDs = {
   showPanel: 'workbench:show-panel',
   refresh: 'workbench:refresh',
   openMonitor: 'workbench:open-monitor',
+  limits: 'workbench:limits',
   promote: 'workbench:promote',
   approve: 'workbench:approve',
   deploy: 'workbench:deploy',

@@ -94,6 +94,7 @@ function made(notebook = ''): {
     notebook: () => ({ path: notebook, unsaved: true }),
     showPanel: () => undefined,
     openPage: url => opened.push(url),
+    openLimits: () => opened.push('limits'),
     icons: {} as ICommandParts['icons']
   });
   return { commands, workbench, dialogs, opened };

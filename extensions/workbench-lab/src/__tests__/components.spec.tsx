@@ -38,7 +38,8 @@ function actions(): { done: unknown[][]; actions: IPanelActions } {
       onKill: note('kill'),
       onUnkill: note('unkill'),
       onRefresh: note('refresh'),
-      onMonitor: note('monitor')
+      onMonitor: note('monitor'),
+      onLimits: note('limits')
     }
   };
 }

@@ -125,3 +125,62 @@ export function state(values: Partial<IState> = {}, frame = rawFrame()): IState 
     ...values
   };
 }
+
+export function rawLimitEntry(values: Record<string, unknown> = {}): Record<string, unknown> {
+  return {
+    version: 5,
+    name: 'max_order_units',
+    control: 'R04',
+    scope: 'firm',
+    text: '100,000',
+    readable: true,
+    by: 'workbench',
+    approved_by: '',
+    reason: 'as shipped',
+    at: 1494252000000,
+    ...values
+  };
+}
+
+export function rawLimitTable(values: Record<string, unknown> = {}): Record<string, unknown> {
+  return {
+    version: 37,
+    second_person: true,
+    controls: [
+      { id: 'R04', title: 'Largest order', effect: 'denied' },
+      { id: 'R12', title: 'Daily loss', effect: 'only orders that reduce until 17:00 New York' }
+    ],
+    limits: [
+      {
+        name: 'max_order_units',
+        control: 'R04',
+        words: 'order units',
+        unit: 'units of the base currency',
+        default: '100,000'
+      },
+      {
+        name: 'max_daily_loss_ppm',
+        control: 'R12',
+        words: 'daily loss',
+        unit: 'millionths of equity',
+        default: '2 %'
+      }
+    ],
+    in_force: [
+      rawLimitEntry(),
+      rawLimitEntry({ version: 16, name: 'max_daily_loss_ppm', control: 'R12', text: '2 %' }),
+      rawLimitEntry({ version: 38, scope: 'account:paper-1', text: '', readable: false })
+    ],
+    waiting: [],
+    deployments: [
+      {
+        deployment_id: 'sma-cross-1a2b3c4d',
+        account_id: 'paper-1',
+        instruments: ['EUR_USD'],
+        halted: '',
+        release: { max_order_units: '100,000' }
+      }
+    ],
+    ...values
+  };
+}

@@ -29,6 +29,7 @@ export interface IPanelActions {
   readonly onUnkill: () => void;
   readonly onRefresh: () => void;
   readonly onMonitor: () => void;
+  readonly onLimits: () => void;
 }
 
 export interface IPanelProps {
@@ -80,6 +81,9 @@ export function Panel({
         )}
         <button type="button" className="wb-Button" onClick={actions.onMonitor}>
           {trans.__('Monitor')}
+        </button>
+        <button type="button" className="wb-Button" onClick={actions.onLimits}>
+          {trans.__('Limits')}
         </button>
         <button type="button" className="wb-Button" onClick={actions.onRefresh}>
           {trans.__('Refresh')}

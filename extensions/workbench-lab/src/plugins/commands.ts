@@ -7,6 +7,7 @@ import { addCommands } from '../commands';
 import { LabDialogs } from '../dialogs';
 import { promoteIcon, workbenchIcon } from '../icons';
 import { CommandIDs, IWorkbench } from '../tokens';
+import { showLimits } from './limits';
 import { PANEL_ID } from './sidebar';
 
 /**
@@ -41,6 +42,9 @@ export const commandsPlugin: JupyterFrontEndPlugin<void> = {
       },
       openPage: url => {
         window.open(url, '_blank', 'noopener');
+      },
+      openLimits: () => {
+        showLimits(app, workbench, trans);
       },
       icons: { workbench: workbenchIcon, promote: promoteIcon }
     });

@@ -102,6 +102,9 @@ export const sidebarPlugin: JupyterFrontEndPlugin<void> = {
         onRefresh: () => {
           run(CommandIDs.refresh);
         },
+        onLimits: () => {
+          run(CommandIDs.limits);
+        },
         onMonitor: () => {
           run(CommandIDs.openMonitor);
         }
