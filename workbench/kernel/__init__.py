@@ -5,6 +5,7 @@ from workbench.kernel.data import cost_book, load_bars
 from workbench.kernel.data_form import data_form
 from workbench.kernel.deploying import deploy
 from workbench.kernel.judging import judge, walk_forward
+from workbench.kernel.leaks import check_leaks
 from workbench.kernel.models import keep_model, show_judgement
 from workbench.kernel.results import backtest, sweep, tear_sheet, track, trials
 from workbench.kernel.session import Mode, Session, current_session, new_session
@@ -14,6 +15,7 @@ __all__ = [
     "Mode",
     "Session",
     "backtest",
+    "check_leaks",
     "cost_book",
     "cost_form",
     "current_session",

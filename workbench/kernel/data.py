@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["cost_book", "load_bars", "moment", "to_balance"]
 
 _PINS = "WORKBENCH_DATA"  # JSON: fingerprint by "EUR_USD H1"; set by promotion, ignored in research
-_UNTIL = "WORKBENCH_DATA_UNTIL"  # nanoseconds UTC: promotion's rehearsals take away the bars that close later
+_UNTIL = "WORKBENCH_DATA_UNTIL"  # nanoseconds UTC: rehearsals and leak checks take away the bars that close later
 
 
 def load_bars(
@@ -139,7 +139,7 @@ def _pins() -> dict[str, str]:
 def _known_by(bars: "Bars") -> "Bars":
     """The bars that had closed by the moment a rehearsal pretends to be at; all of them otherwise."""
     text = os.environ.get(_UNTIL, "")
-    if not text or current_session().mode is not Mode.DRY:
+    if not text or current_session().mode not in (Mode.DRY, Mode.REPRODUCE):
         return bars
     count = int(bars.close_ns.searchsorted(int(text), side="right"))
     if not count:

@@ -2,7 +2,7 @@
 
 from workbench.errors import BadInputError, WorkbenchError
 
-__all__ = ["NotDeployableError", "NotLiveError", "UnknownModeError"]
+__all__ = ["NotDeployableError", "NotLiveError", "NotebookFailedError", "UnknownModeError"]
 
 
 class NotDeployableError(BadInputError):
@@ -11,6 +11,10 @@ class NotDeployableError(BadInputError):
 
 class NotLiveError(WorkbenchError):
     """A notebook was told it runs live, but its process is no live kernel."""
+
+
+class NotebookFailedError(WorkbenchError):
+    """A notebook that is to be checked does not run to its end."""
 
 
 class UnknownModeError(BadInputError):
