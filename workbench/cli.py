@@ -13,6 +13,7 @@ from workbench.commands.operations import alerts, operations
 from workbench.commands.replay import replay
 from workbench.commands.research import approve, backtest, promote
 from workbench.commands.scheduling import pipeline, schedule
+from workbench.commands.simulate import simulate
 from workbench.commands.trading import account, deploy, kill, start, status, stop, unkill, verify
 from workbench.settings import load_settings
 
@@ -50,6 +51,6 @@ def demo(speed: float, weeks: int) -> None:
 for command in (
     *(data, costs, backtest, promote, approve, account, deploy, status, stop, start, kill, unkill, verify),
     limits,
-    *(pipeline, schedule, bench, broker, replay, alerts, operations),
+    *(pipeline, schedule, bench, simulate, broker, replay, alerts, operations),
 ):
     main.add_command(command)

@@ -122,19 +122,21 @@ def _quiet(world: "World") -> Iterator[Violation]:
         )
     if standing.unknown():
         yield Violation(rule="I11", detail=f"still UNKNOWN: {', '.join(standing.unknown())}")
-    ours = sorted(
+    known_live = sorted(
         (order.client_order_id, order.units)
         for order in (known.left for known in standing.orders.values())
         if order is not None
     )
-    theirs = sorted(
+    really_live = sorted(
         (order.client_order_id, order.units)
         for order in world.house.live()
         if not order.client_order_id.startswith(("over-", "ext-"))
     )
     ghosts = world.house.ghosts()
-    if ours != [item for item in theirs if item[0] not in ghosts]:
-        yield Violation(rule="I4", detail=f"the gateway knows {ours} as live, the broker has {theirs}")
+    if known_live != [item for item in really_live if item[0] not in ghosts]:
+        yield Violation(
+            rule="I4", detail=f"the gateway knows {known_live} as live, the broker has {really_live}"
+        )
 
 
 @dataclass(slots=True)

@@ -21,6 +21,7 @@ from workbench.gateway import (
     orders,
     reconciliation,
     recovery,
+    restoring,
     sending,
     trading,
 )
@@ -275,7 +276,7 @@ def _failure_is_rejection() -> Any:
 
 
 def _send_again_at_start() -> Any:
-    restore = recovery.restore
+    restore = restoring.restore
 
     def sent_again(desk: _Any, deployment: _Any) -> None:
         restore(desk, deployment)
@@ -291,7 +292,7 @@ def _send_again_at_start() -> Any:
 
 
 def _thaw_at_start() -> Any:
-    restore = recovery.restore
+    restore = restoring.restore
 
     def thawed(desk: _Any, deployment: _Any) -> None:
         restore(desk, deployment)

@@ -8,7 +8,7 @@ journal.
 import hashlib
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -489,7 +489,7 @@ class World:
         if self.quotes_bad:
             self._spoil_quotes()
 
-    def _hear(self, logger: Any, name: str, event: dict[str, Any]) -> Any:
+    def _hear(self, logger: Any, name: str, event: MutableMapping[str, Any]) -> Any:
         self.logged[str(event.get("event"))] += 1
         if self.log_broken:
             self.hits["F51"] += 1
