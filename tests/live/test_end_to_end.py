@@ -23,6 +23,8 @@ from nbformat.v4 import new_code_cell, new_notebook
 from tests.live.desk import eventually
 from workbench.domain.accounts import AccountMode, AccountRules
 from workbench.domain.calendar import session_of
+from workbench.domain.controls import LIMITS as LIMIT_KINDS
+from workbench.domain.controls import Sense
 from workbench.domain.cost_book import retail_book
 from workbench.domain.cost_history import CostHistory, Costs
 from workbench.domain.instruments import instrument
@@ -167,6 +169,18 @@ class House:
             )
         client: Any = self.gateway if name == "gateway" else self.supervisor
         eventually(lambda: answers(client), what=f"the {name}'s start")
+        if name == "gateway":
+            self.lift_firm_limits()
+
+    def lift_firm_limits(self) -> None:
+        """Leave the orders to the limits of the release."""
+        found = self.gateway.controls()
+        for item in found["in_force"]:
+            kind = LIMIT_KINDS[item["name"]]
+            if item["scope"] == "firm" and kind.sense is not Sense.FORBIDDEN and item["value"] is not None:
+                self.gateway.limits(
+                    "set", name=item["name"], text="no limit", reason="those of the release bind"
+                )
 
     @property
     def gateway(self) -> OperatorClient:

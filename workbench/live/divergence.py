@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Cause", "Divergence", "Line", "compare"]
 
-_COMPARED = tuple(field.name for field in fields(Fill) if field.name != "client_order_id")
+_NAMES = ("client_order_id", "trade")  # a trade is called after the order that opened it
+_COMPARED = tuple(field.name for field in fields(Fill) if field.name not in _NAMES)
 
 
 class Cause(StrEnum):
