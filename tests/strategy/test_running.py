@@ -1,6 +1,8 @@
 """Strategies on several instruments, on ticks, and started again: what they see and what they order."""
 
+import re
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,13 +23,14 @@ from tests.strategy.made_up import (
     sizes,
 )
 from workbench import strategy as ws
-from workbench.domain.accounts import AccountSnapshot, Position, WaitingOrder
+from workbench.domain.accounts import AccountSnapshot, Position, Trade, WaitingOrder
 from workbench.domain.instruments import instrument
-from workbench.domain.orders import Order, OrderKind, TimeInForce
+from workbench.domain.orders import ExitChange, Order, OrderKind, TimeInForce
 from workbench.domain.quotes import Quote
 from workbench.domain.timeframes import Timeframe
 from workbench.errors import BadInputError
 from workbench.strategy import decision as d
+from workbench.strategy.errors import StrategyFailedError
 from workbench.strategy.needs import needs
 
 bar = ws.bar
@@ -290,16 +293,157 @@ def test_every_kind_of_order_can_be_placed_and_withdrawn_on_every_instrument():
         (lambda account: account.cancel(account.buy_limit(5, price=1)), "was placed just now"),
         (lambda account: account.close_trade("x"), "no open trade of order 'x'"),
         (lambda account: account.close(units=0) or account.buy(0), "expected 1 to"),
+        (lambda account: account.buy(5, time_in_force="GFD"), "expected one of GTC, FOK, IOC"),
+        (lambda account: account.buy(5, price=1), "buy: expected .*stop_price.*, found price"),
+        (lambda account: account.buy(5, expires_ns=99), "found expires_ns"),
+        (lambda account: account.buy(5, stop_price="1.20000"), "stop below the market at 1.10010"),
+        (lambda account: account.sell(5, target_price="1.20000"), "target below the market at 1.10000"),
+        (lambda account: account.buy_limit(5, price="1.1", stop_price="1.2"), "stop below its price 1.1"),
+        (lambda account: account.sell_stop(5, price="1.1", stop_price="1.05"), "stop above its price 1.1"),
+        (lambda account: account.buy_stop(5, price="1.1", target_price="1.1"), "target above its price"),
+        (lambda account: account.buy_limit(5, price=100, stop=100), "stop below its price 0.00100"),
+        (
+            lambda account: account.buy_stop(5, price="1.2", price_bound="1.1"),
+            "could never fill",
+        ),
+        (lambda account: account.buy_limit(5, price=1, trigger="LAST"), "one of DEFAULT, INVERSE, BID"),
+        (lambda account: account.buy(5, position_fill="CLOSE"), "one of DEFAULT, OPEN_ONLY"),
+        (lambda account: account.cancel("typo"), "found 'typo'; waiting now: none"),
+        (lambda account: account.cancel(ws.client_order_id("d", 1, 0)), "given on an earlier event"),
+        (lambda account: account.cancel(ws.client_order_id("e", 0, 0)), "given on an earlier event"),
+        (lambda account: account.replace("typo", units=5), "replace: expected an id that this strategy"),
+        (lambda account: account.change_exits(), "expected one or more of stop or stop_price"),
+        (lambda account: account.change_exits(stop=5, stop_price=5), "found stop, stop_price"),
+        (
+            lambda account: account.change_exits(stop=-5),
+            "change_exits stop: expected a distance of 0 or more",
+        ),
+        (lambda account: account.change_exits(trailing=0.5), "trailing: expected a distance"),
+        (lambda account: account.change_exits(target_price="no"), "expected a price of EUR_USD"),
     ],
 )
 def test_an_order_that_can_not_be_is_refused(act, message):
     records = {item.id: item for item in (EUR_USD, GBP_USD)}
     account = ws.AccountView(
         books(time_ns=10, EUR_USD=1), instrument=EUR_USD, instruments=records,
-        next_id=lambda n: ws.client_order_id("d", 1, n),
+        next_id=lambda n: ws.client_order_id("d", 1, n), quotes=lambda name: (110_000, 110_010),
     )  # fmt: skip
     with pytest.raises(BadInputError, match=message):
         act(account)
+    assert not account._cancels
+    assert not account._changes
+
+
+def test_a_market_order_takes_levels_a_time_in_force_a_bound_and_what_it_may_do():
+    account = ws.AccountView(
+        books(time_ns=10), instrument=EUR_USD, next_id=lambda n: ws.client_order_id("d", 1, n),
+        quotes=lambda name: (110_000, 110_010),
+    )  # fmt: skip
+    account.sell(
+        5, stop_price="1.11", target_price="1.05", price_bound="1.0999", time_in_force="FOK",
+        position_fill="OPEN_ONLY",
+    )  # fmt: skip
+    account.buy_limit(5, price="1.09", trigger="MID", position_fill="REDUCE_ONLY")
+    market, limit = account._orders
+    assert (market.stop_price, market.target_price, market.price_bound) == (111_000, 105_000, 109_990)
+    assert (market.time_in_force, market.position_fill) == ("FOK", "OPEN_ONLY")
+    assert (limit.trigger, limit.position_fill) == ("MID", "REDUCE_ONLY")
+    assert account.waiting == (limit,)
+
+
+def test_a_replacement_keeps_what_is_not_given_and_takes_the_units_that_are_left():
+    run = ws.StrategyRunner(Replacing(), EUR_USD, Timeframe.H1, "d")
+    bars = made_up_bars(3, seed=1)
+    now = bars[0].close_ns
+    (first,) = run.on_bars([bars[0]], books(time_ns=now), 1).orders
+    left = WaitingOrder(client_order_id=first.client_order_id, units=-600)  # 400 were filled
+    (second,) = run.on_bars([bars[1]], books(time_ns=now + HOUR, waiting=(left,), EUR_USD=-400), 2).orders
+    assert second == replace(
+        first, client_order_id=ws.client_order_id("d", 2, 0), units=-600, price=112_000, stop_distance=0,
+        stop_price=113_000, replaces=first.client_order_id,
+    )  # fmt: skip
+    assert not run.on_bars([bars[2]], books(time_ns=now + 2 * HOUR, EUR_USD=-400), 3).orders
+
+
+class Replacing(ws.Strategy):
+    """Places one order, moves it, and asks for it when it has gone."""
+
+    def on_bar(self, market: ws.MarketView, account: ws.AccountView) -> None:
+        if len(market) == 1:
+            self.order = account.sell_limit(1_000, price=111_000, stop=50, target=90, trigger="BID")
+        elif len(market) == 2:
+            self.order = account.replace(self.order, price=112_000, stop_price=113_000)
+            with pytest.raises(BadInputError, match="placed just now"):
+                account.replace(self.order, units=1)
+        else:
+            assert account.waiting == ()
+            assert account.replace(self.order, price=5) is None
+            account.cancel(self.order)
+
+
+def test_exits_change_by_level_by_distance_from_the_closing_side_and_only_where_they_differ():
+    held = replace(
+        books(time_ns=10),
+        positions=(
+            Position(
+                instrument="EUR_USD", units=-7, average_price=110_000, unrealized=0, stop=111_000, target=0
+            ),
+        ),
+    )
+    account = ws.AccountView(
+        held, instrument=EUR_USD, instruments={item.id: item for item in (EUR_USD, GBP_USD)},
+        next_id=lambda n: ws.client_order_id("d", 1, n), quotes=lambda name: (110_000, 110_010),
+    )  # fmt: skip
+    assert account.position().stop == 111_000
+    assert account.change_exits(stop_price="1.11000")  # as it is
+    assert account.change_exits(stop=20, target=30, trailing=0)
+    assert account.change_exits(stop_price="1.11000", target_price=0)  # back again
+    assert not account.change_exits("GBP_USD", stop=5)
+    assert account._changes == [
+        ExitChange(instrument="EUR_USD", stop=110_030, target=109_980, trailing=0),
+        ExitChange(instrument="EUR_USD", stop=111_000, target=0),
+    ]
+
+
+def test_the_exits_of_one_trade_change_where_trades_are_kept_apart():
+    trade = Trade(
+        client_order_id=ws.client_order_id("d", 0, 0), instrument="EUR_USD", opened_ns=5, units=7,
+        average_price=110_000, unrealized=0, stop=0, target=0,
+    )  # fmt: skip
+    account = ws.AccountView(
+        replace(books(time_ns=10, EUR_USD=7), trades=(trade,)), instrument=EUR_USD,
+        next_id=lambda n: ws.client_order_id("d", 1, n), quotes=lambda name: (110_000, 110_010),
+    )  # fmt: skip
+    assert account.trades == (trade,)
+    assert account.change_exits(trade=trade.client_order_id, stop=20)
+    assert not account.change_exits(trade=ws.client_order_id("d", 0, 1), stop=20)
+    with pytest.raises(BadInputError, match="expected trade=, as this account keeps trades apart"):
+        account.change_exits(stop=20)
+    (change,) = account._changes
+    assert (change.trade, change.stop) == (trade.client_order_id, 109_980)
+
+
+class Failing(ws.Strategy):
+    def on_bar(self, market: ws.MarketView, account: ws.AccountView) -> None:
+        if len(market) == 2:
+            self.divide(0)
+
+    def divide(self, by: int) -> float:
+        return 1 / by
+
+
+def test_an_error_in_a_strategy_says_which_when_and_where_in_its_own_file():
+    run = ws.StrategyRunner(Failing(), EUR_USD, Timeframe.H1, "d")
+    bars = made_up_bars(2, seed=1)
+    run.on_bars([bars[0]], books(), 1)
+    with pytest.raises(StrategyFailedError) as caught:
+        run.on_bars([bars[1]], books(), 2)
+    assert re.fullmatch(
+        r"Failing.on_bar failed on EUR_USD at 2026-03-02 02:00:00\+00:00, test_running.py, line \d+, "
+        r"`return 1 / by`: ZeroDivisionError: division by zero",
+        str(caught.value),
+    )
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
 
 
 def test_the_market_answers_for_every_instrument_and_only_what_is_known():

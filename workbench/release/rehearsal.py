@@ -104,8 +104,8 @@ def decide_over(
             engine.change_exits(change)
         for order in decision.orders:
             engine.submit(order)
-        wishes = sorted((*decision.changes, *decision.orders), key=_traded)
-        for traded, group in groupby(wishes, key=_traded):
+        wishes: list[Order | ExitChange] = [*decision.changes, *decision.orders]
+        for traded, group in groupby(sorted(wishes, key=_traded), key=_traded):
             decided[traded].append([close_ns, [_plain(msgspec.to_builtins(wish)) for wish in group]])
     return decided
 

@@ -244,10 +244,13 @@ def _check_sense(verb: str, order: Order, record: Instrument, quote: tuple[int, 
     if at == 0:
         return
     where = f"its price {record.to_price(at)}" if order.price else f"the market at {record.to_price(at)}"
-    stop = order.stop_price or (at - sign * order.stop_distance if order.stop_distance else 0)
-    target = order.target_price or (at + sign * order.target_distance if order.target_distance else 0)
-    for term, found, side in (("stop", stop, -sign), ("target", target, sign)):
-        if found and (side * found <= side * at or found < 1):
+    levels = []
+    if order.stop_price or order.stop_distance:
+        levels.append(("stop", order.stop_price or at - sign * order.stop_distance, -sign))
+    if order.target_price or order.target_distance:
+        levels.append(("target", order.target_price or at + sign * order.target_distance, sign))
+    for term, found, side in levels:
+        if side * found <= side * at or found < 1:
             raise BadInputError(
                 f"{verb}: expected a {term} {'above' if side > 0 else 'below'} {where}, "
                 f"found {record.to_price(found)}"
