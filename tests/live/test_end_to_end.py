@@ -1,5 +1,6 @@
 """Gateway and supervisor as processes, a signed release, real bars: live is the backtest, killed or not."""
 
+import linecache
 import os
 import shutil
 import signal
@@ -43,7 +44,7 @@ from workbench.release.releases import Release, register_release
 from workbench.research import run_backtest
 from workbench.settings import Settings, load_settings
 from workbench.store import open_store
-from workbench.strategy import spec, strategy_from_spec
+from workbench.strategy import Strategy, spec, strategy_from_spec
 
 pytestmark = pytest.mark.processes
 
@@ -120,6 +121,33 @@ class Ranked(Strategy):
             size=Units(10_000),
         )
 """
+BY_HAND = """
+from workbench.strategy import Param, Strategy, atr, bar, sma
+
+class ByHand(Strategy):
+    fast = Param(8, low=2, high=50)
+    slow = Param(21, low=5, high=200)
+
+    def on_bar(self, market, account):
+        mean, reach = market.value(sma(bar.mid.close, self.slow)), market.value(atr(bar, self.fast))
+        if reach != reach or mean != mean:
+            return
+        reach, held, bid = min(300, max(20, int(reach))), account.position(), market.quote.bid
+        for order in account.waiting:
+            near = market.quote.ask if order.units > 0 else bid
+            account.replace(order.client_order_id, price=near + reach // 3)
+        if held is None and not account.waiting:
+            if bid > mean:
+                account.buy_stop(10_000, price=market.quote.ask + reach // 2, stop=2 * reach)
+            else:
+                account.sell_limit(10_000, price=bid + reach // 2, stop=2 * reach, target=4 * reach)
+        if held is not None:
+            level = bid - reach if held.units > 0 else market.quote.ask + reach
+            if (level > held.stop) == (held.units > 0):
+                account.change_exits(stop_price=level)
+            if abs(bid - held.average_price) > 3 * reach and not held.trailing:
+                account.change_exits(trailing=reach // 2, target=0)
+"""
 DEPLOY = """
 from workbench.kernel import deploy
 deploy({name}(fast=fast, slow=slow), instruments={instruments}, timeframe="H1")
@@ -148,6 +176,11 @@ class House:
     series: list[Bars]  # of all instruments
     first: int  # the first bar that is replayed
     processes: dict[str, "subprocess.Popen[bytes]"]
+
+    @property
+    def strategy(self) -> Strategy:
+        described = self.release.spec
+        return strategy_from_spec(described) if "rules" in described else written(BY_HAND)
 
     @property
     def start_ns(self) -> int:
@@ -224,7 +257,7 @@ class House:
 
     def backtest(self, account: AccountRules | None = None) -> list[Fill]:
         result = run_backtest(
-            strategy_from_spec(self.release.spec),
+            self.strategy,
             [bars.between(None, self.end_ns) for bars in self.series],
             cost_book=self.release.cost_book,
             account=account or self.release.account,
@@ -297,6 +330,18 @@ def made_up_from(bars: Bars, name: str, *, seed: int) -> Bars:
     return make_bars(instrument(name), timeframe=Timeframe.H1, open_ns=bars.open_ns[kept], prices=prices)
 
 
+def written(source: str) -> Strategy:
+    """The strategy that a cell's source defines; the source is found again as that of a cell is."""
+    name = next(line for line in source.splitlines() if line.startswith("class "))[6:].partition("(")[0]
+    cell = f"<cell of {name}>"
+    linecache.cache[cell] = (len(source), None, source.splitlines(keepends=True), cell)
+    scope: dict[str, Any] = {"__name__": "notebook"}
+    exec(compile(source, cell, "exec"), scope)
+    made = scope[name](fast=8, slow=21)
+    assert isinstance(made, Strategy)
+    return made
+
+
 def release(
     settings: Settings,
     series: list[Bars],
@@ -305,11 +350,10 @@ def release(
     account: AccountRules | None = None,
 ) -> Release:
     """A release signed by sarah and approved by david, as a promotion leaves it."""
-    scope: dict[str, Any] = {"__name__": "notebook"}
-    exec(source, scope)
-    name = next(line for line in source.splitlines() if line.startswith("class "))[6:].partition("(")[0]
+    strategy = written(source)
+    name = strategy.name
     names = [str(bars.instrument.id) for bars in series]
-    described = spec(scope[name](fast=8, slow=21))
+    described = spec(strategy)
     notebook = new_notebook(
         cells=[
             new_code_cell("fast = 5\nslow = 50", metadata={"tags": ["parameters"]}),
@@ -361,10 +405,11 @@ def release(
         ((DEFINE, ["EUR_USD"]), {"MARKET"}),
         ((BREAKOUT, ["EUR_USD"]), {"STOP", "LIMIT", "STOP_LOSS", "TAKE_PROFIT"}),
         ((TRAILING, ["EUR_USD"]), {"MARKET", "TRAILING_STOP"}),
+        ((BY_HAND, ["EUR_USD"]), {"STOP", "LIMIT", "STOP_LOSS", "TRAILING_STOP"}),
         ((RANKED, ["EUR_USD", "GBP_USD", "AUD_USD"]), {"MARKET", "STOP_LOSS"}),
     ],
     indirect=["house"],
-    ids=["crossing", "breakout", "trailing", "three ranked"],
+    ids=["crossing", "breakout", "trailing", "by hand", "three ranked"],
 )
 def test_a_run_with_killed_kernels_and_a_killed_gateway_has_exactly_the_fills_of_the_backtest(
     house: House, reasons: set[str]
