@@ -1,9 +1,11 @@
 """Every shipped strategy: compiled run, event replay and the gateway's paper broker agree bit for bit."""
 
 import heapq
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import count, groupby
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +17,7 @@ from workbench.domain.instruments import instrument
 from workbench.domain.orders import Fill
 from workbench.domain.quotes import Bar, Quote
 from workbench.gateway.brokers.paper import PaperBroker, PaperConfig
+from workbench.gateway.brokers.port import give
 from workbench.gateway.messages import BarClosed, QuoteMoved
 from workbench.market import Bars, sample_files
 from workbench.market.importing import bars_from_file
@@ -22,7 +25,8 @@ from workbench.market.sample import synthetic_companions
 from workbench.notebook import read_notebook
 from workbench.research import replay_backtest, run_backtest
 from workbench.research.outcome import BACKTEST, event_of_bar
-from workbench.strategy import Strategy, StrategyRunner
+from workbench.strategy import AccountView, MarketView, Strategy, StrategyRunner, atr
+from workbench.strategy import bar as bars_of
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = [FOLDER / "10_sma_cross.ipynb", *sorted((FOLDER / "strategies").glob("*.ipynb"))]
@@ -111,10 +115,57 @@ def on_paper(
             decision = runner.on_bars(bars, broker.account(), event_of_bar(next(rounds)))
             for name in decision.cancels:
                 assert broker.cancel(name, reason="the strategy") == (name in waiting)
+            for change in decision.changes:
+                assert broker.change_exits(change)
             for order in decision.orders:
-                broker.place(order)
+                if order.replaces is None or order.replaces in waiting:
+                    give(broker, order)
     done = [item.fill for item in broker.transactions_since(0)]
     return [fill for fill in done if fill is not None], broker
+
+
+class ByHand(Strategy):
+    """Trails the stops of what it holds by hand, of each trade where they are apart, and moves its orders."""
+
+    def on_bar(self, market: MarketView, account: AccountView) -> None:
+        reach = market.value(atr(bars_of, 14))
+        if reach != reach:
+            return
+        away, bid, ask = max(20, int(reach)), market.quote.bid, market.quote.ask
+        for order in account.waiting:
+            near = ask if order.units > 0 else bid
+            account.replace(order.client_order_id, price=near + away // 3)
+        if not account.waiting and len(account.trades) < 3 and abs(account.units) < 2_000:
+            if market.bar.bid_close > market.bar.bid_open:
+                account.buy_stop(1_000, price=ask + away // 2, stop=2 * away)
+            else:
+                account.sell_limit(1_000, price=bid + away // 2, stop=2 * away, target=6 * away)
+        held = account.trades or tuple(item for item in [account.position()] if item is not None)
+        for item in held:
+            long = item.units > 0
+            level = bid - away if long else ask + away
+            if (level > item.stop) == long:
+                account.change_exits(trade=getattr(item, "client_order_id", None), stop_price=level)
+            if abs(bid - item.average_price) > 2 * away and not item.trailing:
+                account.change_exits(trade=getattr(item, "client_order_id", None), trailing=away, target=0)
+
+
+@pytest.mark.parametrize("mode", [AccountMode.NETTING, AccountMode.HEDGING, AccountMode.FIFO])
+def test_stops_trailed_and_orders_moved_by_hand_do_the_same_in_a_backtest_replayed_and_on_paper(
+    mode: AccountMode, sample: Bars
+) -> None:
+    book, rules = retail_book("EUR_USD"), AccountRules(mode=mode)
+    options: dict[str, Any] = {"cost_book": book, "account": rules}
+    some = sample.at(0, 1_500)
+    tested = run_backtest(ByHand(), some, **options)
+    replayed = replay_backtest(ByHand(), some, **options)
+    fills, broker = on_paper(ByHand(), {"EUR_USD": some}, book, rules=rules)
+    assert tested.path == ("callback" if mode is AccountMode.NETTING else "replay")
+    assert tested.digest == replayed.digest
+    assert tested.fills == replayed.fills == fills
+    assert broker.account().equity == int(tested.equity[-1])
+    reasons = Counter(fill.reason.value for fill in fills)
+    assert min(reasons[name] for name in ("STOP", "LIMIT", "STOP_LOSS", "TRAILING_STOP")) > 20, reasons
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=[path.stem for path in NOTEBOOKS])
