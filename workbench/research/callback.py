@@ -24,7 +24,7 @@ from workbench.research.events import step_addresses
 from workbench.research.given import Given
 from workbench.research.outcome import Outcome, event_of_bar, order_key
 from workbench.research.path import bar_path, tick_path
-from workbench.research.quick import margin_levels
+from workbench.research.plain_steps import margin_levels
 from workbench.strategy import Strategy
 from workbench.strategy.errors import in_code_of, strategy_failed
 

@@ -23,7 +23,7 @@ from workbench.research.figures import Sums, cross_many, sum_up
 from workbench.research.given import Given
 from workbench.research.outcome import Outcome
 from workbench.research.path import Path, bar_path, tick_path
-from workbench.research.quick import (
+from workbench.research.plain_steps import (
     DONE,
     GAVE_UP,
     NEEDS_EXTREMES,
@@ -35,8 +35,8 @@ from workbench.research.quick import (
     R_REFUSED,
     TERMS,
     TOTALS,
-    trade_plain,
 )
+from workbench.research.quick import trade_plain
 from workbench.research.words import shifted
 from workbench.strategy import Rules, Units
 from workbench.strategy.decision import MEMORY_SIZE, S_SIZE, V_SIZE

@@ -13,9 +13,9 @@ import numpy.typing as npt
 
 from workbench.engine.core import MAX_UNITS, MAX_VALUE, REASON_MARKET
 from workbench.indicators.compiled import compiled
-from workbench.research import quick as q
+from workbench.research import plain_steps as q
 from workbench.research.ahead import soon
-from workbench.research.quick import (
+from workbench.research.plain_steps import (
     DONE,
     GAVE_UP,
     ORDERS_PER_EVENT,

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from workbench.domain.money import MICRO
 from workbench.indicators.compiled import compiled
-from workbench.research import quick as q
+from workbench.research import plain_steps as q
 from workbench.research.ahead import column_at
 from workbench.research.crossings import trade_crossings
 from workbench.research.statistics import SESSIONS_PER_YEAR, DayEnds, Metrics, day_ends, deepest_fall

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from workbench.market import Bars
 from workbench.market.ticks import Ticks
-from workbench.research.quick import path_extremes
+from workbench.research.plain_steps import path_extremes
 
 __all__ = ["Path", "bar_path", "tick_path"]
 

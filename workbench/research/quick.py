@@ -21,101 +21,68 @@ from workbench.engine.core import (
     C_ORDER,
     C_REASON,
     CANCELED_NOTHING_TO_CLOSE,
-    F_BALANCE,
-    F_BOOK,
-    F_COMMISSION,
-    F_LEFT,
-    F_ORDER,
-    F_POSITION,
-    F_PRICE,
-    F_REALIZED,
-    F_REASON,
-    F_SPREAD,
-    F_TIME,
-    F_TRADE,
-    F_UNITS,
     MAX_UNITS,
     MAX_VALUE,
     REASON_MARKET,
     REASON_STOP_LOSS,
     REASON_TAKE_PROFIT,
-    scale_half_even,
 )
-from workbench.indicators.compiled import borrowing, borrowing_inline, compiled
-from workbench.research.ahead import EIGHT, scaled
+from workbench.indicators.compiled import compiled
+from workbench.research.plain_steps import (
+    DONE,
+    FAR,
+    GAVE_UP,
+    NEEDS_EXTREMES,
+    ORDERS_PER_EVENT,
+    PPM,
+    Q_BALANCE,
+    Q_COMMISSION_PPM,
+    Q_HIGHEST,
+    Q_KEEPS_FILLS,
+    Q_LOWEST,
+    Q_MARGIN_PPM,
+    Q_MICRO,
+    Q_MINIMUM_UNITS,
+    Q_RANGES,
+    Q_SLIPPAGE,
+    Q_SLIPPAGE_PPM,
+    Q_UNIT_STEP,
+    R_AMBIGUOUS,
+    R_BALANCE,
+    R_BARS_HELD,
+    R_BOOKINGS,
+    R_COMMISSION,
+    R_COST,
+    R_EQUITY,
+    R_FILLS,
+    R_FINANCING,
+    R_LOST,
+    R_REFUSED,
+    R_SLIPPED,
+    R_SPREAD_DOUBLED,
+    R_TRADES,
+    R_UNITS,
+    R_WON,
+    R_WON_TRADES,
+    booked_at,
+    margin_levels,
+    number_at,
+    share_of,
+    truth_at,
+    value_bars,
+    write_fill,
+)
+from workbench.research.quiet import quiet_until
 from workbench.research.words import next_truth
-from workbench.strategy.decision import SIZE_UNITS, decide_trailing
+from workbench.strategy.simple_decision import SIZE_UNITS, decide_trailing
 
-__all__ = [
-    "BLOCK",
-    "DONE",
-    "GAVE_UP",
-    "NEEDS_EXTREMES",
-    "ORDERS_PER_EVENT",
-    "TERMS",
-    "TOTALS",
-    "financing",
-    "margin_levels",
-    "path_extremes",
-    "share_of",
-    "trade_plain",
-    "value_bars",
-    "write_fill",
-]
+__all__ = ["trade_plain"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Words = npt.NDArray[np.int64]
 
-DONE, GAVE_UP, NEEDS_EXTREMES = range(3)
-BLOCK = 16  # elements of the path looked at together
 REASON_TRAILING_STOP = 7
-ORDERS_PER_EVENT = 1_024  # as in `workbench.research.outcome`
-_PPM = 1_000_000
-_YEAR_PPM_DOUBLED = 2 * 365 * _PPM
-_FAR = np.int64(1) << 62
-_SAFE_VALUE = 9_000_000_000_000  # times 10**6 is below 2**63
-
-# what is fixed: money of one point of one unit, costs, sizes, the lowest bid and highest ask of the path
-(
-    Q_BALANCE,
-    Q_MICRO,
-    Q_COMMISSION_PPM,
-    Q_LONG_PPM,
-    Q_SHORT_PPM,
-    Q_MARGIN_PPM,
-    Q_SLIPPAGE,
-    Q_SLIPPAGE_PPM,
-    Q_UNIT_STEP,
-    Q_MINIMUM_UNITS,
-    Q_RANGES,  # 1 where elements of the path are bars, 0 where they are quotes
-    Q_KEEPS_FILLS,
-    Q_LOWEST,
-    Q_HIGHEST,
-) = range(14)
-TERMS = 14
-
-# what comes out: counts and sums in micro-units
-(
-    R_BALANCE,
-    R_UNITS,
-    R_COST,
-    R_FILLS,
-    R_REFUSED,
-    R_BOOKINGS,
-    R_AMBIGUOUS,
-    R_TRADES,  # closed
-    R_WON_TRADES,
-    R_WON,
-    R_LOST,
-    R_COMMISSION,
-    R_FINANCING,
-    R_SPREAD_DOUBLED,  # points times units
-    R_SLIPPED,  # points times units
-    R_BARS_HELD,
-    R_EQUITY,
-) = range(17)
-TOTALS = 17
 
 
 @compiled
@@ -175,7 +142,6 @@ def trade_plain(
     open_ns, close_ns = path[0], path[1]
     bid_open, bid_high, bid_low, bid_close = path[2], path[3], path[4], path[5]
     ask_open, ask_high, ask_low, ask_close = path[6], path[7], path[8], path[9]
-    lows, highs, bid_highs, ask_lows = extremes[0], extremes[1], extremes[2], extremes[3]
     micro, ranges, keeps = terms[Q_MICRO], terms[Q_RANGES] != 0, terms[Q_KEEPS_FILLS] != 0
     commission_ppm, margin_ppm = terms[Q_COMMISSION_PPM], terms[Q_MARGIN_PPM]
     slippage, slippage_ppm = terms[Q_SLIPPAGE], terms[Q_SLIPPAGE_PPM]
@@ -184,7 +150,7 @@ def trade_plain(
     mapped = after.shape[0] > 0
     elements = after[bars - 1] if mapped else bars
     valued = equity.shape[0] > 0
-    blocks = lows.shape[0] > 0
+    blocks = extremes[0].shape[0] > 0
     has_levels = has_stop or has_target or has_trail
 
     balance = terms[Q_BALANCE]
@@ -192,7 +158,7 @@ def trade_plain(
     stop_level, target_level, distance, best = np.int64(0), np.int64(0), np.int64(0), np.int64(0)
     entry_key, entry_bar = np.int64(0), np.int64(0)
     margin_checked = False  # whether the whole path is known to keep the margin of what is held
-    mid_least, mid_most = np.int64(0), _FAR
+    mid_least, mid_most = np.int64(0), FAR
     trade_cash = np.int64(0)  # commission and financing of the open trade, negative is paid
     close_units, open_units, open_key = np.int64(0), np.int64(0), np.int64(0)
     open_stop, open_target, open_trail = np.int64(0), np.int64(0), np.int64(0)
@@ -233,79 +199,12 @@ def trade_plain(
                     found = until
                 else:
                     long = units > 0
-                    while found < until:
-                        block = found // BLOCK
-                        stop_at = min((block + 1) * BLOCK, until) if blocks else until
-                        if not margin_checked and not blocks:
-                            return NEEDS_EXTREMES
-                        if not margin_checked and (
-                            2 * lows[block] <= mid_least or 2 * highs[block] >= mid_most
-                        ):
-                            return GAVE_UP
-                        if long:
-                            top = max(best, bid_highs[block]) if blocks else best
-                            least = max(stop_level, top - distance) if distance != 0 else stop_level
-                            if (
-                                blocks
-                                and lows[block] > least
-                                and (target_level == 0 or bid_highs[block] < target_level)
-                            ):
-                                if stop_at - found == BLOCK:
-                                    best = top
-                                elif distance != 0:
-                                    for k in range(found, stop_at):
-                                        best = max(best, bid_high[k], bid_open[k])
-                                found = stop_at
-                                continue
-                            loud = False
-                            while found < stop_at:
-                                if distance != 0:
-                                    first = max(best, bid_open[found])
-                                    least = max(stop_level, first - distance)
-                                    top = max(first, bid_high[found])
-                                    loud = min(bid_low[found], bid_open[found]) <= least
-                                    loud |= bid_close[found] <= top - distance
-                                else:
-                                    loud = min(bid_low[found], bid_open[found]) <= stop_level
-                                if target_level != 0:
-                                    loud |= max(bid_high[found], bid_open[found]) >= target_level
-                                if loud:
-                                    break
-                                best = top
-                                found += 1
-                        else:
-                            low = min(best, ask_lows[block]) if blocks else best
-                            most = _FAR if stop_level == 0 else stop_level
-                            if distance != 0:
-                                most = min(most, low + distance)
-                            if blocks and highs[block] < most and ask_lows[block] > target_level:
-                                if stop_at - found == BLOCK:
-                                    best = low
-                                elif distance != 0:
-                                    for k in range(found, stop_at):
-                                        best = min(best, ask_low[k], ask_open[k])
-                                found = stop_at
-                                continue
-                            loud = False
-                            most = _FAR if stop_level == 0 else stop_level
-                            while found < stop_at:
-                                if distance != 0:
-                                    first = min(best, ask_open[found])
-                                    low = min(first, ask_low[found])
-                                    loud = max(ask_high[found], ask_open[found]) >= min(
-                                        most, first + distance
-                                    )
-                                    loud |= ask_close[found] >= low + distance
-                                else:
-                                    loud = max(ask_high[found], ask_open[found]) >= most
-                                if target_level != 0:
-                                    loud |= min(ask_low[found], ask_open[found]) <= target_level
-                                if loud:
-                                    break
-                                best = low
-                                found += 1
-                        if found < stop_at:
-                            break
+                    found, best, answer = quiet_until(
+                        path, extremes, found, until, long, margin_checked, mid_least, mid_most,
+                        stop_level, target_level, distance, best,
+                    )  # fmt: skip
+                    if answer != DONE:
+                        return int(answer)
                 # bars that closed on the way
                 worth, base = units * micro, balance - cost
                 if not mapped:
@@ -330,17 +229,13 @@ def trade_plain(
             bid, ask = bid_open[at], ask_open[at]
             slip = slippage
             if slippage_ppm != 0:
-                slip += (max(ask - bid, 0) * slippage_ppm + _PPM - 1) // _PPM
+                slip += (max(ask - bid, 0) * slippage_ppm + PPM - 1) // PPM
             exit_units, exit_price, exit_reason = np.int64(0), np.int64(0), 0
             if units != 0:
-                while roll < roll_at.shape[0] and roll_at[roll] < at:
-                    roll += 1
-                amount = np.int64(0)
-                while roll < roll_at.shape[0] and roll_at[roll] == at and roll_inside[roll] == 0:
-                    amount += financing(
-                        units, bid_close[at - 1] + ask_close[at - 1], micro, terms, roll_days[roll]
-                    )
-                    roll += 1
+                mids = bid_close[at - 1] + ask_close[at - 1] if at > 0 else np.int64(0)
+                amount, roll = booked_at(
+                    roll, at, 0, roll_at, roll_inside, roll_days, units, mids, micro, terms
+                )
                 if amount != 0:
                     balance += amount
                     financed += amount
@@ -424,13 +319,9 @@ def trade_plain(
                             return GAVE_UP
                     # ... then its range
                     if ranges and units != 0:
-                        while roll < roll_at.shape[0] and roll_at[roll] < at:
-                            roll += 1
-                        amount = np.int64(0)
-                        while roll < roll_at.shape[0] and roll_at[roll] == at:
-                            if roll_inside[roll] != 0:
-                                amount += financing(units, bid + ask, micro, terms, roll_days[roll])
-                            roll += 1
+                        amount, roll = booked_at(
+                            roll, at, 1, roll_at, roll_inside, roll_days, units, bid + ask, micro, terms
+                        )
                         if amount != 0:
                             balance += amount
                             financed += amount
@@ -517,11 +408,11 @@ def trade_plain(
                         value = balance - cost + units * micro * price
                     equity[bar] = value
                 if units == 0:
-                    relevant = _truth(enter_long, bar) or _truth(enter_short, bar)
+                    relevant = truth_at(enter_long, bar) or truth_at(enter_short, bar)
                 elif units > 0:
-                    relevant = _truth(enter_short, bar) or _truth(exit_long, bar)
+                    relevant = truth_at(enter_short, bar) or truth_at(exit_long, bar)
                 else:
-                    relevant = _truth(enter_long, bar) or _truth(exit_short, bar)
+                    relevant = truth_at(enter_long, bar) or truth_at(exit_short, bar)
                 if relevant:
                     decided = bar
                 bar += 1
@@ -531,13 +422,13 @@ def trade_plain(
                 price = bid_close[at - 1] if units > 0 else ask_close[at - 1]
                 value = balance - cost + units * micro * price
             closes, opening, open_stop, open_target, open_trail = decide_trailing(
-                _truth(enter_long, decided),
-                _truth(enter_short, decided),
-                _truth(exit_long, decided),
-                _truth(exit_short, decided),
-                _number(stop, decided, has_stop),
-                _number(target, decided, has_target),
-                _number(trail, decided, has_trail),
+                truth_at(enter_long, decided),
+                truth_at(enter_short, decided),
+                truth_at(exit_long, decided),
+                truth_at(exit_short, decided),
+                number_at(stop, decided, has_stop),
+                number_at(target, decided, has_target),
+                number_at(trail, decided, has_trail),
                 has_stop,
                 has_target,
                 has_trail,
@@ -567,118 +458,3 @@ def trade_plain(
     totals[R_SPREAD_DOUBLED], totals[R_SLIPPED] = spread_doubled, slipped
     totals[R_BARS_HELD], totals[R_EQUITY] = held_bars, value
     return DONE
-
-
-@borrowing_inline
-def _truth(words: Words, bar: int) -> Any:
-    return (words[bar >> 6] >> np.int64(bar & 63)) & np.int64(1) != 0
-
-
-@borrowing_inline
-def _number(values: Floats, bar: int, declared: bool) -> Any:
-    if not declared:
-        return np.nan
-    return values[bar] if values.shape[0] > 1 else values[0]
-
-
-@borrowing_inline
-def share_of(value: int, ppm: int) -> Any:
-    """Millionths of a value of 0 or more, rounded half to even."""
-    if value > _SAFE_VALUE:
-        return scale_half_even(value, ppm, _PPM)
-    product = value * ppm
-    whole = product // 1_000_000
-    twice = 2 * (product - whole * 1_000_000)
-    return whole + (np.int64(twice > 1_000_000) | (np.int64(twice == 1_000_000) & whole & 1))
-
-
-@borrowing
-def financing(units: int, mid_doubled: int, micro: int, terms: Ints, days: int) -> int:
-    """What a rollover brings (or, negative, costs), micro-units."""
-    rate = terms[Q_LONG_PPM] if units > 0 else terms[Q_SHORT_PPM]
-    amount = scale_half_even(abs(units) * mid_doubled * micro, abs(rate) * days, _YEAR_PPM_DOUBLED)
-    return -amount if rate < 0 else amount
-
-
-@borrowing
-def value_bars(close: Ints, equity: Ints, start: int, stop: int, base: int, worth: int) -> None:
-    """Equity at the closes of bars from `start` to `stop` (exclusive); what comes after is written over."""
-    count = equity.shape[0]
-    if worth == 0:
-        equity[start:stop] = base
-        return
-    for k in range(start, stop, EIGHT):
-        if k + EIGHT <= count:
-            scaled(close, equity, k, base, worth)
-        else:
-            for last in range(k, stop):
-                equity[last] = base + worth * close[last]
-
-
-@borrowing
-def margin_levels(balance: int, units: int, cost: int, micro: int, margin_ppm: int) -> Any:
-    """Sums of bid and ask between which equity at mid is well above the margin used."""
-    least, most = np.int64(0), _FAR
-    worth = 2.0 * (float(balance) - float(cost))  # doubled equity if the price were 0
-    share = margin_ppm * 1.0e-6
-    slack = 1.0e-6 * (abs(worth) + 1.0e9)  # far more than rounding of either kind
-    if units > 0:
-        if margin_ppm < _PPM:
-            level = (slack - worth) / (float(units) * micro * (1.0 - share))
-            least = np.int64(min(max(level, -4.0e18), 4.0e18)) + 2
-        elif worth <= slack:
-            least = _FAR
-    else:
-        level = (worth - slack) / (float(-units) * micro * (1.0 + share))
-        most = np.int64(min(max(level, -4.0e18), 4.0e18)) - 2
-    return least, most
-
-
-@borrowing
-def write_fill(
-    fills: Ints,
-    row: int,
-    order: int,
-    time_ns: int,
-    units: int,
-    price: int,
-    reason: int,
-    commission: int,
-    realized: int,
-    position: int,
-    balance: int,
-    spread: int,
-) -> None:
-    fills[row, F_ORDER] = order
-    fills[row, F_BOOK] = 0
-    fills[row, F_TIME] = time_ns
-    fills[row, F_UNITS] = units
-    fills[row, F_PRICE] = price
-    fills[row, F_REASON] = reason
-    fills[row, F_COMMISSION] = commission
-    fills[row, F_REALIZED] = realized
-    fills[row, F_POSITION] = position
-    fills[row, F_BALANCE] = balance
-    fills[row, F_SPREAD] = spread
-    fills[row, F_TRADE] = 0
-    fills[row, F_LEFT] = 0
-
-
-@compiled
-def path_extremes(path: Any) -> Any:
-    """Of each `BLOCK` elements: lowest bid, highest ask, highest bid, lowest ask."""
-    bid_open, bid_high, bid_low, bid_close = path[2], path[3], path[4], path[5]
-    ask_open, ask_high, ask_low, ask_close = path[6], path[7], path[8], path[9]
-    n = bid_open.shape[0]
-    count = (n + BLOCK - 1) // BLOCK
-    lows, highs = np.empty(count, np.int64), np.empty(count, np.int64)
-    bid_highs, ask_lows = np.empty(count, np.int64), np.empty(count, np.int64)
-    for block in range(count):
-        least, most, top, low = _FAR, np.int64(0), np.int64(0), _FAR
-        for i in range(block * BLOCK, min((block + 1) * BLOCK, n)):
-            least = min(least, bid_low[i], bid_open[i], bid_close[i])
-            most = max(most, ask_high[i], ask_open[i], ask_close[i])
-            top = max(top, bid_high[i], bid_open[i])
-            low = min(low, ask_low[i], ask_open[i])
-        lows[block], highs[block], bid_highs[block], ask_lows[block] = least, most, top, low
-    return lows, highs, bid_highs, ask_lows

@@ -14,9 +14,7 @@ from workbench.strategy.decision import (
     SIZE_RISK_FRACTION,
     SIZE_UNITS,
     client_order_id,
-    decide,
     decide_bar,
-    decide_trailing,
 )
 from workbench.strategy.entries import AtMarket, BySide, Level, LimitAt, Reduce, StopAt, TouchAt
 from workbench.strategy.expressions import (
@@ -87,6 +85,7 @@ from workbench.strategy.signals import (
     signal_arguments,
     warm_up_bars,
 )
+from workbench.strategy.simple_decision import decide, decide_trailing
 from workbench.strategy.sizes import Cash, EquityFraction, Lots, RiskFraction, Units, VolatilityTarget
 from workbench.strategy.strategy import RulesStrategy, Strategy, spec, strategy_from_spec
 from workbench.strategy.views import AccountView, InstrumentView, MarketView

@@ -1,8 +1,7 @@
 """From signals to orders: the functions that backtest, replay and live runtime all decide with.
 
-`decide_bar` covers everything that `Rules` can say, for one instrument at the close of one of its bars;
-`decide` is its special case of market entries with a stop and a target, in a form that a compiled loop calls
-once a signal. Both are compiled, and the same where both apply.
+`decide_bar` covers everything that `Rules` can say, for one instrument at the close of one of its bars. Its
+special case of market entries with a stop and a target is in `workbench.strategy.simple_decision`.
 """
 
 import hashlib
@@ -30,21 +29,21 @@ __all__ = [
     "KIND_MARKET",
     "KIND_STOP",
     "KIND_TOUCH",
+    "MAX_UNITS",
     "MEMORY_SIZE",
     "ORDER_ROWS",
     "ORDER_SIZE",
     "SIZE_RISK_FRACTION",
     "SIZE_UNITS",
     "client_order_id",
-    "decide",
     "decide_bar",
-    "decide_trailing",
+    "whole_points",
 ]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-_MAX_UNITS = 1_000_000_000
+MAX_UNITS = 1_000_000_000
 _MAX_DISTANCE = 1e15
 
 # bits of a bar's signals, in the order of `workbench.strategy.rules.FLAGS`
@@ -93,110 +92,6 @@ MEMORY_SIZE = 11
 ORDER_SIZE = 9
 ORDER_ROWS, CANCEL_ROWS = 8, 8  # at most so many come of one decision
 KIND_MARKET, KIND_LIMIT, KIND_STOP, KIND_TOUCH = range(4)  # as in `workbench.domain.orders.OrderKind`
-
-
-@compiled
-def decide(
-    enter_long: bool,
-    enter_short: bool,
-    exit_long: bool,
-    exit_short: bool,
-    stop: float,
-    target: float,
-    has_stop: bool,
-    has_target: bool,
-    size_kind: int,
-    size_value: float,
-    position: int,
-    equity_micro: int,
-    micro_per_point: int,
-    unit_step: int,
-    minimum_units: int,
-) -> tuple[bool, int, int, int]:
-    """What to do at a bar's close: (close the position, units to open, stop distance, target distance).
-
-    Parameters
-    ----------
-    stop, target
-        Points; looked at when `has_stop` (`has_target`) says that the rules declare one. They round half
-        to even, and an entry whose declared stop or target is not a finite distance of a point or more is
-        no entry.
-    size_kind, size_value
-        `SIZE_UNITS` and the units, or `SIZE_RISK_FRACTION` and the fraction.
-
-    Notes
-    -----
-    Both entries at once: nothing. An entry against the position closes it, and opens the other way when
-    the size comes to the minimum or more; an entry in its direction does nothing and keeps it. Exits count
-    only without an entry. Units are floored to the step.
-    """
-    close, units, stop_points, target_points, _ = decide_trailing(
-        enter_long,
-        enter_short,
-        exit_long,
-        exit_short,
-        stop,
-        target,
-        np.nan,
-        has_stop,
-        has_target,
-        False,
-        size_kind,
-        size_value,
-        position,
-        equity_micro,
-        micro_per_point,
-        unit_step,
-        minimum_units,
-    )
-    return close, units, stop_points, target_points
-
-
-@compiled
-def decide_trailing(
-    enter_long: bool,
-    enter_short: bool,
-    exit_long: bool,
-    exit_short: bool,
-    stop: float,
-    target: float,
-    trail: float,
-    has_stop: bool,
-    has_target: bool,
-    has_trail: bool,
-    size_kind: int,
-    size_value: float,
-    position: int,
-    equity_micro: int,
-    micro_per_point: int,
-    unit_step: int,
-    minimum_units: int,
-) -> tuple[bool, int, int, int, int]:
-    """`decide` with a trailing stop, whose distance comes last."""
-    nothing = (False, 0, 0, 0, 0)
-    if enter_long and enter_short:
-        return nothing
-    if enter_long or enter_short:
-        stop_points, stop_good = _distance(stop, has_stop)
-        target_points, target_good = _distance(target, has_target)
-        trail_points, trail_good = _distance(trail, has_trail)
-        if stop_good and target_good and trail_good:
-            direction = 1 if enter_long else -1
-            if position * direction > 0:
-                return nothing
-            units = 0
-            if size_kind == SIZE_UNITS:
-                units = int(size_value)
-            elif stop_points > 0 and equity_micro > 0:
-                most = math.floor(size_value * equity_micro / (float(stop_points) * micro_per_point))
-                units = int(min(most, float(_MAX_UNITS)))
-            units = units // unit_step * unit_step
-            if units < minimum_units or units <= 0:
-                return (position != 0, 0, 0, 0, 0)
-            return (position != 0, direction * units, stop_points, target_points, trail_points)
-    if (exit_long and position > 0) or (exit_short and position < 0):
-        return (True, 0, 0, 0, 0)
-    return nothing
 
 
 @compiled
@@ -428,7 +323,7 @@ def _protects(
     price = ask if long else bid
     kind = settings[S_ENTRY_LONG if long else S_ENTRY_SHORT]
     if kind != KIND_MARKET and not at_market:
-        price, good = _distance(numbers[rows[N_ENTRY_LONG if long else N_ENTRY_SHORT], at], True)
+        price, good = whole_points(numbers[rows[N_ENTRY_LONG if long else N_ENTRY_SHORT], at], True)
         if not good:
             return False
         orders[row, O_PRICE] = price
@@ -436,7 +331,7 @@ def _protects(
         setting = settings[S_STOP_LONG + 2 * part + (0 if long else 1)]
         if setting == NONE:
             continue
-        found, good = _distance(numbers[rows[N_STOP_LONG + 2 * part + (0 if long else 1)], at], True)
+        found, good = whole_points(numbers[rows[N_STOP_LONG + 2 * part + (0 if long else 1)], at], True)
         if not good:
             return False
         if setting == DISTANCE:
@@ -494,12 +389,12 @@ def _units(
                 wanted = value * equity_micro / (yearly * entry * micro_per_point * rate)
     if not wanted > 0.0:
         return 0
-    units = int(min(math.floor(wanted), float(_MAX_UNITS))) // unit_step * unit_step
+    units = int(min(math.floor(wanted), float(MAX_UNITS))) // unit_step * unit_step
     return units if units >= minimum_units else 0
 
 
 @compiled
-def _distance(value: float, declared: bool) -> tuple[int, bool]:
+def whole_points(value: float, declared: bool) -> tuple[int, bool]:
     """Whole points, rounded half to even, and whether they are there and one or more."""
     if not declared:
         return 0, True

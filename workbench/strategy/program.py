@@ -22,6 +22,31 @@ from workbench.indicators.declaring import Indicator
 from workbench.strategy.clock import CLOCK_ROWS, clock_kernel
 from workbench.strategy.expressions import FIELDS, MAX_NODES, SIDES, Expr, Model
 from workbench.strategy.indicator_expressions import outputs_of, settings_of
+from workbench.strategy.node_kernels import (
+    ADD,
+    AND,
+    CONST,
+    CROSSES_ABOVE,
+    CROSSES_BELOW,
+    FILLED,
+    HOUR,
+    INDICATOR,
+    INPUT,
+    LAG,
+    LT,
+    MAX,
+    NE,
+    NOT,
+    OPS,
+    PRICE,
+    SESSION,
+    WEEKDAY,
+    arithmetic_kernel,
+    comparison_kernel,
+    cross_kernel,
+    lag_kernel,
+    logic_kernel,
+)
 from workbench.strategy.operations import kernel_of
 
 __all__ = [
@@ -43,18 +68,6 @@ READS_CLOCK = 8  # in `Program.reads`: hour, weekday or session is used
 BLOCK = 512  # bars: buffers of a whole rule stay in the second-level cache
 PRICES = tuple(f"{side}_{field}" for side in SIDES[:2] for field in FIELDS)  # rows of a block of prices
 
-OPS = (
-    "price", "const", "hour", "weekday", "session",
-    "add", "sub", "mul", "div", "neg", "abs", "min", "max",
-    "lt", "le", "gt", "ge", "eq", "ne", "and", "or", "not",
-    "lag", "crosses_above", "crosses_below", "asked", "indicator", "filled", "input",
-)  # fmt: skip
-(
-    PRICE, CONST, HOUR, WEEKDAY, SESSION,
-    ADD, SUB, MUL, DIV, NEG, ABS, MIN, MAX,
-    LT, LE, GT, GE, EQ, NE, AND, OR, NOT,
-    LAG, CROSSES_ABOVE, CROSSES_BELOW, ASKED, INDICATOR, FILLED, INPUT,
-) = range(29)  # fmt: skip
 _CODE = {name: number for number, name in enumerate(OPS)}
 _CLOCK = ("hour", "weekday", "session")
 
@@ -241,113 +254,6 @@ def _constant(item: Expr, instrument: Instrument) -> float:
 
 
 @compiled
-def _lag_kernel(state: Floats, at: int, n: int, x: Floats, out: Floats) -> None:
-    position = int(state[at])
-    ring = state[at + 1 : at + 1 + n]
-    for i in range(x.shape[0]):
-        out[i] = ring[position]
-        ring[position] = x[i]
-        position += 1
-        if position == n:
-            position = 0
-    state[at] = position
-
-
-@compiled
-def _cross_kernel(state: Floats, at: int, sign: float, a: Floats, b: Floats, out: Floats) -> None:
-    """1 where sign * (a - b) turned positive, 0 where not, NaN where now or the bar before is unknown."""
-    before_a, before_b = state[at], state[at + 1]
-    for i in range(a.shape[0]):
-        now_a, now_b = sign * a[i], sign * b[i]
-        if now_a != now_a or now_b != now_b or before_a != before_a or before_b != before_b:
-            out[i] = np.nan
-        else:
-            out[i] = 1.0 if now_a > now_b and before_a <= before_b else 0.0
-        before_a, before_b = now_a, now_b
-    state[at] = before_a
-    state[at + 1] = before_b
-
-
-@compiled
-def _arithmetic_kernel(op: int, a: Floats, b: Floats, out: Floats) -> None:
-    m = out.shape[0]
-    if op == ADD:
-        for i in range(m):
-            out[i] = a[i] + b[i]
-    elif op == SUB:
-        for i in range(m):
-            out[i] = a[i] - b[i]
-    elif op == MUL:
-        for i in range(m):
-            out[i] = a[i] * b[i]
-    elif op == DIV:
-        for i in range(m):
-            out[i] = a[i] / b[i]
-    elif op == NEG:
-        for i in range(m):
-            out[i] = -a[i]
-    elif op == ABS:
-        for i in range(m):
-            out[i] = abs(a[i])
-    else:
-        for i in range(m):
-            if a[i] != a[i] or b[i] != b[i]:
-                out[i] = np.nan
-            elif op == MIN:
-                out[i] = a[i] if a[i] < b[i] else b[i]
-            else:
-                out[i] = a[i] if a[i] > b[i] else b[i]
-
-
-@compiled
-def _comparison_kernel(op: int, a: Floats, b: Floats, out: Floats) -> None:
-    """1 or 0; NaN where a side is NaN."""
-    m = out.shape[0]
-    if op == LT:
-        for i in range(m):
-            out[i] = 1.0 if a[i] < b[i] else 0.0
-    elif op == LE:
-        for i in range(m):
-            out[i] = 1.0 if a[i] <= b[i] else 0.0
-    elif op == GT:
-        for i in range(m):
-            out[i] = 1.0 if a[i] > b[i] else 0.0
-    elif op == GE:
-        for i in range(m):
-            out[i] = 1.0 if a[i] >= b[i] else 0.0
-    elif op == EQ:
-        for i in range(m):
-            out[i] = 1.0 if a[i] == b[i] else 0.0
-    else:
-        for i in range(m):
-            out[i] = 1.0 if a[i] != b[i] else 0.0
-    for i in range(m):
-        if a[i] != a[i] or b[i] != b[i]:
-            out[i] = np.nan
-
-
-@compiled
-def _logic_kernel(op: int, a: Floats, b: Floats, out: Floats) -> None:
-    """Three-valued: NaN is unknown, so False & unknown is False and True | unknown is True."""
-    m = out.shape[0]
-    if op == NOT:
-        for i in range(m):
-            out[i] = 1.0 - a[i]
-    elif op == AND:
-        for i in range(m):
-            if a[i] == 0.0 or b[i] == 0.0:
-                out[i] = 0.0
-            else:
-                out[i] = a[i] * b[i]
-    else:
-        for i in range(m):
-            if a[i] == 1.0 or b[i] == 1.0:
-                out[i] = 1.0
-            else:
-                out[i] = a[i] + b[i]
-
-
-@compiled
 def _indicator_kernel(row: Ints, state: Floats, values: Floats, m: int, out: Floats) -> None:
     """Call the kernel of a node."""
     address, inputs = row[N_KERNEL], row[N_INPUTS]
@@ -398,11 +304,11 @@ def run_nodes(
         if op == INDICATOR:
             _indicator_kernel(code[node], state, values, m, values[node : node + code[node, N_OUTPUTS]])
         elif op >= ADD and op <= MAX:
-            _arithmetic_kernel(op, a, b, out)
+            arithmetic_kernel(op, a, b, out)
         elif op >= LT and op <= NE:
-            _comparison_kernel(op, a, b, out)
+            comparison_kernel(op, a, b, out)
         elif op >= AND and op <= NOT:
-            _logic_kernel(op, a, b, out)
+            logic_kernel(op, a, b, out)
         elif op == PRICE:
             if number < 8:
                 out[:] = prices[number, :m]
@@ -420,11 +326,11 @@ def run_nodes(
         elif op == SESSION:
             out[:] = clock[2, :m]
         elif op == LAG:
-            _lag_kernel(state, at, number, a, out)
+            lag_kernel(state, at, number, a, out)
         elif op == CROSSES_ABOVE:
-            _cross_kernel(state, at, 1.0, a, b, out)
+            cross_kernel(state, at, 1.0, a, b, out)
         elif op == CROSSES_BELOW:
-            _cross_kernel(state, at, -1.0, a, b, out)
+            cross_kernel(state, at, -1.0, a, b, out)
 
 
 @compiled
