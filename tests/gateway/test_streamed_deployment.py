@@ -86,11 +86,11 @@ def recomputed(path: Path) -> list[Fill]:
     return fills
 
 
-def stored(gateway: Gateway) -> list[Fill]:
-    names = set(Fill.__dataclass_fields__)
+def stored(gateway: Gateway, name: str = "d-1") -> list[Fill]:
+    known = set(Fill.__dataclass_fields__)
     return [
-        msgspec.convert({name: value for name, value in row.items() if name in names}, Fill)
-        for row in gateway.operator().fills("d-1", limit=10_000)
+        msgspec.convert({key: value for key, value in row.items() if key in known}, Fill)
+        for row in gateway.operator().fills(name, limit=10_000)
     ]
 
 
