@@ -8,6 +8,7 @@ from workbench.kernel.judging import judge, walk_forward
 from workbench.kernel.leaks import check_leaks
 from workbench.kernel.models import keep_model, show_judgement
 from workbench.kernel.results import backtest, sweep, tear_sheet, track, trials
+from workbench.kernel.searching import search, two_speeds
 from workbench.kernel.session import Mode, Session, current_session, new_session
 from workbench.kernel.showing import show
 
@@ -25,11 +26,13 @@ __all__ = [
     "keep_model",
     "load_bars",
     "new_session",
+    "search",
     "show",
     "show_judgement",
     "sweep",
     "tear_sheet",
     "track",
     "trials",
+    "two_speeds",
     "walk_forward",
 ]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["cost_book", "load_bars", "moment", "to_balance"]
 
 _PINS = "WORKBENCH_DATA"  # JSON: fingerprint by "EUR_USD H1"; set by promotion, ignored in research
-_UNTIL = "WORKBENCH_DATA_UNTIL"  # nanoseconds UTC: rehearsals and leak checks take away the bars that close later
+_UNTIL = "WORKBENCH_DATA_UNTIL"  # nanoseconds UTC: rehearsals and leak checks take away later bars
 
 
 def load_bars(

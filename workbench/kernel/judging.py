@@ -13,6 +13,7 @@ from workbench.kernel.session import current_session
 from workbench.kernel.showing import show_result
 
 if TYPE_CHECKING:
+    from workbench.kernel.session import Session
     from workbench.market import Bars
     from workbench.research import SweepResult, WalkForwardResult
     from workbench.research.overfitting_tests import OverfittingVerdict
@@ -64,6 +65,8 @@ def walk_forward(
     session.cost_book = cost_book
     session.account = options.get("account", AccountRules())
     session.made("walk_forward", result.digest)
+    if session.logs:
+        _log_walk_forward(session, result)
     text = f"Walk-forward of {strategy_class.__name__}: {len(result)} windows, {result.trials:,} trials."
     show_result("walk_forward", result.digest, text)
     return result
@@ -91,7 +94,8 @@ def judge(
 
     from workbench.research import judge_sweep
 
-    return judge_sweep(
+    session = current_session()
+    verdict = judge_sweep(
         strategy_class,
         bars,
         swept,
@@ -99,6 +103,31 @@ def judge(
         balance=to_balance(balance),
         trade_from_ns=start_ns(trade_from),
         rng=np.random.default_rng(seed),
-        trials=trials() if current_session().logs else None,
+        trials=trials() if session.logs else None,
         **options,
     )
+    if session.logs:
+        _log_verdict(session, verdict)
+    return verdict
+
+
+def _log_walk_forward(session: "Session", result: "WalkForwardResult") -> None:
+    from workbench.tracking import log_metrics, log_table, log_text
+
+    number = sum(1 for item in session.results if item["kind"] == "walk_forward")
+    folder = f"walk_forward_{number:02d}"
+    log_table(session.run_id(), result.frame, f"{folder}/windows.parquet")
+    log_text(session.run_id(), result.picture().html(), f"{folder}/walk_forward.html")
+    log_metrics(session.run_id(), {"walk_forward.windows": len(result)}, step=number)
+
+
+def _log_verdict(session: "Session", verdict: "OverfittingVerdict") -> None:
+    from workbench.tracking import log_metrics, log_table, set_tags
+
+    table = verdict.frame.reset_index().astype({"kept": "object"})
+    table["kept"] = table["kept"].map({True: "yes", False: "no"}).fillna("")
+    log_table(session.run_id(), table, "verdict/figures.parquet")
+    log_metrics(
+        session.run_id(), {f"verdict.{name}": value for name, value in verdict.frame["value"].items()}
+    )
+    set_tags(session.run_id(), {"workbench.verdict": verdict.sentence})

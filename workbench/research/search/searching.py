@@ -21,7 +21,7 @@ from workbench.research.backtest import starting_balance
 from workbench.research.given import Series, Several, series_of
 from workbench.research.ledger import TrialLedger
 from workbench.research.search.columns import Column, column_of
-from workbench.research.search.describing import description_of
+from workbench.research.search.describing import description_of, digest_of
 from workbench.research.search.genetic import Genetic
 from workbench.research.search.goals import Goal, goals_of
 from workbench.research.search.kept import NUMBER, SearchFolder
@@ -34,7 +34,7 @@ from workbench.research.search.workers import InProcess, Processes, Team, Worker
 from workbench.research.trial_table import TrialTable
 from workbench.strategy import Strategy
 
-__all__ = ["METHODS", "search"]
+__all__ = ["METHODS", "identity", "search"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -119,6 +119,79 @@ def search(
     KeyboardInterrupt
         After the chunks that are under way, when Ctrl-C is pressed.
     """
+    work, axes, chosen, wanted = _prepared(
+        strategy_class,
+        data,
+        space,
+        cost_book=cost_book,
+        method=method,
+        goals=goals,
+        instruments=instruments,
+        timeframes=timeframes,
+        where=where,
+        currency=currency,
+        balance=balance,
+        finer=finer,
+        also=also,
+        timeframe=timeframe,
+        account=account,
+        trade_from_ns=trade_from_ns,
+        statistics=statistics,
+    )
+    run = _Run(
+        work=work,
+        space=axes,
+        method=chosen,
+        goals=wanted,
+        workers=_workers(workers),
+        folder=None if folder is None else SearchFolder(folder, description_of(work, axes, chosen, wanted)),
+        ledger=ledger,
+        progress=progress,
+    )
+    run.go()
+    return run.result()
+
+
+def identity(
+    strategy_class: type[Strategy],
+    data: Several,
+    space: Mapping[str, Any] | Sequence[str],
+    *,
+    idea: str = "",
+    **options: Any,
+) -> str:
+    """A name for the folder of a search of one idea: equal for equal searches, other for others.
+
+    Parameters
+    ----------
+    options
+        What `search` takes; where and how it is worked off makes no difference.
+    """
+    for name in ("workers", "folder", "ledger", "progress"):
+        options.pop(name, None)
+    return digest_of(description_of(*_prepared(strategy_class, data, space, **options)), idea=idea)
+
+
+def _prepared(
+    strategy_class: type[Strategy],
+    data: Several,
+    space: Mapping[str, Any] | Sequence[str],
+    *,
+    cost_book: CostBook | Sequence[CostBook],
+    method: Method | str = "grid",
+    goals: str | Sequence[str] = "sharpe",
+    instruments: Sequence[str] = (),
+    timeframes: Sequence[str | Timeframe] = (),
+    where: Where | None = None,
+    currency: str = "USD",
+    balance: Decimal = Decimal(100_000),
+    finer: Several | None = None,
+    also: Several | None = None,
+    timeframe: Timeframe | str | None = None,
+    account: AccountRules = _RULES,
+    trade_from_ns: int | None = None,
+    statistics: str = "bars",
+) -> tuple[Work, Space, Method, tuple[Goal, ...]]:
     if statistics not in _STATISTICS:
         raise BadInputError(f"statistics: expected {' or '.join(_STATISTICS)}, found {statistics!r}")
     chosen = _method(method)
@@ -141,18 +214,7 @@ def search(
         trade_from_ns=trade_from_ns,
         statistics=statistics,
     )
-    run = _Run(
-        work=work,
-        space=axes,
-        method=chosen,
-        goals=wanted,
-        workers=_workers(workers),
-        folder=None if folder is None else SearchFolder(folder, description_of(work, axes, chosen, wanted)),
-        ledger=ledger,
-        progress=progress,
-    )
-    run.go()
-    return run.result()
+    return work, axes, chosen, wanted
 
 
 class _Run:
