@@ -149,9 +149,9 @@ class Figures:
                 "financing": rows[:, q.R_FINANCING] / MICRO,
                 "fills": rows[:, q.R_FILLS],
                 "refused_orders": rows[:, q.R_REFUSED],
-                "margin_closeouts": none,
-                "margin_calls": none,
-                "expired_orders": none,
+                "margin_closeouts": none.copy(),
+                "margin_calls": none.copy(),
+                "expired_orders": none.copy(),
                 "ambiguous_bars": rows[:, q.R_AMBIGUOUS],
                 "bars": none + bars,
             }
