@@ -21,7 +21,7 @@ from workbench.engine.accounts import (
     engine_error,
 )
 from workbench.engine.errors import TimeReversedError
-from workbench.engine.rows import check_order, check_quote, exit_levels, order_row
+from workbench.engine.rows import check_order, check_quote, exit_levels, order_row, rows_of, trailing_level
 from workbench.errors import BadInputError
 
 __all__ = ["CANCEL_REASONS", "EXPIRED", "FILL_REASONS", "MatchingEngine", "account_books"]
@@ -335,9 +335,9 @@ class MatchingEngine:
         self._books = core.new_books(len(names))
         self._books[:, : books.shape[1]] = books
         self._time_ns = int(self._account[core.A_TIME])
-        self._pending = _rows(value["pending"], core.PENDING_SIZE)
-        self._trades = _rows(value["trades"], core.TRADE_SIZE)
-        self._canceled = _rows(value["canceled"], core.CANCELED_SIZE, spare=len(value["pending"]))
+        self._pending = rows_of(value["pending"], core.PENDING_SIZE)
+        self._trades = rows_of(value["trades"], core.TRADE_SIZE)
+        self._canceled = rows_of(value["canceled"], core.CANCELED_SIZE, spare=len(value["pending"]))
         self._make_room()
         self._rolled = value["rolled"]
         self._rolled_until = None
@@ -466,7 +466,7 @@ class MatchingEngine:
             unrealized=int(core.core_unrealized(self._account, self._books, self._trades, k)),
             stop=book[core.B_STOP],
             target=book[core.B_TARGET],
-            trailing=_trailing(book),
+            trailing=trailing_level(book),
         )
 
     def _trade(self, row: list[int]) -> Trade:
@@ -483,7 +483,7 @@ class MatchingEngine:
             unrealized=int(core.in_account_currency(self._account, self._books, k, profit)),
             stop=row[core.B_STOP],
             target=row[core.B_TARGET],
-            trailing=_trailing(row),
+            trailing=trailing_level(row),
         )
 
     def _average(self, k: int, units: int, cost: int) -> int:
@@ -491,18 +491,3 @@ class MatchingEngine:
             return 0
         size = units * int(self._books[k, core.B_MICRO_PER_POINT])
         return int(core.divide_half_even(cost if size > 0 else -cost, abs(size)))
-
-
-def _trailing(holding: list[int]) -> int:
-    """Where the trailing stop of a holding lies, 0 when it has none (or none above 0)."""
-    if holding[core.B_TRAIL] == 0:
-        return 0
-    sign = 1 if holding[core.B_UNITS] > 0 else -1
-    return max(0, holding[core.B_TRAIL_BEST] - sign * holding[core.B_TRAIL])
-
-
-def _rows(rows: list[list[int]], size: int, *, spare: int = 0) -> core.Ints:
-    buffer = core.new_rows(size, capacity=64 + len(rows) + spare)
-    if rows:
-        buffer[: len(rows)] = rows
-    return buffer

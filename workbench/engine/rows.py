@@ -17,7 +17,15 @@ from workbench.engine import layout
 from workbench.engine.layout import Ints
 from workbench.errors import BadInputError
 
-__all__ = ["check_order", "check_quote", "exit_levels", "order_row", "order_values"]
+__all__ = [
+    "check_order",
+    "check_quote",
+    "exit_levels",
+    "order_row",
+    "order_values",
+    "rows_of",
+    "trailing_level",
+]
 
 _KINDS = {
     OrderKind.MARKET: layout.KIND_MARKET,
@@ -182,3 +190,19 @@ def check_quote(quote: Quote) -> None:
                 f"{quote.instrument}: expected up to {layout.LEVELS} levels from {best} on, the best first, "
                 f"each with a unit or more, found {levels}"
             )
+
+
+def trailing_level(holding: list[int]) -> int:
+    """Where the trailing stop of a holding lies, 0 when it has none (or none above 0)."""
+    if holding[layout.B_TRAIL] == 0:
+        return 0
+    sign = 1 if holding[layout.B_UNITS] > 0 else -1
+    return max(0, holding[layout.B_TRAIL_BEST] - sign * holding[layout.B_TRAIL])
+
+
+def rows_of(rows: list[list[int]], size: int, *, spare: int = 0) -> Ints:
+    """A buffer of the engine that begins with `rows`, with room for more."""
+    buffer = layout.new_rows(size, capacity=64 + len(rows) + spare)
+    if rows:
+        buffer[: len(rows)] = rows
+    return buffer

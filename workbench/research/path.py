@@ -57,7 +57,21 @@ class Path:
         return found
 
     def rollovers(self, roll_ns: Ints) -> tuple[Ints, Ints]:
-        """For each rollover the element it is booked at, and 1 where it lies inside its range."""
+        """For each rollover the element it is booked at, and 1 where it lies inside its range.
+
+        Known for those that were asked for last: one account trades the same bars again and again.
+        """
+        known = self._rollovers.get(id(roll_ns))
+        if known is None:
+            self._rollovers.clear()
+            known = self._rollovers[id(roll_ns)] = (roll_ns, *self._found_rollovers(roll_ns))
+        return known[1:]
+
+    @cached_property
+    def _rollovers(self) -> dict[int, tuple[Ints, Ints, Ints]]:
+        return {}  # by the identity of the instants, which are held with what was found
+
+    def _found_rollovers(self, roll_ns: Ints) -> tuple[Ints, Ints]:
         opens, closes = self.columns[0], self.columns[1]
         at = np.searchsorted(opens, roll_ns, side="left")
         inside = np.zeros(len(roll_ns), np.int64)
