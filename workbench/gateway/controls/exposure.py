@@ -93,6 +93,7 @@ class Exposure:
     data_age_ns: int | None = None  # of the price, by a monotonic clock
     clock_offset_ns: int | None = None  # between the broker's clock and ours
     reconcile_age_ns: int | None = None  # since the books were last found to be the broker's
+    atomic_replace: bool = True  # whether an order and the one that it replaces are never live together
     elsewhere: tuple[Elsewhere, ...] = ()
     others: Mapping[str, Others] = field(default_factory=dict)  # of the scopes firm and account
 
@@ -104,8 +105,11 @@ class Exposure:
     def without(self, name: ClientOrderId | None) -> "Exposure":
         """What an order is judged against that replaces `name`: the broker does both or neither.
 
-        The old order has passed these controls, so the worse of the two versions is within the limits.
+        The old order has passed these controls, so the worse of the two versions is within the limits. At a
+        broker where both may be live for a moment, or for good, both count.
         """
+        if not self.atomic_replace:
+            return self
         waiting = tuple(item for item in self.waiting if item.client_order_id != name)
         return self if name is None else replace(self, waiting=waiting)
 

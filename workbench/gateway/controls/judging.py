@@ -69,6 +69,7 @@ def exposure_of(trading: "Trading", name: InstrumentId, *, killed: str) -> Expos
         messages_last_minute=len(history.messages),
         sent=tuple(history.sent),
         elsewhere=tuple(_elsewhere(trading, item.id, waiting[item.id], books) for item in others),
+        atomic_replace=trading.broker.capabilities().atomic_replace,
         data_age_ns=_signal(trading.feed, "data_age_ns", record.id, known=spec.feed.kind in _REPLAYS),
         clock_offset_ns=_signal(trading.broker, "clock_offset_ns", known=spec.account.broker == "paper"),
         reconcile_age_ns=_signal(trading.broker, "reconcile_age_ns", known=spec.account.broker == "paper"),

@@ -27,6 +27,7 @@ _ENDED = frozenset({"FILLED", "CANCELED", "EXPIRED", "REJECTED", "DENIED", "ABSE
 _NEW_YORK = ZoneInfo("America/New_York")
 _SEVEN_HOURS, _A_MOMENT = timedelta(hours=7), timedelta(seconds=1)
 _MOST_ATTEMPTS = 12
+_TOLD_S, _LOOKS = 8.0, 3
 _MAY_FREEZE = frozenset({"E01", "F10", "F11", "F13", "F16", "F18", "F27", "F29", "F49"})
 _ENDS = {f"order.{state.lower()}": state for state in _ENDED}
 _OPENINGS = ("order.working", "order.adopted", "order.partial", "order.unknown")
@@ -51,6 +52,7 @@ def step_checks(world: "World") -> list[Violation]:
         unbalanced = {key: value for key, value in trading.standing.books.trial_balance().items() if value}
         if unbalanced:
             found.append(Violation(rule="I7", detail=f"the books do not balance: {unbalanced}"))
+    found += _unnoticed(world)
     found += _sessions(world)
     found += _storm(world)
     if world.limits_lost and world.house.openings > world.sent_without_limits:
@@ -62,6 +64,26 @@ def step_checks(world: "World") -> list[Violation]:
     if world.killed and placed > world.sent_at_kill:
         found.append(Violation(rule="I8", detail="an order left under a kill"))
     return found
+
+
+def _unnoticed(world: "World") -> Iterator[Violation]:
+    """R24: books that differ from the broker's for long block the account or freeze the instrument."""
+    trading = world.trading()
+    standing = trading.standing if trading is not None else None
+    record = world.scene.records[0]
+    if (
+        standing is None
+        or standing.phase is not Phase.READY
+        or standing.frozen
+        or standing.watermark != len(world.house.record)
+        or standing.books.units(record.id) == world.house.units(record.id)
+    ):
+        world.differs_since = None
+        return
+    now = world.clock.seconds, standing.reconciled
+    first = world.differs_since = world.differs_since or now
+    if now[0] - first[0] > _TOLD_S and now[1] - first[1] >= _LOOKS:
+        yield Violation(rule="R24", detail="the books differ from the broker's position, and nobody was told")
 
 
 def _sessions(world: "World") -> Iterator[Violation]:

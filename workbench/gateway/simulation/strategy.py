@@ -158,6 +158,8 @@ class SimulatedKernel:
                     replaces=old if new else None,
                 )
             )
+            if dice[9] < 120:
+                orders.append(self._order(seq, 1, 1_000, kind=OrderKind.LIMIT, price=bar.bid_close - 90))
             return ([] if new or dice[7] > 190 else [old]), orders
         if dice[0] < 110:
             orders.append(self._order(seq, 0, units, stop_distance=80 + dice[3] if dice[4] < 90 else 0))

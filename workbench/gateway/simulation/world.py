@@ -101,6 +101,7 @@ class World:
     quotes_bad: bool = False
     limits_lost: bool = False
     sent_without_limits: int = 0
+    differs_since: tuple[float, int] | None = None
     seams: dict[str, Any] = field(default_factory=dict)  # of planted bugs
     _armed: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _chase: KillChase = field(init=False)
