@@ -5,7 +5,7 @@ meant for, whichever connection carries it. Answers without a length (streams) a
 """
 
 import contextlib
-import select
+import selectors
 import socket
 import struct
 import threading
@@ -206,15 +206,16 @@ class FaultProxy:
         """A stream: bytes as they come, none while it is silent."""
         with self._lock:
             self._streams |= {client, server}
-        while not self._ended.is_set():
-            ready, _, _ = select.select([client, server], [], [], 0.02)
-            for source in ready:
-                part = source.recv(_MOST)
-                if not part:
-                    raise _EndError
-                if self._silent.is_set():
-                    continue
-                (server if source is client else client).sendall(part)
+        with selectors.DefaultSelector() as selector:
+            selector.register(client, selectors.EVENT_READ, server)
+            selector.register(server, selectors.EVENT_READ, client)
+            while not self._ended.is_set():
+                for key, _ in selector.select(0.05):
+                    part = key.fileobj.recv(_MOST)  # type: ignore[union-attr]
+                    if not part:
+                        raise _EndError
+                    if not self._silent.is_set():
+                        key.data.sendall(part)
         raise _EndError
 
 

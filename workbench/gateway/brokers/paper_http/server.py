@@ -26,6 +26,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from http.server import ThreadingHTTPServer
 from typing import Any
 
@@ -54,6 +55,8 @@ class PaperServer:
     ----------
     beat_s
         How often each stream says that it is alive.
+    grace_s
+        How long after it was sent a request may still be on its way, for all that a client knows.
     page
         Transactions in one answer at most.
     clock_ns
@@ -68,6 +71,7 @@ class PaperServer:
         token: str,
         port: int = 0,
         beat_s: float = 5.0,
+        grace_s: float = 2.0,
         page: int = 100,
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
@@ -80,6 +84,10 @@ class PaperServer:
         self.lock = threading.Lock()
         self.ended = threading.Event()
         self._page = page
+        self._elsewhere = {
+            "absence_grace_ns": round(grace_s * 1e9),
+            "heartbeat_ns": round(2 * beat_s * 1e9),
+        }
         self._clock_ns = clock_ns
         self._told = 0  # the last transaction that the streams were told
         self._streams: list[queue.SimpleQueue[StreamLine]] = []
@@ -116,7 +124,7 @@ class PaperServer:
         with self.lock:
             return AccountReply(
                 account=self.broker.account(),
-                capabilities=self.broker.capabilities(),
+                capabilities=replace(self.broker.capabilities(), **self._elsewhere),
                 time_ns=self._clock_ns(),
                 last_transaction=self._last(),
             )
