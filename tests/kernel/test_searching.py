@@ -13,6 +13,7 @@ from workbench.kernel import (
     Session,
     cost_book,
     current_session,
+    explore,
     judge,
     load_bars,
     new_session,
@@ -111,3 +112,20 @@ def test_the_best_is_traded_again_on_the_finest_there_is(session: Session) -> No
     with pytest.raises(BadInputError, match="shorter than H1"):
         two_speeds(Cross(), bars, cost_book=cost_book("EUR_USD"))
     assert isinstance(found.fast.bars, Bars)
+
+
+def test_a_click_on_a_trial_opens_its_backtest(session: Session) -> None:
+    found = run(method="grid")
+    counted = trials()
+    for view in ("heatmap", "slices", "parallel"):
+        widget = explore(found, view)
+        model, below = widget.children
+        source = model._model.select_one({"name": "trials"})
+        source.selected.indices = [2]
+        number = int(source.data["trial"][2])
+        shown = "".join(str(item) for item in below.outputs)
+        assert f"Trial {number}" in shown
+        assert str(found.backtest(number).digest[:12]) in shown or "text/html" in shown
+    assert trials() == counted
+    with pytest.raises(BadInputError, match="heatmap, slices, parallel"):
+        explore(found, "cube")

@@ -4,6 +4,7 @@ from workbench.kernel.cost_form import cost_form
 from workbench.kernel.data import cost_book, load_bars
 from workbench.kernel.data_form import data_form
 from workbench.kernel.deploying import deploy
+from workbench.kernel.exploring import explore
 from workbench.kernel.judging import judge, walk_forward
 from workbench.kernel.leaks import check_leaks
 from workbench.kernel.models import keep_model, show_judgement
@@ -22,6 +23,7 @@ __all__ = [
     "current_session",
     "data_form",
     "deploy",
+    "explore",
     "judge",
     "keep_model",
     "load_bars",

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from workbench.market import Bars
     from workbench.research.result import BacktestResult
 
-__all__ = ["Interactive"]
+__all__ = ["Interactive", "page_of"]
 
 _POINTS = 6_000
 _TABS = """
@@ -78,17 +78,17 @@ class Interactive:
 
     def html(self) -> str:
         """A page that stands alone."""
-        return self._page(_OWN_PAGE)
+        return page_of(self.figure(), self._title)
 
-    def _page(self, look: str) -> str:
-        title = f"{self._result.name}, {self._result.data['instrument']} {self._result.data['timeframe']}"
-        return str(file_html(self.figure(), INLINE, title)).replace("<head>", f"<head>{look}", 1)
+    @property
+    def _title(self) -> str:
+        return f"{self._result.name}, {self._result.data['instrument']} {self._result.data['timeframe']}"
 
     def __repr__(self) -> str:
         return f"<interactive figure of {self._result!r}>"
 
     def _repr_html_(self) -> str:
-        page = escape(self._page(_IN_A_PAGE), quote=True)
+        page = escape(page_of(self.figure(), self._title, framed=True), quote=True)
         height = 660 if len(self._result.traded) == 1 else 700  # with a row of tabs
         return (
             f'<iframe title="Equity and price, interactive" style="border:0;width:100%;height:{height}px;'
@@ -153,6 +153,18 @@ class Interactive:
         formatters: dict[str, Any] = {"@entry_at": "datetime", "@last_at": "datetime"}
         panel.add_tools(HoverTool(renderers=[lines], tooltips=tips, formatters=formatters))
         return panel
+
+
+def page_of(layout: Any, title: str, *, framed: bool = False) -> str:
+    """A Bokeh layout as a page that carries Bokeh itself, light or dark as the reader's system is.
+
+    Parameters
+    ----------
+    framed
+        Whether it goes into a frame of another page, whose colours it then takes.
+    """
+    look = _IN_A_PAGE if framed else _OWN_PAGE
+    return str(file_html(layout, INLINE, title)).replace("<head>", f"<head>{look}", 1)
 
 
 def _trade_columns(trades: pd.DataFrame, *, end_ns: int) -> dict[str, Any]:
