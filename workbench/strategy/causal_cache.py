@@ -18,9 +18,9 @@ import tempfile
 import types
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-import llvmlite
+import llvmlite  # type: ignore[import-untyped]  # it has no types
 import numba
 import numpy as np
 from numba import config
@@ -86,7 +86,8 @@ def keep_on_disk(dispatcher: Any, *, name: str, digest: str, options: str) -> bo
 
 def cache_folder() -> Path:
     """Where the code lies."""
-    chosen = config.CACHE_DIR or AppDirs(appname="numba", appauthor=False).user_cache_dir
+    known: Any = AppDirs  # numba has no types
+    chosen = cast("Any", config).CACHE_DIR or known(appname="numba", appauthor=False).user_cache_dir
     return Path(chosen) / "workbench-causal"
 
 
@@ -129,10 +130,11 @@ class _Cache(FunctionCache):
         self._py_func = py_func
         self._impl = _Results(locator, name)
         self._cache_path = locator.get_cache_path()
-        self._cache_file = IndexDataCacheFile(
+        index: Any = IndexDataCacheFile
+        self._cache_file = index(
             cache_path=self._cache_path, filename_base=self._impl.filename_base, source_stamp=stamp
         )
-        self.enable()
+        self._enabled = True
 
 
 def _read(function: types.FunctionType, seen: set[Any]) -> Iterator[Any]:
