@@ -248,6 +248,7 @@ def test_r06_and_losses_are_counted_from_fills() -> None:
     ):
         slippage = fill(units, position, realized, minute)
         assert slippage == (10 if minute == 3 else 0)  # sold ten points below what it was decided on
+    assert history.slipped == [("f-3--5", 10)]
     assert len(history.reentries) == 3  # opened from flat; adding is none
     assert history.losses_in_a_row == 0
     fill(5, 5, 0, 8)
@@ -257,6 +258,19 @@ def test_r06_and_losses_are_counted_from_fills() -> None:
     assert len(history.reentries) == 3  # the first was ten minutes ago
     history.forgive(BALANCE)
     assert (len(history.reentries), history.losses_in_a_row) == (0, 0)
+
+
+def test_r20_a_fill_far_from_what_it_was_decided_on_raises_an_alert(room: Room) -> None:
+    kernel = _begun(room, max_slippage_points=1)
+    bars = made_up_bars(60)
+    for number in range(1, 8):
+        worse = int(bars.ask_open[number] - bars.ask_close[number - 1])
+        kernel.submit(buy(1_000, f"a-{number}"))
+        kernel.take()
+        log: Any = room.desk.log
+        alerts = "".join(str(call) for call in log._logger.calls)
+        said = f"slippage in points: limit 1, observed {worse} of a-{number}"
+        assert (said in alerts) is (worse > 1)
 
 
 def test_r06_re_entries_halt(room: Room) -> None:

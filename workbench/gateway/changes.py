@@ -112,6 +112,7 @@ def finish_changes(desk: Desk, trading: Trading) -> None:
 def _tell_broker(
     desk: Desk, trading: Trading, change: ExitChange, *, event_seq: int, number: int
 ) -> ChangeResult:
+    trading.history.message(trading.time_ns)
     state, reason = ChangeState.DONE, ""
     try:
         if not trading.broker.change_exits(change):

@@ -107,7 +107,8 @@ def advance(
     trading.fills += len(fresh)
     trading.undelivered += fresh
     trading.acked = trading.acked or ack is not None
-    watch_controls(desk, trading, note(trading, found))
+    note(trading, found)
+    watch_controls(desk, trading)
     if decision is None:
         return None
     since, trading.undelivered = tuple(trading.undelivered), []

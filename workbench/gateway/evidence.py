@@ -205,6 +205,7 @@ class Evidence:
         own = fill.reason not in EXIT_REASONS
         write_fill(self.change, self.trading, item, event_seq=self.event_seq)
         self.standing.books.fill(self.trading.record_of(fill.instrument), fill)
+        self.trading.history.fill(fill)
         self.found.append(fill)
         if own:
             self._executed(item, fill, known)

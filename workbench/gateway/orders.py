@@ -144,6 +144,8 @@ def hand_over(desk: Desk, trading: Trading, order: Order) -> IntentResult:
 def _sent_elsewhere(desk: Desk, trading: Trading, order: Order) -> IntentResult:
     """The same at a broker outside this process."""
     state, control, reason = place_once(desk, trading, order)
+    trading.history.answered(rejected=state is OrderState.REJECTED)
+    watch_controls(desk, trading)
     desk.log.info(
         "order",
         deployment_id=trading.spec.deployment_id,

@@ -6,7 +6,7 @@ what it holds and take orders back, and nothing else. What led to a halt counts 
 
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,7 +17,8 @@ from workbench.domain.orders import Order, OrderKind, OrderState
 from workbench.gateway.brokers.port import Transaction
 from workbench.gateway.controls.book import DeskView
 from workbench.gateway.controls.exposure import only_reduces
-from workbench.store.schema import cancels, control_halts, deliveries, intents
+from workbench.gateway.records import fill_of
+from workbench.store.schema import cancels, control_halts, deliveries, fills, intents
 
 if TYPE_CHECKING:
     from workbench.gateway.desk import Desk
@@ -98,6 +99,22 @@ def recall_orders(connection: sa.Connection, trading: "Trading") -> None:
     mine = times.where(cancels.c.deployment_id == trading.spec.deployment_id)
     sent = connection.scalars(mine.where(deliveries.c.time_ns > since_ns))
     history.messages = deque(sorted((*history.messages, *sent)))
+    if trading.standing is not None:
+        _recall_books(connection, trading, forgiven=forgiven)
+
+
+def _recall_books(connection: sa.Connection, trading: "Trading", *, forgiven: int) -> None:
+    """The fills and the highest equity of an account elsewhere, whose past is not computed again."""
+    name = trading.spec.deployment_id
+    done = sa.select(fills).where(fills.c.deployment_id == name, fills.c.event_seq > forgiven)
+    for row in connection.execute(done.order_by(fills.c.event_seq, fills.c.time_ns)).mappings():
+        trading.history.fill(fill_of(row))
+    equity = deliveries.c.snapshot["equity"].as_integer()
+    highest = sa.select(sa.func.max(equity)).where(
+        deliveries.c.deployment_id == name, deliveries.c.event_seq >= forgiven
+    )
+    trading.history.peak_equity = max(trading.history.peak_equity, connection.scalar(highest) or 0)
+    trading.history.slipped = []
 
 
 def forgive(desk: "Desk", trading: "Trading", *, by: str) -> bool:
@@ -124,9 +141,9 @@ def forgive(desk: "Desk", trading: "Trading", *, by: str) -> bool:
     return True
 
 
-def note(trading: "Trading", found: Iterable[Transaction]) -> list[tuple[Transaction, int]]:
-    """Let the history see what happened at the broker, once; the fills with their slippage in points."""
-    history, seen = trading.history, []
+def note(trading: "Trading", found: Iterable[Transaction]) -> None:
+    """Let the history see what happened at a broker in this process, once."""
+    history = trading.history
     for item in found:
         if item.number <= history.number:
             continue
@@ -136,12 +153,11 @@ def note(trading: "Trading", found: Iterable[Transaction]) -> list[tuple[Transac
             history.reentries.clear()
         history.number_seq = max(before, item.event_seq)
         if item.fill is not None:
-            seen.append((item, history.fill(item.fill)))
-    return seen
+            history.fill(item.fill)
 
 
-def watch_controls(desk: "Desk", trading: "Trading", fresh: Sequence[tuple[Transaction, int]] = ()) -> None:
-    """Do what the controls ask for after something happened; `fresh` are the fills of `note`.
+def watch_controls(desk: "Desk", trading: "Trading") -> None:
+    """Do what the controls ask for after something happened.
 
     Raises
     ------
@@ -150,10 +166,11 @@ def watch_controls(desk: "Desk", trading: "Trading", fresh: Sequence[tuple[Trans
     """
     if trading.archived is not None:
         return
-    most = limit_of(trading, "max_slippage_points")
-    for item, slippage in fresh:
+    most, slipped = limit_of(trading, "max_slippage_points"), trading.history.slipped
+    trading.history.slipped = []
+    for name, slippage in slipped:
         if most is not None and slippage > most:
-            text = f"slippage in points: limit {most}, observed {slippage} of {item.client_order_id}"
+            text = f"slippage in points: limit {most}, observed {slippage} of {name}"
             _alert(desk, trading, "R20", text)
     _take_back_old(desk, trading)
     _protect(desk, trading)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from statistics import median_low
 
 from workbench.domain.instruments import InstrumentId
-from workbench.domain.orders import Fill, Order
+from workbench.domain.orders import EXIT_REASONS, Fill, Order
 from workbench.gateway.controls.exposure import Sent
 
 __all__ = ["PriceWatch", "RiskHistory"]
@@ -72,6 +72,7 @@ class RiskHistory:
     number: int = 0  # the last transaction seen
     number_seq: int = 0  # the feed event it happened on
     expected: dict[str, int] = field(default_factory=dict)  # the price an order was decided on, by its id
+    slipped: list[tuple[str, int]] = field(default_factory=list)  # orders and points, not looked at yet
     unprotected_ns: int = 0  # feed time since which a position has no stop, 0 for none
     watched_ns: int = 0  # wall clock: since when the live kernel is waited for
     silent_ns: int = 0  # the last sign of life after which its entries were taken back
@@ -104,13 +105,20 @@ class RiskHistory:
         self.senseless += control == "F45"
 
     def fill(self, fill: Fill) -> int:
-        """An execution; by how many points it was worse than what it was decided on."""
+        """An execution; by how many points it was worse than what it was decided on, remembered if it was."""
         if fill.units and fill.position == fill.units:
             self.reentries.append(fill.time_ns)
         if fill.realized:
             self.losses_in_a_row = self.losses_in_a_row + 1 if fill.realized < 0 else 0
+        if fill.reason in EXIT_REASONS:
+            return 0  # decided by the broker at a level of its own
         expected = self.expected.get(fill.client_order_id, 0)
-        return max(0, (fill.price - expected) * _SIDES[fill.units > 0]) if expected else 0
+        if not fill.remaining:
+            self.expected.pop(fill.client_order_id, None)
+        slippage = max(0, (fill.price - expected) * _SIDES[fill.units > 0]) if expected else 0
+        if slippage:
+            self.slipped.append((fill.client_order_id, slippage))
+        return slippage
 
     def forgive(self, equity: int) -> None:
         """A named person lets the deployment trade on: what led to the halt counts no more."""

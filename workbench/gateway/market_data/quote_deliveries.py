@@ -115,7 +115,8 @@ def _hand_over(
     trading.decision_seq, trading.acked = event.seq, skipped
     memory.before, memory.decision = after, SKIPPED if skipped else {}
     memory.last = EventReply(event=event, account=snapshot, fills=since, replayed=False, decision={})
-    watch_controls(desk, trading, note(trading, found))
+    note(trading, found)
+    watch_controls(desk, trading)
     return memory.last
 
 
