@@ -16,7 +16,7 @@ from workbench.gateway.brokers.port import AmbiguousError, RejectedError
 from workbench.gateway.deliveries import advance
 from workbench.gateway.errors import LedgerWriteError, NotAllowedError, RefusedError, UnknownDeploymentError
 from workbench.gateway.journal import verify_journal
-from workbench.gateway.messages import Attached, EventReply, IntentResult, Refused, Waiting
+from workbench.gateway.messages import PROTOCOL_VERSION, Attached, EventReply, IntentResult, Refused, Waiting
 from workbench.market import Bars
 from workbench.store.schema import fills, intents, journal, kills, orders
 
@@ -107,9 +107,9 @@ def test_a_deployment_that_is_not_open_is_refused(room: Room) -> None:
 
 
 def test_another_protocol_version_is_refused(room: Room) -> None:
-    reply = room.open().attach(version=2)
+    reply = room.open().attach(version=PROTOCOL_VERSION + 1)
     assert isinstance(reply, Refused)
-    assert "expected protocol version 1, found 2" in reply.reason
+    assert f"expected protocol version {PROTOCOL_VERSION}, found" in reply.reason
 
 
 def test_an_order_on_an_event_that_is_over_is_denied(room: Room) -> None:
