@@ -334,8 +334,11 @@ def _no_backoff() -> Any:
     return _patched((Breaker, "allows", lambda self: True))
 
 
-def _any_position_will_do() -> Any:
-    return _patched((reconciliation, "_compare_positions", lambda evidence, report: None))
+def _compare_nothing() -> Any:
+    return _patched(
+        (reconciliation, "_compare_positions", lambda evidence, report: None),
+        (reconciliation, "_compare_cash", lambda evidence, account: None),
+    )
 
 
 def _evidence(change: _Any, desk: _Any, deployment: _Any, standing: Standing) -> Evidence:
@@ -389,6 +392,6 @@ PLANTED = (
     _bug("watermark first", "the watermark is durable before the executions", _watermark_first, "F34", "F14"),
     _bug("no limits", "missing limits limit nothing", _no_limits_is_no_limit, "F50"),
     _bug("no backoff", "a broker that is away is asked without a pause", _no_backoff, "F26", "F24"),
-    _bug("positions unchecked", "positions are not compared", _any_position_will_do, "E01"),
+    _bug("report unchecked", "the broker's positions and cash are not compared", _compare_nothing, "E01"),
 )
 """Twenty and a few more."""

@@ -145,7 +145,7 @@ class SimulatedKernel:
         units = side * (1_000 + 20 * dice[2])
         old = ClientOrderId(f"s-{seq - (4 if self.patient else 6)}-0")
         if self.patient:
-            away = 25 + dice[5] // 4
+            away = 45 + dice[5] // 2
             level = bar.ask_close - away if side > 0 else bar.bid_close + away
             new = seq > 4 and dice[8] < 110
             orders.append(
@@ -170,7 +170,7 @@ class SimulatedKernel:
         if held and dice[6] < 70:
             orders.append(self._order(seq, 1, -held, reduce_only=True))
         for n in range(self.burst):
-            orders.append(self._order(seq, 10 + n, 2_500))
+            orders.append(self._order(seq, 10 + n, 2_500 + 10 * n))
         if self.absurd:
             orders += [
                 self._order(seq, 90, 0),

@@ -49,6 +49,23 @@ _STEPS = 14
 _QUIET_ROUNDS = 80
 
 
+# faults that need an occasion are drawn more often, so that each is met as often as the others
+_OFTEN = {
+    "F13": 3,
+    "F15": 3,
+    "F16": 2,
+    "F18": 4,
+    "F20": 3,
+    "F21": 2,
+    "F22": 2,
+    "F31": 2,
+    "F32": 2,
+    "F33": 2,
+    "F49": 2,
+}
+_URN = [name for name in sorted(CATALOGUE) for _ in range(_OFTEN.get(name, 1))]
+
+
 class Crash(BaseException):
     """The process is gone; nothing may catch it."""
 
@@ -114,7 +131,10 @@ class World:
         self.disk.reset(self.clock)
         if not self.faults:
             count = self.rng.randint(1, 6)
-            self.faults = tuple(sorted(self.rng.sample(sorted(CATALOGUE), count)))
+            drawn: set[str] = set()
+            while len(drawn) < count:
+                drawn.add(self.rng.choice(_URN))
+            self.faults = tuple(sorted(drawn))
         self.scene: Scene = scene_of(self.seed, across_weekend="F47" in self.faults)
         self.house = House(
             paper=PaperBroker(
@@ -318,8 +338,8 @@ class World:
     def lose_limits(self) -> None:
         """The limits can not be read: zero."""
         self.hits["F50"] += 1
-        self._open(limits={})
-        self.limits_lost, self.sent_without_limits = True, self.house.openings
+        self.limits_lost = self._open(limits={})
+        self.sent_without_limits = self.house.openings
 
     def give_limits_back(self) -> None:
         """They can again."""
@@ -411,10 +431,11 @@ class World:
         """A live kernel's question."""
         return answer(self.desk, request)
 
-    def _open(self, **changes: Any) -> None:
-        self._verb("open", **{**self.scene.opening(DEPLOYMENT, TOKEN), **changes})
+    def _open(self, **changes: Any) -> bool:
+        done = self._verb("open", **{**self.scene.opening(DEPLOYMENT, TOKEN), **changes})
         if self.quotes_bad:
             self._spoil_quotes()
+        return done
 
     def _kill(self) -> None:
         """A person throws the switch; from the answer on nothing may leave."""
