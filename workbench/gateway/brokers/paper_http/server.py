@@ -84,10 +84,11 @@ class PaperServer:
         self.lock = threading.Lock()
         self.ended = threading.Event()
         self._page = page
-        self._elsewhere = {
-            "absence_grace_ns": round(grace_s * 1e9),
-            "heartbeat_ns": round(2 * beat_s * 1e9),
-        }
+        self._capabilities = replace(
+            self.broker.capabilities(),
+            absence_grace_ns=round(grace_s * 1e9),
+            heartbeat_ns=round(2 * beat_s * 1e9),
+        )
         self._clock_ns = clock_ns
         self._told = 0  # the last transaction that the streams were told
         self._streams: list[queue.SimpleQueue[StreamLine]] = []
@@ -124,7 +125,7 @@ class PaperServer:
         with self.lock:
             return AccountReply(
                 account=self.broker.account(),
-                capabilities=replace(self.broker.capabilities(), **self._elsewhere),
+                capabilities=self._capabilities,
                 time_ns=self._clock_ns(),
                 last_transaction=self._last(),
             )
