@@ -397,7 +397,7 @@ def kill_switch(*, rounds: int, waiting: int = 50) -> dict[str, Any]:
             began = time.perf_counter()
             found = home.operator().kill(reason="benchmark")  # the strategy hangs: it asks nothing
             answered.append(1_000 * (time.perf_counter() - began))
-            if len(found["canceled"]) != waiting:
+            if len(found["canceled"]) != waiting or found["waiting"]:
                 raise SystemExit(f"expected {waiting} cancels, found {found}")
             blocked.append(found["blocked_ms"])
             sent.append(found["cancels_sent_ms"])

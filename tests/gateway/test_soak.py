@@ -35,12 +35,12 @@ LONG = os.environ.get("WORKBENCH_SOAK") == "1"
 FRAME = "M1" if LONG else "M15"
 TICKS = 60_000 if LONG else 1_200
 FORTNIGHTS = {
-    # the Sunday it begins, and the Sunday in it on which New York's clocks change (both at 02:00 there)
+    # the Sunday it begins (in November Europe changes on it), and the one on which New York changes
     "March": (datetime(2024, 3, 3, tzinfo=NEW_YORK), datetime(2024, 3, 10, tzinfo=NEW_YORK)),
     "November": (
         datetime(2024, 10, 27, tzinfo=NEW_YORK),
         datetime(2024, 11, 3, tzinfo=NEW_YORK),
-    ),  # Europe's change on the first day of it
+    ),
 }
 SUNDAY_OPEN, FRIDAY_CLOSE = 17, 17
 

@@ -135,7 +135,9 @@ class KillChase:
                 self._desk.log.error("kill not written", scope=item.scope, detail=str(error))
 
     def _is_left(self, trading: Trading) -> bool:
-        return not trading.archived and bool(self._desk.kill_over(trading)) and bool(strategy_orders(trading))
+        # a request that is on its way is left to whoever asks for it, who is told what was cancelled
+        thrown = any(_is_under(trading, scope) for scope in self._desk.kills)
+        return not trading.archived and thrown and bool(strategy_orders(trading))
 
 
 def _throw(desk: Desk, item: KillRequest, *, name: str, began: float) -> dict[str, Any]:
