@@ -62,7 +62,7 @@ def search(
     from workbench.research.search import searching
 
     session = current_session()
-    prices = series_of("data", bars)
+    prices = tuple(series_of("data", bars).values())
     terms = {
         **options,
         "cost_book": cost_book,

@@ -28,7 +28,7 @@ __all__ = ["GRID_SIDE", "market", "tried"]
 NAME = InstrumentId("EUR_USD")
 SESSIONS = 1_000  # four years of days
 SIGMA = 60.0  # points a bar
-EDGE = 0.5  # drift of a bar in a trend, in units of its deviation
+EDGE = 0.7  # drift of a bar in a trend, in units of its deviation
 TREND = 60  # bars, in the mean
 GRID_SIDE = 100
 _NS_PER_DAY = 86_400 * 10**9
@@ -95,11 +95,11 @@ def tried(seed: int, *, edge: float, side: int = GRID_SIDE, draws: int = 500) ->
     return judge_returns(returns, rng=np.random.default_rng([seed, 1]), draws=draws)
 
 
-def lines(seeds: int, *, done: set[tuple[str, int]]) -> Iterator[dict[str, object]]:
+def lines(seeds: int, *, done: set[tuple[str, int]], kinds: list[str]) -> Iterator[dict[str, object]]:
     """A line a seed and kind of market."""
     for seed in range(seeds):
         for kind, edge in (("walk", 0.0), ("edge", EDGE)):
-            if (kind, seed) in done:
+            if kind not in kinds or (kind, seed) in done:
                 continue
             began = time.process_time()
             found = tried(seed, edge=edge)
@@ -123,9 +123,11 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seeds", type=int, default=100)
     parser.add_argument("--into", type=Path, default=Path("verdicts.jsonl"))
+    parser.add_argument("--kinds", nargs="+", default=["walk", "edge"])
     given = parser.parse_args()
     kept = [json.loads(line) for line in given.into.read_text().splitlines()] if given.into.is_file() else []
-    for line in lines(given.seeds, done={(item["kind"], item["seed"]) for item in kept}):
+    done = {(item["kind"], item["seed"]) for item in kept}
+    for line in lines(given.seeds, done=done, kinds=given.kinds):
         kept.append(line)
         with given.into.open("a") as file:
             file.write(json.dumps(line) + "\n")

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 from bokeh.layouts import column, gridplot
-from bokeh.models import ColorBar, ColumnDataSource, CustomJS, Div, HoverTool, LinearColorMapper, TapTool
+from bokeh.models import ColumnDataSource, CustomJS, HoverTool, LinearColorMapper, TapTool
+from bokeh.models.annotations import ColorBar
+from bokeh.models.widgets.markups import Div
 from bokeh.palettes import Cividis256
 from bokeh.plotting import figure
 from bokeh.transform import transform
@@ -115,7 +117,14 @@ def heatmap(
             palette=_PALETTE, low=float(np.min(values[chosen])), high=float(np.max(values[chosen]))
         )
         panel.rect(
-            "x", "y", width=1, height=1, source=source, fill_color=transform("value", mapper), line_color=None
+            "x",
+            "y",
+            width=1,
+            height=1,
+            source=source,
+            fill_color=transform("value", mapper),
+            line_color=None,
+            nonselection_fill_alpha=0.7,
         )
         for axis, (_, labels), told in zip((panel.xaxis, panel.yaxis), places, (across, down), strict=True):
             axis.axis_label = told
@@ -267,7 +276,7 @@ def _unit(values: Floats) -> Floats:
 
 
 def _panel(title: str, height: int) -> Any:
-    panel = figure(
+    panel: Any = figure(
         height=height, sizing_mode="stretch_width", title=title, tools="pan,wheel_zoom,box_zoom,reset,save"
     )
     panel.background_fill_color = panel.border_fill_color = panel.outline_line_color = None
