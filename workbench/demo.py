@@ -18,6 +18,7 @@ import msgspec
 import sqlalchemy as sa
 
 from workbench.commands.answering import ROLE, cell_progress, columns
+from workbench.commands.limits import lifted
 from workbench.domain.calendar import session_of, to_datetime
 from workbench.domain.instruments import instrument
 from workbench.domain.money import to_decimal
@@ -105,6 +106,8 @@ def run_demo(settings: Settings, *, speed: float, weeks: int, tell: Tell) -> Non
             stack.enter_context(
                 running(trading_processes(settings), settings=settings, tell=lambda text: tell(f"   {text}"))
             )
+        owner = OperatorClient(settings.operator_socket, user=settings.user, role=ROLE)
+        stack.enter_context(lifted(owner, by=settings.user, tell=lambda text: tell(f"   {text}")))
         traded = _trade(
             release, engine, gateway, supervisor, settings=settings, speed=speed, weeks=weeks, tell=tell
         )

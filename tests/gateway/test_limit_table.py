@@ -1,5 +1,6 @@
 """The table of limits in the gateway: shipped, lowered, raised by two, kept, audited, not taken on trust."""
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.gateway.bench import Room, buy, made_up_bars
+from workbench.commands.limits import lifted
 from workbench.domain.control_text import limit_from_text, limit_text
 from workbench.domain.controls import CONTROLS, LIMITS, Sense, is_raise, parse_value
 from workbench.domain.people import distinct_people
@@ -291,3 +293,32 @@ def test_the_firms_limit_counts_what_all_its_deployments_hold(room: Room) -> Non
     denied = second.submit(buy(40_001, "b"))
     assert denied.reason == "R09 position units of the firm: limit 100000, observed 100001"
     assert second.submit(buy(40_000, "c")).state == "WORKING"
+
+
+def test_limits_are_lifted_for_a_comparison_and_put_back_and_nobodys_own_are_touched(room: Room) -> None:
+    class Owner:
+        def controls(self) -> Any:
+            return _verb(room, "controls", user="sarah")
+
+        def limits(self, action: str, **change: Any) -> Any:
+            return _verb(room, "limits", user="sarah", action=action, **change)
+
+    def firm() -> dict[str, str]:
+        return {item["name"]: item["text"] for item in Owner().controls()["in_force"]}
+
+    shipped = firm()
+    for _ in range(2):  # it can be done again
+        with (
+            contextlib.suppress(ZeroDivisionError),
+            lifted(Owner(), by="sarah", tell=lambda text: None),
+        ):
+            assert firm()["max_order_units"] == "no limit"
+            assert firm()["max_kernel_silence_s"] == "60"
+            raise ZeroDivisionError  # what fails meanwhile does not leave them open
+        assert firm() == shipped
+    _set(room, "max_order_units", "5", user="sarah")
+    _set(room, "max_order_units", "6", user="david", action="propose")
+    said: list[str] = []
+    with lifted(Owner(), by="sarah", tell=said.append):
+        assert firm()["max_order_units"] == "5"
+    assert "stay" in said[0]

@@ -1,15 +1,19 @@
 """The table of limits: show it, lower and raise them, approve what another person asked for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
 
 from workbench.commands.answering import ROLE, answers, columns, json_option, show
 from workbench.domain.calendar import to_datetime
+from workbench.domain.control_table import FIRM
 from workbench.settings import Settings, load_settings
 
-__all__ = ["limits"]
+__all__ = ["lifted", "limits"]
+
+_KEPT = ("max_kernel_silence_s", "max_alert_delay_ms", "max_slippage_points")  # they deny nothing
 
 
 def _gateway(settings: Settings) -> Any:
@@ -120,6 +124,30 @@ def limits_resume(deployment: str, as_json: bool) -> None:
     """Let a deployment that a control has halted trade on."""
     found = _gateway(load_settings()).resume(deployment)
     show(found, as_json=as_json, text=lambda: [f"{deployment} trades on: {found['state']}"])
+
+
+@contextmanager
+def lifted(gateway: Any, *, by: str, tell: Callable[[str], None]) -> Iterator[None]:
+    """Leave orders to the limits of their releases, and put the firm's shipped limits back afterwards.
+
+    Only in a home where nobody has set a limit of the firm and nobody else could look at a raise; elsewhere
+    everything stays as it is.
+    """
+    found = gateway.controls()
+    firm = [item for item in found["in_force"] if item["scope"] == FIRM]
+    if found["second_person"] or {item["by"] for item in firm} - {"workbench", by}:
+        tell("the firm's limits are somebody's own and stay; what they deny is missing from the comparison")
+        yield
+        return
+    changed = [item for item in firm if isinstance(item["value"], int) and item["name"] not in _KEPT]
+    tell(f"{len(changed)} limits of the firm are lifted for the comparison, and put back after it")
+    try:
+        for item in changed:
+            gateway.limits("set", name=item["name"], scope=FIRM, text="no limit", reason="a comparison")
+        yield
+    finally:
+        for item in changed:
+            gateway.limits("set", name=item["name"], scope=FIRM, text=item["text"], reason="as shipped")
 
 
 def _say(action: str, *, as_json: bool, **change: Any) -> None:
