@@ -44,7 +44,7 @@ def backtest(
         Bars that close up to this instant only warm up the indicators; text such as ``"2017-03-01"`` is UTC.
     options
         Passed on to `workbench.research.run_backtest`: ``finer``, ``also``, ``timeframe``, ``account``,
-        ``mode``, ``latency_ns``, ``engine``.
+        ``mode``, ``latency_ns``, ``sizes``, ``engine``.
 
     Raises
     ------
