@@ -233,8 +233,7 @@ class Run:
     def _trade(self, strategy: Strategy) -> None:
         market = (LazyTicks if self.by_tick else LazyMarket)(self)
         account = LazyAccount(self)
-        waiting, orders = account._waiting, account._orders  # kept, not replaced
-        cancels, changes = account._cancels, account._changes
+        waiting, orders, asked = account._waiting, account._orders, account._asked  # kept, not replaced
         method = strategy.on_tick if self.by_tick else strategy.on_bar
         loud, first = self.count, self.first
         try:
@@ -246,7 +245,7 @@ class Run:
                 if waiting:
                     account._forget_ended()
                 method(market, account)
-                if orders or cancels or changes:
+                if orders or asked:
                     self._follow(account)
                     loud = at + 1
         except Exception as error:

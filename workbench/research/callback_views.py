@@ -4,7 +4,7 @@ import numbers
 from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -143,6 +143,7 @@ class LazyAccount(AccountView):
         self._orders: list[Order] = []
         self._cancels: list[ClientOrderId] = []
         self._changes: list[ExitChange] = []
+        self._asked: list[str] = []  # that something beside orders is to be done
 
     @property
     def snapshot(self) -> AccountSnapshot:  # type: ignore[override]  # made when it is asked for
@@ -215,6 +216,18 @@ class LazyAccount(AccountView):
         part = abs(held) if units is None else min(abs(held), self._units("close", record, units))
         return self._close(record, -part if held > 0 else part)
 
+    def cancel(self, order_id: ClientOrderId) -> None:
+        """Withdraw a waiting order; one that has filled or gone already stays as it is."""
+        super().cancel(order_id)
+        self._asked.append("cancel")
+
+    def change_exits(self, instrument: str | None = None, **terms: Any) -> bool:  # type: ignore[override]
+        """See `AccountView`."""
+        held = super().change_exits(instrument, **terms)
+        if self._changes:
+            self._asked.append("change")
+        return held
+
     def _taken(self) -> None:
         """The orders were handed in: remember those that wait."""
         now = int(self._run.close_ns[self._run.at])
@@ -224,6 +237,7 @@ class LazyAccount(AccountView):
         self._orders.clear()
         self._cancels.clear()
         self._changes.clear()
+        self._asked.clear()
 
     def _forget_ended(self) -> None:
         """Drop the orders that wait no more, and what is filled of the others."""

@@ -369,7 +369,7 @@ class AccountView:
             terms,
             name=self._next_id(len(self._orders)),
             now_ns=self._now_ns() if "expires_ns" in terms else 0,
-            quote=self._quotes(record.id) if terms and self._quotes and kind is OrderKind.MARKET else None,
+            quote=self._quotes,
         )
         return self._add(order)
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Required, TypedDict
 
-from workbench.domain.instruments import Instrument
+from workbench.domain.instruments import Instrument, InstrumentId
 from workbench.domain.orders import ClientOrderId, Order, OrderKind, PositionFill, TimeInForce, TriggerSide
 from workbench.errors import BadInputError
 
@@ -91,7 +91,7 @@ def new_order(
     *,
     name: ClientOrderId,
     now_ns: int = 0,
-    quote: tuple[int, int] | None = None,
+    quote: Callable[[InstrumentId], tuple[int, int] | None] | None = None,
 ) -> Order:
     """An order with all its terms checked; prices become points.
 
@@ -100,7 +100,7 @@ def new_order(
     units
         Signed.
     now_ns, quote
-        Present time and bid and ask; without a quote a level is not compared with the market.
+        Present time, and what gives bid and ask; without it a level is not compared with the market.
 
     Raises
     ------
@@ -116,7 +116,12 @@ def new_order(
         raise BadInputError(f"{verb}: expected {wanted}, found {', '.join(terms) or 'none'}")
     columns: dict[str, Any] = {}
     for term, value in terms.items():
-        columns[_COLUMNS.get(term, term)] = _READERS[term](verb, term, value, record)
+        column = _COLUMNS.get(term, term)
+        if column is not term and type(value) is int and 0 <= value <= _MOST_POINTS:  # by far the most
+            if value:
+                columns[column] = value
+        else:
+            columns[column] = _READERS[term](verb, term, value, record)
     if columns.get("expires_ns"):
         if "time_in_force" in columns or columns["expires_ns"] <= now_ns:
             raise BadInputError(
@@ -125,7 +130,8 @@ def new_order(
             )
         columns["time_in_force"] = TimeInForce.GTD
     order = Order(client_order_id=name, instrument=record.id, units=units, kind=kind, **columns)
-    _check_sense(verb, order, record, quote)
+    if columns:
+        _check_sense(verb, order, record, quote)
     return order
 
 
@@ -231,7 +237,12 @@ _READERS: Mapping[str, Callable[[str, str, object, Instrument], object]] = {
 }
 
 
-def _check_sense(verb: str, order: Order, record: Instrument, quote: tuple[int, int] | None) -> None:
+def _check_sense(
+    verb: str,
+    order: Order,
+    record: Instrument,
+    quote: Callable[[InstrumentId], tuple[int, int] | None] | None,
+) -> None:
     """Refuse levels that contradict each other, whatever the market does next."""
     if (order.stop_distance and order.stop_price) or (order.target_distance and order.target_price):
         raise BadInputError(f"{verb}: expected a stop (target) by distance or by price, found both")
@@ -240,20 +251,23 @@ def _check_sense(verb: str, order: Order, record: Instrument, quote: tuple[int, 
             f"{verb} time_in_force: expected one of GTC, FOK, IOC of an order at the market, found 'GFD'"
         )
     sign = 1 if order.units > 0 else -1
-    at = order.price or (quote[0 if sign < 0 else 1] if quote else 0)
+    at = order.price
     if at == 0:
-        return
+        found = quote(record.id) if quote is not None else None
+        if found is None:
+            return
+        at = found[0 if sign < 0 else 1]
     where = f"its price {record.to_price(at)}" if order.price else f"the market at {record.to_price(at)}"
     levels = []
     if order.stop_price or order.stop_distance:
         levels.append(("stop", order.stop_price or at - sign * order.stop_distance, -sign))
     if order.target_price or order.target_distance:
         levels.append(("target", order.target_price or at + sign * order.target_distance, sign))
-    for term, found, side in levels:
-        if side * found <= side * at or found < 1:
+    for term, level_, side in levels:
+        if side * level_ <= side * at or level_ < 1:
             raise BadInputError(
                 f"{verb}: expected a {term} {'above' if side > 0 else 'below'} {where}, "
-                f"found {record.to_price(found)}"
+                f"found {record.to_price(level_)}"
             )
     if order.kind is OrderKind.STOP and order.price_bound and sign * order.price_bound < sign * at:
         raise BadInputError(
