@@ -229,6 +229,8 @@ def _serve(
         ledger.sign_head()
         reading.dispose()
         log.info("ended", journal_length=ledger.length)
+    if ledger.failed:
+        raise DamagedStoreError(ledger.failed)
 
 
 def _both(first: Callable[[str], None], second: Callable[[str], None]) -> Callable[[str], None]:

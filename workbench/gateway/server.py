@@ -30,6 +30,7 @@ from workbench.gateway.messages import (
     Waiting,
 )
 from workbench.gateway.operators import act, check_request
+from workbench.gateway.reconciliation import watch
 from workbench.gateway.reports import REPORTS, Sources, report
 from workbench.gateway.trading import State, Trading
 
@@ -217,6 +218,8 @@ class GatewayServer:
         for name, trading in self._desk.deployments.items():
             if trading.state is State.RUNNING:
                 self._watch(name, trading)
+            if trading.standing is not None:
+                self._reconcile(name, trading)
             if not _is_closing(trading):
                 continue
             try:
@@ -229,6 +232,15 @@ class GatewayServer:
         self._chase.tick()
         self._desk.ledger.tick()
         self._each_round()
+        if self._desk.ledger.failed:
+            self.stop()  # what is on the disk is read again by the next start, and by no other way
+
+    def _reconcile(self, name: str, trading: Trading) -> None:
+        """Listen to a broker outside this process, and take its record in where there is a reason."""
+        try:
+            watch(self._desk, trading)
+        except LedgerWriteError as error:
+            self._desk.freeze(trading, f"deployment {name} is frozen: {error}")
 
     def _watch(self, name: str, trading: Trading) -> None:
         try:
