@@ -221,7 +221,7 @@ class LazyAccount(AccountView):
         super().cancel(order_id)
         self._asked.append("cancel")
 
-    def change_exits(self, instrument: str | None = None, **terms: Any) -> bool:  # type: ignore[override]
+    def change_exits(self, instrument: str | None = None, **terms: Any) -> bool:
         """See `AccountView`."""
         held = super().change_exits(instrument, **terms)
         if self._changes:

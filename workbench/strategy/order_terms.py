@@ -257,6 +257,10 @@ def _check_sense(
         if found is None:
             return
         at = found[0 if sign < 0 else 1]
+        if not (order.stop_price or order.target_price):
+            downwards = order.stop_distance if sign > 0 else order.target_distance
+            if downwards < at:  # a distance is on its own side, and this one ends above 0
+                return
     where = f"its price {record.to_price(at)}" if order.price else f"the market at {record.to_price(at)}"
     levels = []
     if order.stop_price or order.stop_distance:
