@@ -116,7 +116,7 @@ def joined(
     """The extension of this process has the seeded home and the fakes."""
 
     def make_services(_: Settings) -> Services:
-        reader = StoreReader(settings.store_url, settings.gateway_store_url)
+        reader = StoreReader(settings.store_url, settings.gateway_store_url, kills_dir=settings.kills_dir)
         here = Path(__file__)  # something that is there, as a socket is
         return Services(
             reader=reader,

@@ -87,7 +87,7 @@ class WorkbenchServer(ExtensionApp):
 
 def make_services(settings: Settings) -> Services:
     """The routes' work on this home's stores, sockets and releases."""
-    reader = StoreReader(settings.store_url, settings.gateway_store_url)
+    reader = StoreReader(settings.store_url, settings.gateway_store_url, kills_dir=settings.kills_dir)
 
     def gateway(person: Person) -> OperatorClient:
         return OperatorClient(

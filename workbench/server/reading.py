@@ -4,10 +4,13 @@ A home that has not been used yet has no stores: it has no releases and no deplo
 """
 
 import threading
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 
+from workbench.gateway.kill_requests import KillRequests
 from workbench.live.deployments import ACTIVE_STATES
 from workbench.server.ages import DataAges
 from workbench.server.rendering import deployment_json, millis, money
@@ -64,9 +67,23 @@ class _Lazy:
 
 
 class StoreReader:
-    """Reads the research store and the gateway's own; safe to use from several threads."""
+    """Reads the research store and the gateway's own; safe to use from several threads.
 
-    def __init__(self, store_url: str, gateway_store_url: str, *, ages: DataAges | None = None) -> None:
+    Parameters
+    ----------
+    kills_dir
+        Where kills lie that the gateway has not taken into its store yet.
+    """
+
+    def __init__(
+        self,
+        store_url: str,
+        gateway_store_url: str,
+        *,
+        ages: DataAges | None = None,
+        kills_dir: Path | None = None,
+    ) -> None:
+        self._kills_dir = kills_dir
         self._store = _Lazy(store_url)
         self._gateway = _Lazy(gateway_store_url)
         self._ages = ages or DataAges()
@@ -80,9 +97,14 @@ class StoreReader:
 
     def kills(self) -> list[dict[str, Any]]:
         """Where the kill switch is thrown; it can be read while the gateway is down."""
+        rows = self._gateway.rows(sa.select(kills).order_by(kills.c.created_ns))
+        if self._kills_dir is not None and self._kills_dir.is_dir():
+            known = {row["scope"] for row in rows}
+            asked = {item.scope: item for item in KillRequests(self._kills_dir).pending().values()}
+            rows += [msgspec.to_builtins(item) for scope, item in asked.items() if scope not in known]
         return [
             {"scope": row["scope"], "by": row["by"], "reason": row["reason"], "at": millis(row["created_ns"])}
-            for row in self._gateway.rows(sa.select(kills).order_by(kills.c.created_ns))
+            for row in rows
         ]
 
     def is_live(self) -> bool:
