@@ -8,7 +8,7 @@ import nbformat
 import pytest
 from click.testing import CliRunner, Result
 
-from tests.gateway.bench import Room, patient
+from tests.gateway.bench import Room, handy
 from workbench.cli import main
 from workbench.gateway.past_state import past_state
 from workbench.market import Bars
@@ -23,7 +23,7 @@ def traded(tmp_path: Path, bars: Bars, monkeypatch: pytest.MonkeyPatch) -> Room:
     settings = load_settings()
     settings.home.mkdir()
     room = Room(url=settings.gateway_store_url, home=settings.home, bars=bars)
-    room.open(decide=patient).run(most=60)
+    room.open(decide=handy).run(most=60)
     return room
 
 
@@ -47,11 +47,14 @@ def test_the_notebook_of_a_moment_is_written_and_shows_it(traded: Room, tmp_path
     assert value["waiting"] == waiting
     node = nbformat.read(path, as_version=4)
     cells = [cell for cell in node.cells if cell.cell_type == "code" and cell.get("outputs")]
-    assert len(cells) >= 7
+    assert len(cells) >= 8
     shown = json.dumps([cell.outputs for cell in cells])
     assert all(name in shown for name in waiting)
     assert f"{state.record:,}" in shown
     assert "max_order_units" in shown
+    assert state.exits
+    assert "trailing distance" in shown
+    assert "DONE" in shown
     assert "image/png" in shown
     assert "Traceback" not in shown
 

@@ -21,18 +21,21 @@ _CELLS = (
     "Everything below is folded from the journal up to that record; each record and each row is checked "
     "against the chain first. Change `record` and run it again to look at another moment.",
     "deployment = {deployment!r}\nrecord = {record}  # of the journal\nhome = {home!r}",
+    "import pandas as pd\n\n"
     "from workbench.gateway.past_state import past_state\n"
     "from workbench.gateway.past_tables import (\n"
-    "    decision_table, equity_until, fills_table, limits_table, orders_table, positions_table,\n"
-    "    summary_table, waiting_table,\n"
+    "    decision_table, equity_until, exits_table, fills_table, limits_table, orders_table,\n"
+    "    positions_table, summary_table, waiting_table,\n"
     ")\n"
     "from workbench.settings import load_settings\n"
     "from workbench.store import read_only\n\n"
+    "pd.set_option('display.max_colwidth', None)\n"
     "engine = read_only(load_settings(home=home).gateway_store_url)\n"
     "state = past_state(engine, deployment, record=record)\n"
     "summary_table(state)",
     "## Positions",
-    "positions_table(state)",
+    "positions_table(state)  # stops and targets as of the last event",
+    "exits_table(state)  # changes of them that were asked for, and what became of each",
     "## Orders that waited",
     "waiting_table(state)",
     "## What the strategy had decided last",

@@ -15,6 +15,7 @@ from workbench.store.schema import deliveries
 __all__ = [
     "decision_table",
     "equity_until",
+    "exits_table",
     "fills_table",
     "limits_table",
     "orders_table",
@@ -102,6 +103,19 @@ def fills_table(state: PastState, *, last: int = 50) -> pd.DataFrame:
     ]
     columns = ["time (UTC)", "order", "instrument", "units", "price", "reason", "realized", "commission"]
     return pd.DataFrame(rows, columns=[*columns, "balance"])
+
+
+def exits_table(state: PastState, *, last: int = 20) -> pd.DataFrame:
+    """The last wishes for other exits, the oldest first; 0 takes one away, nothing leaves it."""
+    rows = []
+    for item in list(state.exits.values())[-last:]:
+        name = item.body["instrument"]
+        price = instrument(name).to_price
+        levels = [item.body.get(part) for part in ("stop", "target", "trailing")]
+        shown = [None if points is None else price(points) for points in levels]
+        rows.append((item.event_seq, name, *shown, item.state, item.reason))
+    columns = ["event", "instrument", "stop", "target", "trailing distance", "state", "reason"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def limits_table(state: PastState) -> pd.DataFrame:
