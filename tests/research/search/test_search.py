@@ -335,7 +335,7 @@ def test_many_small_parts_become_one(tmp_path: Path) -> None:
         ({"instruments": ["XAU_USD"]}, "expected some of EUR_USD"),
         ({"timeframes": ["H9"]}, "H9"),
         ({"workers": 0}, "1 process or more"),
-        ({"workers": "gpu"}, "Dask scheduler .* no graphics card"),
+        ({"workers": "gpu"}, r"Dask scheduler.* no graphics card"),
         ({"where": lambda fast: False}, "refused every point"),
     ],
 )

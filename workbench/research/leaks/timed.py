@@ -117,8 +117,8 @@ def _unlike(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> npt.NDArray[np
         [a is b or a == b or (a != a and b != b) for a, b in zip(one, other, strict=True)]
         for one, other in zip(first, second, strict=True)
     ]
-    unlike: npt.NDArray[np.bool_] = ~np.array(same, np.bool_).reshape(first.shape).all(axis=1)
-    return unlike
+    alike: npt.NDArray[np.bool_] = np.all(np.array(same, np.bool_).reshape(first.shape), axis=1)
+    return np.logical_not(alike)
 
 
 def _collect(name: str, value: Any, clocks: _Clocks, found: dict[str, Timed], *, deep: int) -> None:

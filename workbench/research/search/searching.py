@@ -392,7 +392,7 @@ def _workers(workers: Workers | int | str | None) -> Workers:
     if isinstance(workers, str):
         if "://" not in workers:
             raise BadInputError(
-                f"workers: expected the address of a Dask scheduler such as tcp://host:8786, found {workers!r}; "
+                f"workers: expected a Dask scheduler's address such as tcp://host:8786, found {workers!r}; "
                 "searches run on processors, here or on a cluster, and on no graphics card"
             )
         from workbench.research.search.dask_workers import DaskWorkers  # takes a while
