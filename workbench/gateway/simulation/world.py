@@ -130,10 +130,13 @@ class World:
         self.clock = SimulatedClock()
         self.disk.reset(self.clock)
         if not self.faults:
-            count = self.rng.randint(1, 6)
+            dice = random.Random(
+                f"faults {self.seed}"
+            )  # its own, so that a run with the same faults is the same
+            count = dice.randint(1, 6)
             drawn: set[str] = set()
             while len(drawn) < count:
-                drawn.add(self.rng.choice(_URN))
+                drawn.add(dice.choice(_URN))
             self.faults = tuple(sorted(drawn))
         self.scene: Scene = scene_of(self.seed, across_weekend="F47" in self.faults)
         self.house = House(
