@@ -70,7 +70,6 @@ def test_the_sample_is_imported_listed_and_checked(run):
         (("account", "add", "paper", "--balance", "much"), "expected an amount"),
         (("deploy", "abc", "--account", "paper"), "abc"),
         (("stop", "abc"), "start the gateway"),
-        (("kill",), "start the gateway"),
         (("kill", "--deployment", "a", "--account", "b"), "not both"),
         (("verify",), "start the workbench once"),
         (("pipeline", "run", "no-such.yaml"), "no-such.yaml"),
@@ -79,12 +78,20 @@ def test_the_sample_is_imported_listed_and_checked(run):
     ],
 )
 def test_bad_input_is_one_clear_sentence(run, arguments, said, monkeypatch):
-    monkeypatch.setattr("workbench.gateway.client.OperatorClient.__init__.__kwdefaults__", {"timeout_s": 0.2})
+    defaults = {"timeout_s": 0.2, "kills_dir": None}
+    monkeypatch.setattr("workbench.gateway.client.OperatorClient.__init__.__kwdefaults__", defaults)
     done = run(*arguments)
     assert done.exit_code == 1
     assert done.stderr.startswith("error: ")
     assert said in done.stderr
     assert "Traceback" not in done.output
+
+
+def test_a_kill_without_a_gateway_is_remembered_and_says_what_may_still_be_live(run):
+    done = run("kill", "--reason", "drill")
+    assert done.exit_code == 0, done.stderr
+    assert "killed: all, remembered on disk" in done.output
+    assert "MAY STILL BE LIVE" in done.output
 
 
 @pytest.mark.parametrize("arguments", [("data", "list"), ("account", "list"), ("demo",), ("up", "--no-lab")])
