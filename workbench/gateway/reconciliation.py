@@ -131,6 +131,7 @@ def reconcile(desk: Desk, trading: Trading) -> bool:
         if _moved(standing, fresh) or change.entries:
             write_link(change, trading, fresh, now_ns=desk.ledger.now_ns())
     first = standing.phase is not Phase.READY
+    began = fresh.opened and not standing.opened
     if fresh.mismatch_s:
         fresh.phase, fresh.detail = (
             Phase.RECONCILING,
@@ -141,6 +142,8 @@ def reconcile(desk: Desk, trading: Trading) -> bool:
     fresh.reconciled += 1
     trading.standing, trading.watermark = fresh, fresh.watermark
     trading.unknown = {name: fresh.orders[name].order for name in fresh.unknown()}
+    if began:  # losses count from what the account has, whatever it was said to have
+        trading.equity = trading.day_start_equity = trading.history.peak_equity = trading.books.equity
     trading.undelivered += evidence.found
     trading.fills += len(evidence.found)
     _tell(desk, trading, evidence, first=first and fresh.phase is Phase.READY)

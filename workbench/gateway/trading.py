@@ -144,6 +144,8 @@ class Trading:
     def _mark(self, time_ns: int, *, session: date) -> None:
         before = self.equity
         self.time_ns = time_ns
+        if self.standing is not None and not self.standing.opened:
+            return  # nothing is known of the account yet, least of all that it is empty
         self.equity = self.books.equity
         self.history.peak_equity = max(self.history.peak_equity, before, self.equity)
         if session != self.session:
