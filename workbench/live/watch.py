@@ -6,14 +6,12 @@ A state machine that never blocks: the supervisor's loop calls `tick` often, and
 
 import os
 import secrets
-import select
 import signal
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
@@ -29,6 +27,7 @@ from workbench.live.launch import Launch, Places
 from workbench.live.memory import Memory, Recovery, read_memory, write_memory
 from workbench.live.pids import alive, send, started_at
 from workbench.live.restarts import RestartPolicy
+from workbench.live.watched_kernel import WatchedKernel
 
 __all__ = ["Drive", "GatewayAbsentError", "Prepare", "Prepared", "Release", "Stage", "Timing", "Watch"]
 
@@ -91,40 +90,6 @@ class Stage(StrEnum):
     OVER = "over"
 
 
-@dataclass(slots=True, kw_only=True)
-class _Kernel:
-    """The live kernel's process, our child or adopted."""
-
-    pid: int
-    started: float
-    began: float  # monotonic
-    child: "subprocess.Popen[bytes] | None" = None
-    handle: int = -1  # pidfd: readable at its end
-    driven: "Future[str] | None" = None
-    drive_stop: threading.Event = field(default_factory=threading.Event)
-    trading_since: float = 0.0
-    stop_by: float = 0.0
-    killed_why: str = ""
-
-    def is_alive(self) -> bool:
-        """Whether any thread of it is left: the first one may be gone before the others."""
-        if self.child is not None:
-            return self.child.poll() is None
-        if self.handle >= 0:
-            poller = select.poll()
-            poller.register(self.handle, select.POLLIN)
-            return not poller.poll(0)
-        return alive(self.pid, self.started)
-
-    def end_words(self) -> str:
-        code = self.child.poll() if self.child is not None else None
-        if code is None:
-            return "its kernel ended"
-        if code < 0:
-            return f"its kernel was ended by {signal.Signals(-code).name}"
-        return f"its kernel ended with code {code}"
-
-
 class Watch:
     """One deployment under watch."""
 
@@ -153,7 +118,7 @@ class Watch:
         self._kernel_command = kernel_command
         self._note = note
         self._memory: Memory = read_memory(places.memory)
-        self._kernel: _Kernel | None = None
+        self._kernel: WatchedKernel | None = None
         self._preparing: Future[Prepared] | None = None
         self._start_at = 0.0
         self._told_at = 0.0
@@ -241,7 +206,7 @@ class Watch:
         if not alive(pid, started) and beat is not None and beat.deployment_id == row.id:
             pid, started = beat.pid, beat.pid_started  # started, and not yet written down
         if alive(pid, started):
-            self._watch_process(_Kernel(pid=pid, started=started, began=time.monotonic()))
+            self._watch_process(WatchedKernel(pid=pid, started=started, began=time.monotonic()))
             self._note("adopted", deployment_id=row.id, pid=pid)
             self._tell(pid=pid, pid_started=started)
             traded = beat is not None and beat.phase in (Phase.ARMED, Phase.TRADING, *ENDED)
@@ -296,7 +261,9 @@ class Watch:
             places=self._places,
             environment=kernel_environment(os.environ, deployment_id=self.row.id, folder=self._places.folder),
         )
-        kernel = _Kernel(pid=child.pid, started=started_at(child.pid), began=time.monotonic(), child=child)
+        kernel = WatchedKernel(
+            pid=child.pid, started=started_at(child.pid), began=time.monotonic(), child=child
+        )
         self._watch_process(kernel)
         self._tell(
             state="restarting" if self._memory.ended_at else "starting",
@@ -310,7 +277,7 @@ class Watch:
         )
         self.stage = Stage.LAUNCHING
 
-    def _watch_process(self, kernel: _Kernel) -> None:
+    def _watch_process(self, kernel: WatchedKernel) -> None:
         if hasattr(os, "pidfd_open"):
             try:
                 kernel.handle = os.pidfd_open(kernel.pid)
@@ -345,7 +312,7 @@ class Watch:
         if beat is not None and time.monotonic() - self._told_at > self._timing.heartbeat_every_s:
             self._tell(heartbeat_ns=time.time_ns() - (time.monotonic_ns() - beat.beat_ns))
 
-    def _see_driven(self, kernel: _Kernel, beat: Beat | None) -> str:
+    def _see_driven(self, kernel: WatchedKernel, beat: Beat | None) -> str:
         """Cut the kernel off when its notebook has run; why it has to end, empty when it has not."""
         armed = beat is not None and beat.phase not in (Phase.STARTING, Phase.READY)
         if kernel.driven is not None and kernel.driven.done():
@@ -361,7 +328,7 @@ class Watch:
             kernel.drive_stop.set()  # the deploy cell does not come back; the strategy trades
         return ""
 
-    def _trades(self, kernel: _Kernel) -> None:
+    def _trades(self, kernel: WatchedKernel) -> None:
         kernel.trading_since = time.monotonic()
         self.stage = Stage.TRADING
         detail = "Trades."
@@ -379,7 +346,7 @@ class Watch:
             self._note("recovered", deployment_id=self.row.id, seconds=recovery.seconds)
         self._tell(state="running", detail=detail, heartbeat_ns=time.time_ns())
 
-    def _hung(self, kernel: _Kernel, beat: Beat | None) -> str:
+    def _hung(self, kernel: WatchedKernel, beat: Beat | None) -> str:
         limit = self._timing.hung_after_s
         now = time.monotonic()
         if not kernel.trading_since and now - kernel.began > self._timing.ready_within_s:
@@ -410,7 +377,7 @@ class Watch:
         self._forget_process()
         self._ended(beat, why or self._words_of(kernel))
 
-    def _words_of(self, kernel: _Kernel) -> str:
+    def _words_of(self, kernel: WatchedKernel) -> str:
         words = kernel.end_words()
         if kernel.trading_since:
             return words

@@ -1,0 +1,47 @@
+"""The process of a live kernel that is watched, our child or one that an earlier supervisor left running."""
+
+import select
+import signal
+import subprocess
+import threading
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+from workbench.live.pids import alive
+
+__all__ = ["WatchedKernel"]
+
+
+@dataclass(slots=True, kw_only=True)
+class WatchedKernel:
+    """The live kernel's process, our child or adopted."""
+
+    pid: int
+    started: float
+    began: float  # monotonic
+    child: "subprocess.Popen[bytes] | None" = None
+    handle: int = -1  # pidfd: readable at its end
+    driven: "Future[str] | None" = None
+    drive_stop: threading.Event = field(default_factory=threading.Event)
+    trading_since: float = 0.0
+    stop_by: float = 0.0
+    killed_why: str = ""
+
+    def is_alive(self) -> bool:
+        """Whether any thread of it is left: the first one may be gone before the others."""
+        if self.child is not None:
+            return self.child.poll() is None
+        if self.handle >= 0:
+            poller = select.poll()
+            poller.register(self.handle, select.POLLIN)
+            return not poller.poll(0)
+        return alive(self.pid, self.started)
+
+    def end_words(self) -> str:
+        """How it ended, in words."""
+        code = self.child.poll() if self.child is not None else None
+        if code is None:
+            return "its kernel ended"
+        if code < 0:
+            return f"its kernel was ended by {signal.Signals(-code).name}"
+        return f"its kernel ended with code {code}"
