@@ -2,23 +2,15 @@
 
 import sqlalchemy as sa
 
+from tests.older_store import store_at
 from workbench.store import open_store
 from workbench.store.schema import cancels
 
 
 def _older(url: str) -> None:
-    """Undo revision 0004, and put an order in that a person took back and one that waits."""
-    engine = open_store(url)
+    """A store at revision 0003, with an order that a person took back and one that waits."""
+    engine = store_at(url, "0003")
     with engine.begin() as connection:
-        connection.execute(sa.text("DROP TABLE cancels"))
-        for table, name in (
-            ("orders", "remaining"),
-            ("orders", "canceled_seq"),
-            ("fills", "remaining"),
-            ("fills", "trade"),
-        ):
-            connection.execute(sa.text(f"ALTER TABLE {table} DROP COLUMN {name}"))
-        connection.execute(sa.text("UPDATE alembic_version SET version_num = '0003'"))
         for name, state, control in (
             ("one", "CANCELED", "R23"),
             ("two", "CANCELED", ""),

@@ -12,6 +12,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 import workbench.store.migrations as migrations
+from tests.older_store import store_at
 from workbench.store import (
     NewerDatabaseError,
     StoreMissingError,
@@ -145,6 +146,15 @@ def test_the_known_revisions_are_those_of_the_files() -> None:
     scripts = ScriptDirectory.from_config(config)
     assert tuple(item.revision for item in reversed(list(scripts.walk_revisions()))) == migrations.KNOWN
     assert scripts.get_current_head() == migrations.HEAD
+
+
+@pytest.mark.parametrize("revision", migrations.KNOWN[:-1])
+def test_a_store_of_each_older_revision_is_brought_to_the_schema(store_url: str, revision: str) -> None:
+    store_at(store_url, revision).dispose()
+    engine = open_store(store_url)
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    engine.dispose()
 
 
 def test_a_store_opened_again_keeps_its_rows(store_url: str) -> None:
