@@ -1,4 +1,4 @@
-"""Reconciliation with a broker outside the process: what blocks, what a person decides, what is fenced off."""
+"""Reconciliation with a broker elsewhere: what blocks, what a person decides, what is fenced off."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -11,11 +11,15 @@ import pytest
 from click.testing import CliRunner
 
 from workbench.cli import main
+from workbench.domain.instruments import InstrumentId
+from workbench.domain.orders import ClientOrderId, Order
+from workbench.gateway.messages import EventReply
 from workbench.gateway.simulation.clock import SimulatedClock
 from workbench.gateway.simulation.disk import SimulatedDisk
 from workbench.gateway.simulation.faults import CATALOGUE
 from workbench.gateway.simulation.planted import PLANTED, Planted, find
 from workbench.gateway.simulation.runner import replay_command, simulate
+from workbench.gateway.simulation.suite import fault_suite
 from workbench.gateway.simulation.world import World
 
 SEEDS = int(os.environ.get("WORKBENCH_SIMULATION_SEEDS", "200"))  # the full programme: 5,000
@@ -143,3 +147,15 @@ def test_the_command_refuses_what_it_can_not_run(arguments: list[str], sentence:
     done = CliRunner().invoke(main, ["simulate", *arguments])
     assert done.exit_code == 1
     assert sentence in done.output
+
+
+def test_a_strategy_of_ones_own_goes_through_the_fault_suite() -> None:
+    def decide(reply: EventReply) -> tuple[list[ClientOrderId], list[Order]]:
+        name = ClientOrderId(f"mine-{reply.event.seq}")
+        return [], [Order(client_order_id=name, instrument=InstrumentId("EUR_USD"), units=1_000)]
+
+    found = fault_suite(decide, seeds=3, faults=["F02", "F09", "F33"])
+    assert list(found.index) == ["F02", "F09", "F33"]
+    assert (found["met"] > 0).all()
+    assert (found["orders"] > 10).all()
+    assert list(found["broken"]) == ["", "", ""]

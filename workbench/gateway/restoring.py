@@ -1,4 +1,4 @@
-"""An account elsewhere as the store has it: the books from fills, financing and adjustments, the open orders."""
+"""An account elsewhere as the store has it: books from fills, financing and adjustments, and open orders."""
 
 from datetime import date
 
@@ -131,11 +131,16 @@ def _restore_place(connection: sa.Connection, trading: Trading) -> None:
     for seq in range(max(1, row.event_seq - _LAST_EVENTS), row.event_seq + 1):
         event = trading.feed.event(seq)
         if isinstance(event, QuoteMoved):
-            trading.prices[event.quote.instrument] = event.quote.bid, event.quote.ask
-            trading.time_ns = event.quote.time_ns
+            quote = event.quote
+            trading.prices[quote.instrument] = quote.bid, quote.ask
+            trading.history.quote(quote.instrument, quote.time_ns, quote.bid, quote.ask)
+            trading.time_ns = quote.time_ns
         elif isinstance(event, BarClosed):
             trading.prices.update({bar.instrument: (bar.bid_close, bar.ask_close) for bar in event.bars})
+            for bar in event.bars:
+                trading.history.quote(bar.instrument, bar.close_ns, bar.bid_close, bar.ask_close)
             trading.time_ns = event.bar.close_ns
         elif event is not None:
             trading.ended = True
     trading.equity = trading.books.equity
+    trading.history.peak_equity = max(trading.history.peak_equity, trading.equity)
