@@ -11,10 +11,18 @@ import nbformat
 import pytest
 import sqlalchemy as sa
 
-from workbench.notebook import NotebookRun, cell_results, check_notebook, read_notebook, run_notebook
+from workbench.notebook import (
+    NotebookRun,
+    cell_results,
+    check_notebook,
+    idea_of,
+    read_notebook,
+    run_notebook,
+)
 from workbench.settings import Settings
 from workbench.store import open_store
-from workbench.store.schema import candidates, trials
+from workbench.store.schema import candidates
+from workbench.tracking import trials_frame
 
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "10_sma_cross.ipynb"
 
@@ -67,10 +75,9 @@ def test_the_parameters_it_was_given_are_those_of_the_candidate(run: NotebookRun
 @pytest.mark.notebooks
 def test_every_variant_it_tried_is_counted(run: NotebookRun, settings: Settings) -> None:
     assert run.ok, run.error
-    with open_store(settings.store_url).connect() as connection:
-        rows = connection.execute(sa.select(trials.c.strategy, trials.c.parameters)).all()
-    assert len(rows) == 1 + 64
-    assert {row.strategy for row in rows} == {"SmaCross"}
+    frame = trials_frame(open_store(settings.store_url), idea_of(read_notebook(NOTEBOOK)))
+    assert len(frame) == 1 + 64
+    assert set(frame["strategy"]) == {"SmaCross"}
 
 
 @pytest.mark.notebooks

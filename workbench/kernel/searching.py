@@ -144,7 +144,8 @@ def _finest(session: "Session", bars: "Bars") -> "Series":
     store = MarketStore(session.settings.market_root, session.engine)
     first, last = int(bars.open_ns[0]), int(bars.close_ns[-1])
     name = str(bars.instrument.id)
-    covering = [item for item in store.datasets(name) if item.first_ns <= first and item.last_ns >= last]
+    begun, ended = int(bars.close_ns[0]), int(bars.open_ns[-1])  # a bar at either end may be of a part
+    covering = [item for item in store.datasets(name) if item.first_ns < begun and item.last_ns > ended]
     for item in covering:  # newest first
         if item.timeframe is None:
             return store.ticks(name, fingerprint=item.fingerprint, start=first, end=last)
