@@ -340,7 +340,7 @@ def test_another_business_under_an_open_id_is_refused(room: Room) -> None:
         ({"instruments": ["EUR_USD", "GBP_USD"]}, "the fingerprint of the bars of each of EUR_USD, GBP_USD"),
         ({"instruments": ["EURUSD"]}, "did you mean EUR_USD"),
         ({"timeframe": "H7"}, "unknown timeframe"),
-        ({"account": {"currency": "EUR"}}, "take an account in USD"),
+        ({"account": {"currency": "GBP"}}, "take an account in USD"),
         ({"account": {"broker": "oanda"}}, "broker"),
         ({"account": {"balance": 1.5}}, "balance"),
         ({"feed": {"end_ns": START}}, "end after its start"),

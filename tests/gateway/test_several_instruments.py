@@ -260,14 +260,14 @@ def test_a_deployment_needs_the_bars_of_each_instrument_and_one_currency() -> No
     less = {name: good["feed"]["fingerprints"][name] for name in NAMES[:2]}
     with pytest.raises(BadInputError, match="expected the fingerprint of the bars of each of"):
         parse_spec({**good, "feed": {**good["feed"], "fingerprints": less}})
-    yen = {**good["feed"]["fingerprints"], "USD_JPY": "f" * 64}
-    with pytest.raises(BadInputError, match="USD_JPY books its profit in JPY, account paper-1 is in USD"):
+    yen = {**good["feed"]["fingerprints"], "EUR_JPY": "f" * 64}
+    with pytest.raises(BadInputError, match="EUR_JPY books its profit in JPY, account paper-1 is in USD"):
         parse_spec(
             {
                 **good,
-                "instruments": [*NAMES, "USD_JPY"],
+                "instruments": [*NAMES, "EUR_JPY"],
                 "cost_book": replace(
-                    BOOK, costs={**BOOK.costs, "USD_JPY": retail_costs("USD_JPY")}
+                    BOOK, costs={**BOOK.costs, "EUR_JPY": retail_costs("EUR_JPY")}
                 ).to_json(),
                 "feed": {**good["feed"], "fingerprints": yen},
             }

@@ -174,9 +174,9 @@ def _serve(
             SocketQuotes(settings.quotes_socket(feed.source)),
             EventLog(
                 settings.home / "streams" / f"{spec.deployment_id}.events",
-                instruments=[item.id for item in spec.records],
+                instruments=[item.id for item in spec.all_records],
             ),
-            spec.records,
+            spec.all_records,
             spec.bar_length,
             clock_ns=time.time_ns,
             monotonic=time.monotonic,

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from workbench.domain.accounts import AccountSnapshot
 from workbench.domain.orders import TERMINAL_STATES, Fill, Order, OrderState
 from workbench.domain.timeframes import NS_PER_MINUTE
-from workbench.errors import WorkbenchError
+from workbench.errors import BadInputError, WorkbenchError
 from workbench.gateway.brokers.paper import PaperBroker, PaperConfig
 from workbench.gateway.cancels import finish_cancels
 from workbench.gateway.changes import finish_changes
@@ -168,6 +168,14 @@ class _NoFeed:
 
 def _trading(desk: Desk, spec: DeploymentSpec, feed: Feed) -> Trading:
     elsewhere = desk.connect_broker(spec)
+    if elsewhere is not None and (
+        strange := [item for item in spec.records if item.quote != spec.account.currency]
+    ):
+        raise BadInputError(
+            f"account {spec.account.id}: expected instruments quoted in {spec.account.currency}, found "
+            f"{', '.join(item.id for item in strange)}; books of an account at a broker outside this process "
+            "are kept in one currency: take an account in that of the quotes"
+        )
     broker = elsewhere or PaperBroker(
         PaperConfig(
             instruments=spec.records,
@@ -175,6 +183,7 @@ def _trading(desk: Desk, spec: DeploymentSpec, feed: Feed) -> Trading:
             currency=spec.account.currency,
             balance=spec.account.balance,
             rules=spec.account.rules,
+            quoted=spec.quoted_records,
         )
     )
     return Trading(

@@ -1,11 +1,12 @@
 """What a deployment is to the gateway: checked once, when it is opened, then kept as it was."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 
 from workbench.domain.accounts import AccountMode, AccountRules
+from workbench.domain.conversion import conversion_legs
 from workbench.domain.cost_book import CostBook
 from workbench.domain.cost_history import CostHistory, costs_from_json
 from workbench.domain.instruments import Instrument, InstrumentId, instrument
@@ -84,6 +85,9 @@ class DeploymentSpec(_Spec, frozen=True, kw_only=True):
     release_id: str = ""
     account: AccountSpec
     instruments: Annotated[tuple[str, ...], msgspec.Meta(min_length=1, max_length=64)]
+    quoted: Annotated[
+        tuple[str, ...], msgspec.Meta(max_length=64)
+    ] = ()  # not traded: looked at, converted by
     timeframe: str
     feed: FeedSpec
     cost_book: dict[str, Any]  # CostBook.to_json, or CostHistory.to_json where there are dated ones
@@ -97,7 +101,17 @@ class DeploymentSpec(_Spec, frozen=True, kw_only=True):
     @property
     def records(self) -> tuple[Instrument, ...]:
         """The instruments it trades, in the order of their ids."""
-        return tuple(sorted((instrument(name) for name in self.instruments), key=lambda item: item.id))
+        return _records(self.instruments)
+
+    @property
+    def quoted_records(self) -> tuple[Instrument, ...]:
+        """The instruments whose prices come too and that it does not trade, in the order of their ids."""
+        return _records(self.quoted)
+
+    @property
+    def all_records(self) -> tuple[Instrument, ...]:
+        """Both, in the order of their ids: those of its feed."""
+        return _records((*self.instruments, *self.quoted))
 
     def fingerprint_of(self, name: str) -> str:
         """The dataset whose bars of an instrument are replayed."""
@@ -139,7 +153,7 @@ def parse_spec(value: Mapping[str, Any]) -> DeploymentSpec:
         spec = msgspec.json.decode(msgspec.json.encode(value), type=DeploymentSpec)
     except msgspec.ValidationError as error:
         raise BadInputError(f"a deployment can not be opened: {error}; see DeploymentSpec") from None
-    names = spec.instruments
+    names = (*spec.instruments, *spec.quoted)
     if len(set(names)) != len(names):
         raise BadInputError(f"expected each instrument once, found {', '.join(names)}")
     several = set(names) if len(names) > 1 else set(spec.feed.fingerprints) & set(names)
@@ -158,13 +172,28 @@ def parse_spec(value: Mapping[str, Any]) -> DeploymentSpec:
         raise BadInputError(
             f"expected a replay to end after its start, found {spec.feed.start_ns} to {spec.feed.end_ns}"
         )
+    _check_conversion(spec)
+    return spec
+
+
+def _records(names: Iterable[str]) -> tuple[Instrument, ...]:
+    return tuple(sorted((instrument(name) for name in names), key=lambda item: item.id))
+
+
+def _check_conversion(spec: DeploymentSpec) -> None:
+    currency = spec.account.currency
+    for book in spec.parsed_cost_books():
+        for item in spec.quoted_records:
+            book.of(item.id)  # no costs, no books
     for record in spec.records:
-        if record.quote != spec.account.currency:
+        try:
+            conversion_legs(record.quote, currency, spec.all_records)
+        except BadInputError:
             raise BadInputError(
                 f"{record.id} books its profit in {record.quote}, account {spec.account.id} is in "
-                f"{spec.account.currency}; take an account in {record.quote}"
-            )
-    return spec
+                f"{currency}; take an account in {record.quote}, or give the backtest a pair of the two in also= "
+                "and promote again"
+            ) from None
 
 
 def _check_rules(account: AccountSpec) -> None:

@@ -72,6 +72,7 @@ class StrategyRunner:
         if not self.instruments:
             raise BadInputError("StrategyRunner: expected one or more instruments, found none")
         self.instrument = self.instruments[0]
+        self._names = frozenset(item.id for item in self.instruments)
         self.timeframe = timeframe
         self.deployment_id = deployment_id
         self.cancels: tuple[ClientOrderId, ...] = ()  # of the last event
@@ -103,8 +104,11 @@ class StrategyRunner:
         return list(self.on_bars([bar], account, event_seq).orders)
 
     def on_bars(self, bars: Sequence[Bar], account: AccountSnapshot, event_seq: int) -> Decision:
-        """What is decided when `bars`, all that close at one time, have closed."""
+        """What is decided when `bars`, all that close at one time, have closed; nothing if none is traded."""
         self.warm_up_bars(bars)
+        self.cancels = ()
+        if not any(item.instrument in self._names for item in bars):
+            return Decision()
         if self._rules is not None:
             orders, keys = self._rules.decide(bars, account, event_seq, self.deployment_id)
             found = Decision(
@@ -120,7 +124,7 @@ class StrategyRunner:
 
     def on_tick(self, quote: Quote, account: AccountSnapshot, event_seq: int) -> Decision:
         """What is decided on a quote; nothing unless the strategy is written with `on_tick`."""
-        if self._rules is not None or self.strategy.form != "on_tick":
+        if self._rules is not None or self.strategy.form != "on_tick" or quote.instrument not in self._names:
             return Decision()
         self._market._tick(quote)
         found = self._ask(self.strategy.on_tick, quote.instrument, account, event_seq)

@@ -17,6 +17,7 @@ from workbench.gateway.controls.exposure import (
     Denial,
     Exposure,
     Others,
+    at_home,
     only_reduces,
     worst_margin,
     worst_units,
@@ -90,6 +91,14 @@ def _held_up(exposure: Exposure) -> Denial | None:
         return Denial(
             control="R24",
             reason=f"R24 frozen instrument: limit only orders that reduce, observed {exposure.frozen}",
+        )
+    if exposure.unpriced:
+        return Denial(
+            control="R15",
+            reason=(
+                "R15 conversion price: limit a price that values it in the account's currency, observed none "
+                f"for {exposure.unpriced}"
+            ),
         )
     return None
 
@@ -175,7 +184,7 @@ def _off(order: Order, exposure: Exposure, reference: int) -> int | None:
 
 def _value(order: Order, exposure: Exposure) -> int:
     price = max(exposure.ask if order.units > 0 else exposure.bid, order.price)
-    return abs(order.units) * price * exposure.instrument.micro_per_point
+    return at_home(abs(order.units) * price * exposure.instrument.micro_per_point, exposure.home_rate)
 
 
 def _position(order: Order, exposure: Exposure, scope: str) -> int:
@@ -194,7 +203,11 @@ def _currency(order: Order, exposure: Exposure, scope: str) -> int:
     longest, shortest = worst_units(waiting, exposure.position, has_exits=exposure.has_exits)
     spans: dict[str, tuple[int, int]] = {}
     rows = [
-        (record.base, record.quote, longest * price, shortest * price),
+        (
+            record.base,
+            record.quote,
+            *(at_home(units * price, exposure.home_rate) for units in (longest, shortest)),
+        ),
         *((item.base, item.quote, item.longest, item.shortest) for item in exposure.elsewhere),
     ]
     for base, quote, high, low in rows:
@@ -214,6 +227,7 @@ def _margin(order: Order, exposure: Exposure, scope: str) -> int:
         ask=exposure.ask,
         rate_ppm=exposure.margin_rate_ppm,
         has_exits=exposure.has_exits,
+        home_rate=exposure.home_rate,
     )
     return _ppm(margin, exposure.equity)
 

@@ -13,6 +13,7 @@ __all__ = [
     "Exposure",
     "Others",
     "Sent",
+    "at_home",
     "only_reduces",
     "worst_margin",
     "worst_units",
@@ -96,6 +97,13 @@ class Exposure:
     atomic_replace: bool = True  # whether an order and the one that it replaces are never live together
     elsewhere: tuple[Elsewhere, ...] = ()
     others: Mapping[str, Others] = field(default_factory=dict)  # of the scopes firm and account
+    home_rate: tuple[int, int] = (
+        1,
+        1,
+    )  # of the quote currency in the account's, the dear side, as a fraction
+    unpriced: str = (
+        ""  # what can not be valued in the account's currency for want of a price; empty for nothing
+    )
 
     @property
     def mid(self) -> int:
@@ -126,6 +134,13 @@ class Exposure:
 _COUNTS = ("orders_last_minute", "messages_last_second", "messages_last_minute")
 
 
+def at_home(amount: int, rate: tuple[int, int]) -> int:
+    """An amount in the account's currency, rounded away from zero."""
+    numerator, denominator = rate
+    size = -(-abs(amount) * numerator // denominator)
+    return size if amount > 0 else -size
+
+
 def only_reduces(order: Order) -> bool:
     """Whether an order can never open or turn a position."""
     return order.reduce_only or order.position_fill is PositionFill.REDUCE_ONLY
@@ -152,8 +167,14 @@ def worst_margin(
     ask: int,
     rate_ppm: int,
     has_exits: bool = False,
+    home_rate: tuple[int, int] = (1, 1),
 ) -> int:
-    """The most margin, in micro-units, that what is held of an instrument and what waits can come to need."""
+    """The most margin, in micro-units, that what is held of an instrument and what waits can come to need.
+
+    In the account's currency, by `home_rate`.
+    """
     dearest = max(ask, *(item.price for item in waiting), 0)
     worst = max(map(abs, worst_units(waiting, held, has_exits=has_exits)))
-    return -(-worst * dearest * record.micro_per_point * rate_ppm // 1_000_000)
+    numerator, denominator = home_rate
+    value = worst * dearest * record.micro_per_point * numerator
+    return -(-value * rate_ppm // (1_000_000 * denominator))

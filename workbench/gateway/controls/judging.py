@@ -10,9 +10,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from workbench.domain.accounts import AccountSnapshot
-from workbench.domain.instruments import InstrumentId
+from workbench.domain.conversion import Leg, conversion_legs, dearest_rate
+from workbench.domain.instruments import Instrument, InstrumentId
 from workbench.domain.orders import Order
-from workbench.gateway.controls.exposure import Elsewhere, Exposure, Others, worst_margin, worst_units
+from workbench.errors import BadInputError
+from workbench.gateway.controls.exposure import (
+    Elsewhere,
+    Exposure,
+    Others,
+    at_home,
+    worst_margin,
+    worst_units,
+)
 
 if TYPE_CHECKING:
     from workbench.gateway.trading import Trading
@@ -20,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["exposure_of", "exposures_of"]
 
 _MINUTE_NS = 60_000_000_000
+_UNKNOWN = (0, 1)  # of a rate: what is valued by it is refused
 _REPLAYS = ("replay", "ticks")
 
 
@@ -35,6 +45,7 @@ def exposure_of(trading: "Trading", name: InstrumentId, *, killed: str) -> Expos
     others = [item for item in records if item.id != record.id]
     bid, ask = trading.prices.get(record.id, (0, 0))
     prices = history.prices.get(record.id)
+    rates = {item.id: _home_rate(trading, item) for item in records}
     exposure = Exposure(
         instrument=record,
         margin_rate_ppm=trading.margin_rates_ppm[record.id],
@@ -53,6 +64,7 @@ def exposure_of(trading: "Trading", name: InstrumentId, *, killed: str) -> Expos
                 ask=trading.prices.get(item.id, (0, 0))[1],
                 rate_ppm=trading.margin_rates_ppm[item.id],
                 has_exits=_has_exits(books, item.id),
+                home_rate=rates[item.id] or _UNKNOWN,
             )
             for item in others
         ),
@@ -68,12 +80,21 @@ def exposure_of(trading: "Trading", name: InstrumentId, *, killed: str) -> Expos
         messages_last_second=history.messages_last_second(now),
         messages_last_minute=len(history.messages),
         sent=tuple(history.sent),
-        elsewhere=tuple(_elsewhere(trading, item.id, waiting[item.id], books) for item in others),
+        elsewhere=tuple(
+            _elsewhere(trading, item.id, waiting[item.id], books, rate=rates[item.id] or _UNKNOWN)
+            for item in others
+        ),
         atomic_replace=trading.broker.capabilities().atomic_replace,
-        data_age_ns=_signal(trading.feed, "data_age_ns", record.id, known=spec.feed.kind in _REPLAYS),
+        data_age_ns=_data_age(trading, record),
         clock_offset_ns=_signal(trading.broker, "clock_offset_ns", known=spec.account.broker == "paper"),
         reconcile_age_ns=_signal(trading.broker, "reconcile_age_ns", known=spec.account.broker == "paper"),
         others=_others(trading, record.id),
+        home_rate=rates[record.id] or _UNKNOWN,
+        unpriced=", ".join(
+            f"{item.quote} of {item.id}"
+            for item in records
+            if rates[item.id] is None and (item.id == record.id or waiting[item.id] or books.units(item.id))
+        ),
     )
     if prices is None:
         return exposure
@@ -104,13 +125,46 @@ def _has_exits(books: AccountSnapshot, name: InstrumentId) -> bool:
 
 
 def _elsewhere(
-    trading: "Trading", name: InstrumentId, waiting: tuple[Order, ...], books: AccountSnapshot
+    trading: "Trading",
+    name: InstrumentId,
+    waiting: tuple[Order, ...],
+    books: AccountSnapshot,
+    *,
+    rate: tuple[int, int],
 ) -> Elsewhere:
     record = next(item for item in trading.spec.records if item.id == name)
     dearest = max(trading.prices.get(name, (0, 0))[1], *(item.price for item in waiting), 0)
     longest, shortest = worst_units(waiting, books.units(name), has_exits=_has_exits(books, name))
     worth = dearest * record.micro_per_point
-    return Elsewhere(base=record.base, quote=record.quote, longest=longest * worth, shortest=shortest * worth)
+    return Elsewhere(
+        base=record.base,
+        quote=record.quote,
+        longest=at_home(longest * worth, rate),
+        shortest=at_home(shortest * worth, rate),
+    )
+
+
+def _legs(trading: "Trading", record: Instrument) -> tuple[Leg, ...] | None:
+    """The pairs by which an instrument's quote currency is converted; None where there are none."""
+    spec = trading.spec
+    try:
+        return tuple(conversion_legs(record.quote, spec.account.currency, spec.all_records))
+    except BadInputError:
+        return None
+
+
+def _home_rate(trading: "Trading", record: Instrument) -> tuple[int, int] | None:
+    """What a unit of its quote currency costs in the account's; None while that is not known."""
+    legs = _legs(trading, record)
+    return None if legs is None else dearest_rate(legs, trading.prices)
+
+
+def _data_age(trading: "Trading", record: Instrument) -> int | None:
+    """How old its price is, or that of a pair it is converted by where that is older."""
+    known = trading.spec.feed.kind in _REPLAYS
+    names = (record.id, *(leg.instrument for leg in _legs(trading, record) or ()))
+    ages = [_signal(trading.feed, "data_age_ns", name, known=known) for name in names]
+    return None if None in ages else max(age for age in ages if age is not None)
 
 
 def _signal(source: object, name: str, *arguments: object, known: bool) -> int | None:

@@ -19,10 +19,10 @@ def open_feed(desk: Desk, spec: DeploymentSpec) -> Feed:
     """
     if isinstance(spec.feed, StreamFeedSpec):
         return desk.open_stream(spec, spec.feed)
-    bars = [desk.load_bars(spec, record) for record in spec.records]
+    bars = [desk.load_bars(spec, record) for record in spec.all_records]
     pace = spec.feed.bars_per_second
     if isinstance(spec.feed, TickFeedSpec):
-        ticks = [desk.load_ticks(spec, record) for record in spec.records]
+        ticks = [desk.load_ticks(spec, record) for record in spec.all_records]
         return TickReplay(ticks, bars, events_per_second=pace, monotonic=desk.monotonic)
     return BarReplay(bars, bars_per_second=pace, monotonic=desk.monotonic)
 

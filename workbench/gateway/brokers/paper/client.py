@@ -41,7 +41,7 @@ class PaperBroker:
         self._instruments = config.instruments
         self._mode = config.rules.mode
         self._engine = MatchingEngine(
-            instruments=(*config.instruments, *config.quoted),
+            instruments=sorted((*config.instruments, *config.quoted), key=lambda item: item.id),
             cost_book=config.cost_book,
             currency=config.currency,
             balance=config.balance,
