@@ -356,6 +356,13 @@ def _compare_instruments(evidence: Evidence, found: tuple[Instrument, ...] | Non
         return
     theirs = {item.id: item for item in found}
     for record in evidence.trading.spec.records:
+        currency = evidence.standing.books.currency
+        if record.quote != currency:
+            evidence.freeze(
+                record.id,
+                f"{record.id} books its profit in {record.quote} and the account is in {currency}: at a broker "
+                "outside the gateway nothing is converted",
+            )
         other = theirs.get(record.id)
         if other is None or (other.digits, other.unit_step, other.minimum_units) != (
             record.digits,
