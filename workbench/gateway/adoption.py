@@ -1,4 +1,4 @@
-"""What only a named person decides: to take the broker's word over the books, and what an UNKNOWN order is."""
+"""What only a named person decides: to take the broker's word over the books, and how UNKNOWN ends."""
 
 from typing import Any
 
@@ -116,7 +116,8 @@ def resolve(desk: Desk, request: OperatorRequest) -> dict[str, Any]:
     name = ClientOrderId(arguments.client_order_id)
     if name not in standing.unknown():
         raise RefusedError(
-            f"expected an order that is UNKNOWN, found {name}; those are {', '.join(standing.unknown()) or 'none'}"
+            f"expected an order that is UNKNOWN, found {name}; those are "
+            f"{', '.join(standing.unknown()) or 'none'}"
         )
     fresh = standing.copy()
     with desk.ledger.change("resolution") as change:
@@ -146,8 +147,8 @@ def _next_number(last: int | None) -> int:
 def _elsewhere(trading: Trading) -> Standing:
     if trading.standing is None:
         raise RefusedError(
-            f"deployment {trading.spec.deployment_id} trades a paper account of the gateway's own: there is no "
-            "other record to take over"
+            f"deployment {trading.spec.deployment_id} trades a paper account of the gateway's own: there is "
+            "no other record to take over"
         )
     return trading.standing
 

@@ -1,4 +1,4 @@
-"""Rows of an account at a broker outside this process: its executions, adopted orders, link, frozen instruments."""
+"""Rows of an account at a broker elsewhere: executions, adopted orders, link, frozen instruments."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -162,7 +162,12 @@ def write_released(
     """A named person lets an instrument trade again."""
     change.execute(_RELEASE, {"deployment": deployment_id, "name": instrument})
     change.record(
-        "instrument.released", deployment_id=deployment_id, instrument=instrument, by=by, reason=reason, **found
+        "instrument.released",
+        deployment_id=deployment_id,
+        instrument=instrument,
+        by=by,
+        reason=reason,
+        **found,
     )
 
 

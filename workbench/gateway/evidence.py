@@ -102,7 +102,8 @@ class Evidence:
         if known.broker_order_id and known.broker_order_id != broker_order_id:
             self.freeze(
                 known.order.instrument,
-                f"order {name} is {known.broker_order_id} and {broker_order_id} at the broker: it was placed twice",
+                f"order {name} is {known.broker_order_id} and {broker_order_id} at the broker: "
+                "it was placed twice",
             )
             return
         known.doubted_s = 0.0

@@ -85,8 +85,8 @@ def check_lease(connection: sa.Connection, number: int) -> None:
     found = connection.scalar(_NUMBER.with_for_update(read=True))
     if found != number:
         raise LeaseLostError(
-            f"expected to hold lease {number} of this store, found {found}: another gateway writes to it now; "
-            "this one has stopped, let the other one trade"
+            f"expected to hold lease {number} of this store, found {found}: another gateway writes to it now;"
+            " this one has stopped, let the other one trade"
         )
 
 

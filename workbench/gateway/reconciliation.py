@@ -238,7 +238,7 @@ def _pull(broker: Broker, standing: Standing) -> _Report:
 
 
 def _cancel_again(broker: Broker, standing: Standing) -> None:
-    """Ask again for what was to be taken back and is not known to be: it may be asked for any number of times."""
+    """Ask again for what was to be taken back and is not known to be; asking often does no harm."""
     for name in sorted(standing.cancels & set(standing.orders)):
         try:
             broker.cancel(name, reason="withdrawn")
@@ -289,7 +289,8 @@ def _compare_orders(evidence: Evidence, report: _Report, *, grace_s: float) -> N
                 known,
                 OrderState.ABSENT,
                 "the broker's complete record does not show it",
-                f"no trace in the record up to transaction {standing.watermark}, {silent_s:.1f} s after it was sent",
+                f"no trace in the record up to transaction {standing.watermark}, {silent_s:.1f} s after "
+                "it was sent",
             )
 
 
@@ -360,8 +361,8 @@ def _compare_instruments(evidence: Evidence, found: tuple[Instrument, ...] | Non
         if record.quote != currency:
             evidence.freeze(
                 record.id,
-                f"{record.id} books its profit in {record.quote} and the account is in {currency}: at a broker "
-                "outside the gateway nothing is converted",
+                f"{record.id} books its profit in {record.quote} and the account is in {currency}: at a "
+                "broker outside the gateway nothing is converted",
             )
         other = theirs.get(record.id)
         if other is None or (other.digits, other.unit_step, other.minimum_units) != (
@@ -372,8 +373,8 @@ def _compare_instruments(evidence: Evidence, found: tuple[Instrument, ...] | Non
             shown = "none" if other is None else f"{other.minimum_units} in steps of {other.unit_step}"
             evidence.freeze(
                 record.id,
-                f"the broker's record of {record.id} has changed: expected {record.minimum_units} in steps of "
-                f"{record.unit_step}, found {shown}",
+                f"the broker's record of {record.id} has changed: expected {record.minimum_units} in steps "
+                f"of {record.unit_step}, found {shown}",
             )
 
 

@@ -187,7 +187,11 @@ def write_intent_state(
     )
     proof = {"evidence": evidence} if evidence else {}
     change.record(
-        f"order.{state.value.lower()}", client_order_id=client_order_id, control=control, reason=reason, **proof
+        f"order.{state.value.lower()}",
+        client_order_id=client_order_id,
+        control=control,
+        reason=reason,
+        **proof,
     )
 
 
@@ -375,9 +379,7 @@ def write_books(change: Change, trading: Trading, snapshot: AccountSnapshot) -> 
         )
 
 
-def write_delivery(
-    change: Change, trading: Trading, event: FeedEvent, snapshot: AccountSnapshot
-) -> None:
+def write_delivery(change: Change, trading: Trading, event: FeedEvent, snapshot: AccountSnapshot) -> None:
     """An event that is about to be handed to the strategy; the journal keeps digests of both."""
     row = {
         "deployment_id": trading.spec.deployment_id,

@@ -1,4 +1,4 @@
-"""Orders and cancels to a broker outside this process: an order once, a cancel until it is known to be done."""
+"""Orders and cancels to a broker elsewhere: an order once, a cancel until it is known to be done."""
 
 import sqlalchemy as sa
 

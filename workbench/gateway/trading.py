@@ -134,7 +134,7 @@ class Trading:
 
     @property
     def reachable(self) -> bool:
-        """Whether an order may be sent at all: the broker's record and the books have been brought together."""
+        """Whether orders may be sent at all: the broker's record and the books are brought together."""
         return self.standing is None or self.standing.phase is Phase.READY
 
     def exposure(self, name: InstrumentId, *, killed: str) -> Exposure:
