@@ -156,6 +156,12 @@ def test_expired_orders_and_parts_of_orders_are_written_down(room: Room) -> None
         def recall(self, until: int) -> None:
             feed.recall(until)
 
+        def sync(self) -> None:
+            feed.sync()
+
+        def data_age_ns(self, name: str) -> int | None:
+            return feed.data_age_ns(name)
+
     trading.feed = Little()
     reply = kernel.take()
     bar = reply.event.bar  # type: ignore[union-attr]
