@@ -122,8 +122,11 @@ def test_a_sweep_of_several_has_the_numbers_of_the_backtest(session: Session, da
     [
         (Strongest(), '✓ done</td><td style="text-align:left">a live kernel can run it'),
         (InPython(), '✓ done</td><td style="text-align:left">a live kernel can run it'),
-        (OnTicks(), "it needs every quote (on_tick), which live kernels do not give yet"),
-        (Follower(), "it needs the bars of AUD_USD, which it does not trade, which live kernels do not give"),
+        (OnTicks(), '✓ done</td><td style="text-align:left">a live kernel can run it'),
+        (
+            Follower(),
+            "it needs the bars of AUD_USD, which it does not trade: give them to backtest(...) as also=",
+        ),
     ],
     ids=["rules", "python", "on_tick", "untraded"],
 )

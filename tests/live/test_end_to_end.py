@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from pathlib import Path
@@ -121,6 +121,25 @@ class Ranked(Strategy):
             size=Units(10_000),
         )
 """
+FOLLOWER = """
+from workbench.strategy import Param, RiskFraction, Rules, Strategy, atr, crosses_above
+from workbench.strategy import crosses_below, pips, sma
+
+class Follower(Strategy):
+    fast = Param(8, low=2, high=50)
+    slow = Param(21, low=5, high=200)
+
+    def rules(self, bar):
+        fast, slow = sma(bar.mid.close, 3), sma(bar.mid.close, self.fast)
+        pound = bar.of("GBP_USD").mid.close
+        return Rules(
+            enter_long=crosses_above(fast, slow) & (pound > sma(pound, self.slow) - pips(30)),
+            enter_short=crosses_below(fast, slow) & (pound < sma(pound, self.slow) + pips(30)),
+            stop=3.0 * atr(bar, 14),
+            target=2.0 * atr(bar, self.slow),
+            size=RiskFraction(0.01),
+        )
+"""
 BY_HAND = """
 from workbench.strategy import Param, Strategy, atr, bar, sma
 
@@ -153,7 +172,7 @@ from workbench.kernel import deploy
 deploy({name}(fast=fast, slow=slow), instruments={instruments}, timeframe="H1")
 """
 LIMITS = Limits(
-    instruments=("AUD_USD", "EUR_USD", "GBP_USD"),
+    instruments=("AUD_USD", "EUR_GBP", "EUR_USD", "GBP_USD"),
     max_order_units=5_000_000,
     max_order_value=10_000_000_000_000,
     max_position_units=5_000_000,
@@ -176,6 +195,7 @@ class House:
     series: list[Bars]  # of all instruments
     first: int  # the first bar that is replayed
     processes: dict[str, "subprocess.Popen[bytes]"]
+    others: tuple[Bars, ...] = ()  # of what is not traded
 
     @property
     def strategy(self) -> Strategy:
@@ -263,6 +283,7 @@ class House:
             account=account or self.release.account,
             balance=Decimal(100_000),
             trade_from_ns=self.start_ns,
+            also=[bars.between(None, self.end_ns) for bars in self.others] or None,
         )
         return list(result.fills)
 
@@ -277,6 +298,8 @@ def answers(client: Any) -> bool:
 @pytest.fixture
 def house(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
     source, names, *account = getattr(request, "param", (DEFINE, ["EUR_USD"]))
+    untraded = names[names.index("|") + 1 :] if "|" in names else []
+    names = [name for name in names if name != "|"]
     runtime = tempfile.mkdtemp(prefix="wb-")
     monkeypatch.setenv("XDG_RUNTIME_DIR", runtime)
     settings = load_settings(home=tmp_path / "home", project=tmp_path)
@@ -298,8 +321,10 @@ def house(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
         changed = session_of(int(bars.open_ns[1_000 + BARS // 2]))
         first = book.replace(valid_from=session_of(int(bars.open_ns[0])))
         priced = CostHistory([first, book.with_costs("EUR_USD", dearer).replace(valid_from=changed)])
-    found = release(settings, series, priced.to_json(), source, *account)
-    made = House(settings, engine, found, bars, series, 1_000, {})
+    others = tuple(item for item in series if item.instrument.id in untraded)
+    series = [item for item in series if item.instrument.id not in untraded]
+    found = release(settings, series, priced.to_json(), source, *account, others=others)
+    made = House(settings, engine, found, bars, series, 1_000, {}, others)
     try:
         yield made
     finally:
@@ -348,6 +373,8 @@ def release(
     book: dict[str, Any],
     source: str,
     account: AccountRules | None = None,
+    *,
+    others: Sequence[Bars] = (),
 ) -> Release:
     """A release signed by sarah and approved by david, as a promotion leaves it."""
     strategy = written(source)
@@ -371,7 +398,9 @@ def release(
         "strategy": {"name": name, "digest": described["digest"], "spec": described},
         "instruments": names,
         "timeframe": "H1",
-        "data": {f"{bars.instrument.id} H1": bars.fingerprint for bars in series},
+        "data": {f"{bars.instrument.id} H1": bars.fingerprint for bars in (*series, *others)},
+        "others": [str(bars.instrument.id) for bars in others],
+        "currency": "USD",
         "cost_book": book,
         **({} if account is None else {"account": asdict(account)}),
         "limits": LIMITS.to_json(),
@@ -407,9 +436,10 @@ def release(
         ((TRAILING, ["EUR_USD"]), {"MARKET", "TRAILING_STOP"}),
         ((BY_HAND, ["EUR_USD"]), {"STOP", "LIMIT", "STOP_LOSS", "TRAILING_STOP"}),
         ((RANKED, ["EUR_USD", "GBP_USD", "AUD_USD"]), {"MARKET", "STOP_LOSS"}),
+        ((FOLLOWER, ["EUR_USD", "EUR_GBP", "|", "GBP_USD"]), {"MARKET", "TAKE_PROFIT"}),
     ],
     indirect=["house"],
-    ids=["crossing", "breakout", "trailing", "by hand", "three ranked"],
+    ids=["crossing", "breakout", "trailing", "by hand", "three ranked", "converted"],
 )
 def test_a_run_with_killed_kernels_and_a_killed_gateway_has_exactly_the_fills_of_the_backtest(
     house: House, reasons: set[str]

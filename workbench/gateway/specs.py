@@ -57,6 +57,7 @@ class TickFeedSpec(ReplayFeedSpec, frozen=True, kw_only=True, tag_field="kind", 
     """Ticks of pinned datasets, replayed one by one, and the bars they make."""
 
     kind: ClassVar[str] = "ticks"
+    sizes: bool = False  # orders take no more of a tick than the size recorded with it
 
 
 class StreamFeedSpec(_Spec, frozen=True, kw_only=True, tag_field="kind", tag="stream"):
@@ -191,8 +192,8 @@ def _check_conversion(spec: DeploymentSpec) -> None:
         except BadInputError:
             raise BadInputError(
                 f"{record.id} books its profit in {record.quote}, account {spec.account.id} is in "
-                f"{currency}; take an account in {record.quote}, or give the backtest a pair of the two in also= "
-                "and promote again"
+                f"{currency}; take an account in {record.quote}, or give the backtest a pair of the two "
+                "in also= and promote again"
             ) from None
 
 

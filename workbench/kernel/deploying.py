@@ -69,7 +69,7 @@ def deploy(
     if session.mode is Mode.RESEARCH:
         value = _candidate(session, strategy=described, instruments=names, timeframe=frame, limits=proposed)
         _register(session, value)
-        _show_next_steps(session, value, missing_live=_missing_live(strategy, names))
+        _show_next_steps(session, value, missing_live=_missing_live(strategy, [*names, *session.others]))
     show_result(
         "deploy",
         described["digest"],
@@ -120,6 +120,9 @@ def _candidate(
         "cost_book": book.to_json() if book is not None else None,
         "cost_book_version": book.version if book is not None else "",
         "account": asdict(session.account),
+        "currency": session.currency,
+        "others": session.others,
+        "sizes": session.sizes,
         "results": list(session.results),
         "idea": session.idea,
         "notebook_sha256": session.notebook_sha256(),
@@ -149,10 +152,10 @@ def _register(session: Session, value: Mapping[str, Any]) -> None:
 
 
 def _missing_live(strategy: "Strategy", names: Sequence[str]) -> tuple[str, ...]:
-    """What it needs that a live kernel does not give yet, in words."""
+    """What it needs that a live kernel would not give, in words; quotes come with a feed of ticks."""
     from workbench.strategy.needs import needs
 
-    return needs(strategy, instruments=names)
+    return () if strategy.form == "on_tick" else needs(strategy, instruments=names)
 
 
 def _show_next_steps(session: Session, value: Mapping[str, Any], *, missing_live: Sequence[str]) -> None:
@@ -175,7 +178,12 @@ def _show_next_steps(session: Session, value: Mapping[str, Any], *, missing_live
         (
             not missing_live,
             "a live kernel can run it",
-            f"it needs {' and '.join(missing_live)}, which live kernels do not give yet",
+            f"it needs {' and '.join(missing_live)}: give them to backtest(...) as also=",
+        ),
+        *(
+            [(True, "its orders take recorded sizes, so deployments replay ticks that carry them", "")]
+            if session.sizes
+            else []
         ),
         (False, "a second person approves the release", "they see it under Releases once you promote"),
     ]

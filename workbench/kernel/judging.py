@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.domain.accounts import AccountRules
 from workbench.domain.cost_history import Costs
 from workbench.kernel.data import start_ns, to_balance
-from workbench.kernel.results import trials
+from workbench.kernel.results import remember_terms, trials
 from workbench.kernel.session import current_session
 from workbench.kernel.showing import show_result
 
@@ -64,6 +64,7 @@ def walk_forward(
         session.used(key=f"{item.instrument.id} {item.timeframe}", fingerprint=item.fingerprint)
     session.cost_book = cost_book
     session.account = options.get("account", AccountRules())
+    remember_terms(session, options)
     session.made("walk_forward", result.digest)
     if session.logs:
         _log_walk_forward(session, result)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from workbench.research.given import Series, Several
     from workbench.strategy import Strategy
 
-__all__ = ["backtest", "sweep", "tear_sheet", "track", "trials"]
+__all__ = ["backtest", "remember_terms", "sweep", "tear_sheet", "track", "trials"]
 
 _BALANCE = Decimal(100_000)
 _PRICES = ("finer", "also")
@@ -68,6 +68,7 @@ def backtest(
     )
     _remember(session, "backtest", result.digest, prices=_series(bars, options), cost_book=cost_book)
     session.account = result.account
+    remember_terms(session, {**options, "currency": currency})
     session.backtests += 1
     if session.logs:
         _log_backtest(session, result)
@@ -127,6 +128,7 @@ def sweep(
     prices = _series(bars, options)
     _remember(session, "sweep", result.digest, prices=prices, cost_book=cost_book)
     session.account = options["account"]
+    remember_terms(session, {**options, "currency": currency})
     if session.logs:
         _log_sweep(session, result, prices=prices, cost_book=cost_book, strategy=strategy_class.__name__)
     text = f"Sweep of {strategy_class.__name__}: {len(result.frame):,} variants{_trials_text(session)}."
@@ -230,6 +232,15 @@ def _remember(
         session.used(key=key, fingerprint=fingerprint)
     session.cost_book = cost_book
     session.made(kind, digest)
+
+
+def remember_terms(session: Session, options: Mapping[str, Any]) -> None:
+    """What a deployment needs to trade as the result did."""
+    others = _series(None, {"also": options.get("also")})
+    keys = sorted(_fingerprint(item)[0].partition(" ") for item in others)
+    session.others = {name: frame for name, _, frame in keys}
+    session.currency = str(options.get("currency", "USD"))
+    session.sizes = bool(options.get("sizes", False))
 
 
 def _log_backtest(session: Session, result: "BacktestResult") -> None:

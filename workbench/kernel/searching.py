@@ -9,7 +9,7 @@ from workbench.domain.accounts import AccountRules
 from workbench.domain.cost_history import Costs
 from workbench.errors import BadInputError
 from workbench.kernel.data import start_ns, to_balance
-from workbench.kernel.results import trials
+from workbench.kernel.results import remember_terms, trials
 from workbench.kernel.session import current_session
 from workbench.kernel.showing import note, show_result
 
@@ -85,6 +85,7 @@ def search(
         session.used(key=_key(item), fingerprint=_fingerprint(item))
     session.cost_book = cost_book
     session.account = options.get("account", AccountRules())
+    remember_terms(session, options)
     session.made("search", found.digest)
     if session.logs:
         _log(session, found)

@@ -62,6 +62,9 @@ class Session:
         self.data: dict[str, str] = {}  # fingerprint by "EUR_USD H1"
         self.cost_book: Costs | None = None  # of the last result, as the account
         self.account = AccountRules()
+        self.currency = ""  # of the last result's account; empty before the first
+        self.others: dict[str, str] = {}  # what it was given and did not trade: "H1" by instrument
+        self.sizes = False  # whether its orders took no more than the sizes recorded with ticks
         self.backtests = 0
         self.deployed: tuple[Strategy, list[str], str] | None = None  # strategy, instruments, timeframe
         self._environment = dict(environment)

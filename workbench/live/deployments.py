@@ -14,7 +14,7 @@ from workbench.domain.limits import Limits
 from workbench.domain.money import MICRO, to_decimal, to_micro
 from workbench.errors import BadInputError
 from workbench.live.errors import AccountInUseError, DeploymentRefusedError, UnknownDeploymentError
-from workbench.live.releases import LoadRelease, pinned_bars
+from workbench.live.releases import LoadRelease, ReleasedNotebook, pinned_bars
 from workbench.store.schema import accounts, deployments
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "Deployment",
     "add_account",
     "check_limits",
+    "check_terms",
     "deploy",
     "deployment",
     "list_accounts",
@@ -154,6 +155,33 @@ def check_limits(asked: Limits, *, released: Limits) -> None:
         )
 
 
+def check_terms(release: ReleasedNotebook, *, currency: str, broker: str, feed: Mapping[str, Any]) -> None:
+    """Refuse an account or a feed on which a release would trade otherwise than in its backtest.
+
+    Parameters
+    ----------
+    currency, broker
+        Of the account.
+
+    Raises
+    ------
+    DeploymentRefusedError
+        The account is in another currency, or orders were filled by recorded sizes and the feed has none.
+    """
+    if release.currency and currency != release.currency:
+        raise DeploymentRefusedError(
+            f"release {release.name} was tested on an account in {release.currency}, this one is in "
+            f"{currency}; deploy it on an account in {release.currency}"
+        )
+    kind = feed.get("kind", "replay")
+    if broker == "paper" and release.sizes and not (kind == "ticks" and feed.get("sizes", False)):
+        raise DeploymentRefusedError(
+            f"release {release.name} was tested with sizes=True, where an order takes no more than the size "
+            f"recorded with a tick; this feed ({kind}) would fill any size whole: deploy it on ticks that "
+            "were recorded with sizes"
+        )
+
+
 def deploy(
     engine: sa.Engine,
     load: LoadRelease,
@@ -191,17 +219,20 @@ def deploy(
         )
     asked = limits or release.limits
     pinned = {} if feed.get("fingerprint") else pinned_bars(release)
+    sized = {"sizes": release.sizes} if feed.get("kind") == "ticks" and release.sizes else {}
+    feed = {**sized, **feed}
     check_limits(asked, released=release.limits)
     deployment_id = f"{_slug(release.name)}-{secrets.token_hex(4)}"
     with engine.begin() as connection:
-        found = connection.scalar(
-            sa.select(accounts.c.id).where(accounts.c.id == account_id).with_for_update()
-        )
+        found = connection.execute(
+            sa.select(accounts).where(accounts.c.id == account_id).with_for_update()
+        ).one_or_none()
         if found is None:
             names = (
                 ", ".join(connection.scalars(sa.select(accounts.c.id).order_by(accounts.c.id))) or "none yet"
             )
             raise BadInputError(f"unknown account {account_id!r}; accounts: {names}")
+        check_terms(release, currency=found.currency, broker=found.broker, feed=feed)
         if holder := _holder(connection, account_id):
             raise AccountInUseError(
                 f"deployment {holder} trades on account {account_id}; stop it first or take another account"

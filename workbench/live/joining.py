@@ -47,15 +47,15 @@ class WorkbenchParts:
                 f"{strategy.name} decides on every quote (on_tick), and this deployment replays bars; "
                 "deploy it with a feed of ticks"
             )
-        missing = () if quotes else needs(strategy, instruments=launch.instruments)
+        missing = () if quotes else needs(strategy, instruments=(*launch.instruments, *launch.others))
         if missing:
             raise NotArmableError(
-                f"{strategy.name} needs {' and '.join(missing)}, which a live kernel does not give yet; "
-                "run it in a backtest, or write it without"
+                f"{strategy.name} needs {' and '.join(missing)}, and the release does not name them; "
+                "give them to backtest(...) as also= and promote again"
             )
         store = MarketStore(launch.market_dir, launch.store_url)
         records = sorted((instrument(name) for name in launch.instruments), key=lambda item: item.id)
-        instants = _instants([_bars(store, launch, item) for item in records])
+        instants = _instants([_bars(store, launch, item) for item in (*records, *_others(launch))])
         runner = _runner(strategy, records, launch, launch.deployment_id)
         if instants and strategy.form == "rules":
             _compile(strategy, records, launch, instants)
@@ -77,7 +77,11 @@ def _checked(strategy: Any) -> Strategy:
 
 
 def _runner(strategy: Strategy, records: Sequence[Instrument], launch: Launch, name: str) -> StrategyRunner:
-    return StrategyRunner(strategy, records, timeframe(launch.timeframe), name)
+    return StrategyRunner(strategy, records, timeframe(launch.timeframe), name, others=_others(launch))
+
+
+def _others(launch: Launch) -> list[Instrument]:
+    return sorted((instrument(name) for name in launch.others), key=lambda item: item.id)
 
 
 def _bars(store: MarketStore, launch: Launch, record: Instrument) -> list[Bar]:
@@ -105,7 +109,7 @@ def _compile(
     last = instants[-1]
     books = AccountSnapshot(
         time_ns=last[0].close_ns,
-        currency=records[0].quote,
+        currency=launch.currency or records[0].quote,
         balance=0,
         equity=0,
         margin_used=0,

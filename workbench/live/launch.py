@@ -47,6 +47,8 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     timeframe: str
     warm_up: tuple[WarmUp, ...]
     feed: str = "replay"  # its kind
+    others: tuple[str, ...] = ()  # not traded: looked at, and converted by
+    currency: str = ""  # of the account; that of the first instrument's quotes when empty
 
 
 @dataclass(frozen=True, slots=True)

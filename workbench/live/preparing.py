@@ -12,7 +12,13 @@ from workbench.domain.money import to_micro
 from workbench.errors import WorkbenchError
 from workbench.gateway.client import OperatorClient
 from workbench.gateway.errors import GatewayUnreachableError
-from workbench.live.deployments import Account, Deployment, check_limits, list_accounts
+from workbench.live.deployments import (
+    Account,
+    Deployment,
+    check_limits,
+    check_terms,
+    list_accounts,
+)
 from workbench.live.errors import DeploymentRefusedError
 from workbench.live.launch import Launch, Places, WarmUp
 from workbench.live.releases import LoadRelease, ReleasedNotebook
@@ -49,6 +55,7 @@ class Preparation:
             )
         check_limits(Limits.from_json(deployment.limits), released=release.limits)
         account = self._account(deployment.account_id)
+        check_terms(release, currency=account.currency, broker=account.broker, feed=deployment.feed)
         try:
             self._gateway.open(**_opening(deployment, release, account, token=token))
         except GatewayUnreachableError as error:
@@ -66,6 +73,8 @@ class Preparation:
             store_url=self._settings.store_url,
             spec_digest=release.spec_digest,
             instruments=release.instruments,
+            others=release.others,
+            currency=account.currency,
             timeframe=release.timeframe,
             warm_up=_warm_up(deployment.feed, release),
             feed=str(deployment.feed.get("kind", "replay")),
@@ -100,6 +109,7 @@ def _opening(
             "rules": asdict(release.account),
         },
         "instruments": list(release.instruments),
+        "quoted": list(release.others),
         "timeframe": release.timeframe,
         "feed": dict(deployment.feed),
         "cost_book": dict(release.cost_book),
@@ -117,7 +127,7 @@ def _warm_up(feed: Mapping[str, Any], release: ReleasedNotebook) -> tuple[WarmUp
             fingerprint=fingerprint,
             until_ns=int(feed["start_ns"]),
         )
-        for name in release.instruments
+        for name in release.quoted
         for fingerprint in dict.fromkeys(
             (release.fingerprints[name], str(feed.get("fingerprints", {}).get(name, feed["fingerprint"])))
         )

@@ -28,6 +28,14 @@ class ReleasedNotebook:
     cost_book: Mapping[str, Any]  # one, or dated ones: `workbench.domain.cost_history.costs_from_json`
     limits: Limits
     account: AccountRules = field(default_factory=AccountRules)  # how that of its backtest was kept
+    currency: str = ""  # of that account; empty where it was not written down
+    others: tuple[str, ...] = ()  # instruments that it does not trade: to look at, and to convert by
+    sizes: bool = False  # whether its orders took no more than the sizes recorded with ticks
+
+    @property
+    def quoted(self) -> tuple[str, ...]:
+        """All instruments whose prices it needs, the traded first."""
+        return (*self.instruments, *self.others)
 
 
 LoadRelease = Callable[[str], ReleasedNotebook]
@@ -36,10 +44,10 @@ LoadRelease = Callable[[str], ReleasedNotebook]
 
 def pinned_bars(release: ReleasedNotebook) -> dict[str, Any]:
     """The release's pinned bars as a replay names them."""
-    first, *others = release.instruments
+    first, *others = release.quoted
     pinned: dict[str, Any] = {"fingerprint": release.fingerprints[first]}
     if others:
-        pinned["fingerprints"] = {name: release.fingerprints[name] for name in release.instruments}
+        pinned["fingerprints"] = {name: release.fingerprints[name] for name in release.quoted}
     return pinned
 
 
@@ -63,6 +71,9 @@ def released_notebooks(settings: Settings) -> LoadRelease:
             cost_book=release.cost_book.to_json(),
             limits=release.limits,
             account=release.account,
+            currency=release.currency,
+            others=release.others,
+            sizes=release.sizes,
         )
 
     return load

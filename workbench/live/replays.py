@@ -68,7 +68,7 @@ def _common_span(engine: sa.Engine, release: ReleasedNotebook) -> tuple[int, int
     """From when until when there are bars of every instrument."""
     spans: list[tuple[int, int]] = []
     with engine.connect() as connection:
-        for name in release.instruments:
+        for name in release.quoted:
             fingerprint = release.fingerprints[name]
             data = connection.execute(
                 sa.select(datasets.c.first_ns, datasets.c.last_ns).where(

@@ -86,10 +86,25 @@ def candidate_gate(
             f"expected pinned {frame} bars of {', '.join(missing)}, found "
             f"{', '.join(candidate['data']) or 'no data'}; load them with load_bars(...) in the notebook",
         )
+    others: Mapping[str, str] = candidate.get("others", {})
+    if strange := [f"{name} {found}" for name, found in others.items() if found not in (frame, "tick")]:
+        return _refused(
+            "candidate",
+            f"expected {frame} bars of what is looked at and converted by, the timeframe that a deployment "
+            f"takes, found {', '.join(strange)}; give backtest(..., also=...) {frame} bars of it",
+        )
+    if unpinned := [name for name in others if f"{name} {frame}" not in candidate["data"]]:
+        return _refused(
+            "candidate",
+            f"expected pinned {frame} bars of {', '.join(unpinned)}, which the backtest was given, found "
+            f"{', '.join(candidate['data'])}; load them with load_bars(...) in the notebook",
+        )
     costs = candidate["cost_book"] or {}
     books = costs.get("books", [costs])
     unpriced = [
-        name for name in candidate["instruments"] if any(name not in book.get("costs", {}) for book in books)
+        name
+        for name in (*candidate["instruments"], *others)
+        if any(name not in book.get("costs", {}) for book in books)
     ]
     if unpriced:
         return _refused(
@@ -98,10 +113,16 @@ def candidate_gate(
             "run a backtest with a cost book before deploy(...)",
         )
     strategy = candidate["strategy"]
+    given = f" beside {', '.join(others)}" if others else ""
+    sized = (
+        ", filled by recorded sizes: to be deployed on ticks that carry them"
+        if candidate.get("sizes")
+        else ""
+    )
     return _passed(
         "candidate",
-        f"{strategy['class']} on {', '.join(candidate['instruments'])} {frame}, "
-        f"{trials:,} variants of the idea tried so far",
+        f"{strategy['class']} on {', '.join(candidate['instruments'])} {frame}{given}, "
+        f"{trials:,} variants of the idea tried so far{sized}",
         spec_digest=strategy["digest"],
         trials=trials,
         **sharpes,

@@ -332,6 +332,8 @@ class _Promotion:
             "data": self.candidate["data"],
             "cost_book": self.candidate["cost_book"],
             "account": self.candidate.get("account", {}),
+            "currency": self.candidate.get("currency", ""),
+            "others": sorted(self.candidate.get("others", {})),
         }
         order.write_text(json.dumps(wanted), encoding="utf-8")
         node = nbformat.from_dict(released)
@@ -432,6 +434,9 @@ class _Promotion:
             "cost_book": candidate["cost_book"],
             "cost_book_version": candidate["cost_book_version"],
             "account": candidate.get("account", {}),
+            "currency": candidate.get("currency", ""),
+            "others": sorted(candidate.get("others", {})),
+            "sizes": candidate.get("sizes", False),
             "limits": {**limits.to_json(), "instruments": list(limits.instruments)},
             "environment": {"python": platform.python_version(), "sha256": lock_sha256},
             "code": code,

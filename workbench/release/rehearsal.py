@@ -42,12 +42,16 @@ def rehearse(deployed: tuple[Strategy, Sequence[str], str] | None) -> None:
     store = MarketStore(order["market_dir"], order["store_url"])
     costs = costs_from_json(order["cost_book"])
     rules = msgspec.convert(order["account"], AccountRules)
-    series = [store.bars(name, frame, fingerprint=order["data"][f"{name} {frame}"]) for name in names]
-    if order["until_ns"]:
-        series = [
-            bars.at(0, int(bars.close_ns.searchsorted(order["until_ns"], side="right"))) for bars in series
+    series, others = (
+        [
+            _until(order, store.bars(item, frame, fingerprint=order["data"][f"{item} {frame}"]))
+            for item in wanted
         ]
-    decisions = decide_over(strategy, series, cost_book=costs, rules=rules)
+        for wanted in (names, order.get("others", ()))
+    )
+    decisions = decide_over(
+        strategy, series, cost_book=costs, rules=rules, others=others, currency=order.get("currency", "")
+    )
     counts = {str(bars.instrument.id): len(bars) for bars in series}
     found = {
         "spec": spec(strategy),
@@ -63,30 +67,52 @@ def rehearse(deployed: tuple[Strategy, Sequence[str], str] | None) -> None:
     aside.replace(out)
 
 
+def _until(order: Mapping[str, Any], bars: Bars) -> Bars:
+    """What is left of bars where the future is taken away."""
+    if not order["until_ns"]:
+        return bars
+    return bars.at(0, int(bars.close_ns.searchsorted(order["until_ns"], side="right")))
+
+
 def decide_over(
-    strategy: Strategy, series: Sequence[Bars], *, cost_book: Costs, rules: AccountRules = _RULES
+    strategy: Strategy,
+    series: Sequence[Bars],
+    *,
+    cost_book: Costs,
+    rules: AccountRules = _RULES,
+    others: Sequence[Bars] = (),
+    currency: str = "",
 ) -> dict[str, list[list[Any]]]:
     """By instrument, each bar's close with the changes of exits and the orders decided at it, if any.
 
-    The strategy starts fresh, with an account in the quote currency of the first instrument. At each instant
-    all bars that close then are taken, then it decides once, as in a live kernel.
+    The strategy starts fresh. At each instant all bars that close then are taken, then it decides once, as
+    in a live kernel.
+
+    Parameters
+    ----------
+    others
+        Bars of instruments that are not traded.
+    currency
+        Of the account; that in which the first instrument is quoted when empty.
     """
     names = [bars.instrument.id for bars in series]
     records = sorted((instrument(name) for name in names), key=lambda item: item.id)
-    for name in names:
+    extra = sorted((bars.instrument for bars in others), key=lambda item: item.id)
+    for name in (*names, *(item.id for item in extra)):
         for book in cost_book if isinstance(cost_book, CostHistory) else (cost_book,):
             book.of(name)  # no costs, no rehearsal
-    runner = StrategyRunner(strategy, records, timeframe_named(str(series[0].timeframe)), _DEPLOYMENT)
+    frame = timeframe_named(str(series[0].timeframe))
+    runner = StrategyRunner(strategy, records, frame, _DEPLOYMENT, others=extra)
     engine = MatchingEngine(
-        instruments=records,
+        instruments=sorted((*records, *extra), key=lambda item: item.id),
         cost_book=cost_book,
-        currency=instrument(names[0]).quote,
+        currency=currency or instrument(names[0]).quote,
         balance=_BALANCE,
         rules=rules,
     )
     decided: dict[str, list[list[Any]]] = {str(name): [] for name in names}
     number = 0
-    for (close_ns, is_bar), events in groupby(ReplayFeed(series), key=_instant):
+    for (close_ns, is_bar), events in groupby(ReplayFeed([*series, *others]), key=_instant):
         found = list(events)
         number += len(found)
         if not is_bar:

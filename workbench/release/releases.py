@@ -108,6 +108,21 @@ class Release:
         return msgspec.convert(self.manifest.get("account", {}), AccountRules)
 
     @property
+    def currency(self) -> str:
+        """The currency of the account that it was tested on; empty where that was not written down."""
+        return str(self.manifest.get("currency", ""))
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """Instruments that it does not trade: to look at, and to convert by."""
+        return tuple(self.manifest.get("others", ()))
+
+    @property
+    def sizes(self) -> bool:
+        """Whether its orders took no more than the sizes recorded with ticks."""
+        return bool(self.manifest.get("sizes", False))
+
+    @property
     def limits(self) -> Limits:
         """What a deployment of it may do."""
         return Limits.from_json(self.manifest["limits"])

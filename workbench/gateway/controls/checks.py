@@ -202,12 +202,9 @@ def _currency(order: Order, exposure: Exposure, scope: str) -> int:
     price = max(exposure.ask, *(item.price for item in waiting), 0) * record.micro_per_point
     longest, shortest = worst_units(waiting, exposure.position, has_exits=exposure.has_exits)
     spans: dict[str, tuple[int, int]] = {}
+    most_long, most_short = (at_home(units * price, exposure.home_rate) for units in (longest, shortest))
     rows = [
-        (
-            record.base,
-            record.quote,
-            *(at_home(units * price, exposure.home_rate) for units in (longest, shortest)),
-        ),
+        (record.base, record.quote, most_long, most_short),
         *((item.base, item.quote, item.longest, item.shortest) for item in exposure.elsewhere),
     ]
     for base, quote, high, low in rows:

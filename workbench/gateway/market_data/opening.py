@@ -1,5 +1,6 @@
 """The feed that a deployment's description asks for."""
 
+from workbench.errors import BadInputError
 from workbench.gateway.desk import Desk
 from workbench.gateway.feeds import BarReplay, Feed
 from workbench.gateway.market_data.stream_feed import StreamFeed
@@ -23,7 +24,13 @@ def open_feed(desk: Desk, spec: DeploymentSpec) -> Feed:
     pace = spec.feed.bars_per_second
     if isinstance(spec.feed, TickFeedSpec):
         ticks = [desk.load_ticks(spec, record) for record in spec.all_records]
-        return TickReplay(ticks, bars, events_per_second=pace, monotonic=desk.monotonic)
+        sizes = spec.feed.sizes
+        if sizes and not any(item.bid_size.any() or item.ask_size.any() for item in ticks):
+            raise BadInputError(
+                f"deployment {spec.deployment_id}: expected ticks with sizes, by which its orders are "
+                "filled, found none; deploy with ticks that were recorded with sizes"
+            )
+        return TickReplay(ticks, bars, events_per_second=pace, monotonic=desk.monotonic, sizes=sizes)
     return BarReplay(bars, bars_per_second=pace, monotonic=desk.monotonic)
 
 

@@ -31,6 +31,9 @@ class TickReplay:
         How fast events happen; 0 for as fast as they are asked for.
     monotonic
         A clock in seconds, for the pace alone.
+    sizes
+        Whether quotes carry the sizes recorded with them, which limit what is filled; a size of 0 is not
+        known and limits nothing.
     """
 
     def __init__(
@@ -40,7 +43,9 @@ class TickReplay:
         *,
         events_per_second: float,
         monotonic: Callable[[], float],
+        sizes: bool = False,
     ) -> None:
+        self._sizes = sizes
         self._ticks = sorted(ticks, key=lambda item: item.instrument.id)
         self._bars = sorted(bars, key=lambda item: item.instrument.id)
         self._pace = events_per_second
@@ -100,17 +105,20 @@ class TickReplay:
         for number, (begin, end) in enumerate(pairwise(starts), seq):
             at = begin - starts[0]
             if is_quote[at]:
-                found.append(QuoteMoved(seq=number, quote=_quote(self._ticks[rank[at]], index[at])))
+                found.append(QuoteMoved(seq=number, quote=self._quote(self._ticks[rank[at]], index[at])))
                 continue
             bar, *others = (self._bars[rank[k]].bar(index[k]) for k in range(at, end - starts[0]))
             found.append(BarClosed(seq=number, bar=bar, others=tuple(others), quoted=True))
         return found
 
-
-def _quote(ticks: Ticks, index: int) -> Quote:
-    return Quote(
-        instrument=ticks.instrument.id,
-        time_ns=int(ticks.time_ns[index]),
-        bid=int(ticks.bid[index]),
-        ask=int(ticks.ask[index]),
-    )
+    def _quote(self, ticks: Ticks, index: int) -> Quote:
+        bid, ask = int(ticks.bid[index]), int(ticks.ask[index])
+        to_sell, to_buy = (int(ticks.bid_size[index]), int(ticks.ask_size[index])) if self._sizes else (0, 0)
+        return Quote(
+            instrument=ticks.instrument.id,
+            time_ns=int(ticks.time_ns[index]),
+            bid=bid,
+            ask=ask,
+            bids=((bid, to_sell),) if to_sell else (),
+            asks=((ask, to_buy),) if to_buy else (),
+        )
