@@ -84,25 +84,29 @@ def market(seed: int, *, edge: float, bars: int = SESSIONS) -> Bars:
     )
 
 
-def tried(seed: int, *, edge: float, side: int = GRID_SIDE, draws: int = 500) -> OverfittingVerdict:
+def tried(
+    seed: int, *, edge: float, side: int = GRID_SIDE, draws: int = 500, bars: int = SESSIONS
+) -> OverfittingVerdict:
     """The verdict on the best of a grid of `side` by `side`, on one market."""
     parameters = [
         {"fast": fast, "slow": slow} for fast in range(2, 2 + side) for slow in range(2 + side, 2 + 2 * side)
     ]
     returns = trial_returns(
-        Averages, market(seed, edge=edge), parameters, cost_book=FREE, progress=False
+        Averages, market(seed, edge=edge, bars=bars), parameters, cost_book=FREE, progress=False
     ).returns
     return judge_returns(returns, rng=np.random.default_rng([seed, 1]), draws=draws)
 
 
-def lines(seeds: int, *, done: set[tuple[str, int]], kinds: list[str]) -> Iterator[dict[str, object]]:
+def lines(
+    seeds: int, *, done: set[tuple[str, int]], kinds: list[str], bars: int
+) -> Iterator[dict[str, object]]:
     """A line a seed and kind of market."""
     for seed in range(seeds):
         for kind, edge in (("walk", 0.0), ("edge", EDGE)):
             if kind not in kinds or (kind, seed) in done:
                 continue
             began = time.process_time()
-            found = tried(seed, edge=edge)
+            found = tried(seed, edge=edge, bars=bars)
             numbers = found.numbers
             yield {
                 "kind": kind,
@@ -122,12 +126,13 @@ def main() -> None:
     """Try, keep, and tell the shares."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--seeds", type=int, default=100)
+    parser.add_argument("--days", type=int, default=SESSIONS, help="bars of a market, one a day")
     parser.add_argument("--into", type=Path, default=Path("verdicts.jsonl"))
     parser.add_argument("--kinds", nargs="+", default=["walk", "edge"])
     given = parser.parse_args()
     kept = [json.loads(line) for line in given.into.read_text().splitlines()] if given.into.is_file() else []
     done = {(item["kind"], item["seed"]) for item in kept}
-    for line in lines(given.seeds, done=done, kinds=given.kinds):
+    for line in lines(given.seeds, done=done, kinds=given.kinds, bars=given.days):
         kept.append(line)
         with given.into.open("a") as file:
             file.write(json.dumps(line) + "\n")
