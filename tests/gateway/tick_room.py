@@ -62,6 +62,7 @@ class TickRoom:
     ticks: Ticks
     frame: str
     strategy: Callable[[], Strategy]
+    sizes: bool = False  # whether orders take recorded sizes alone
     log: QuietLog = field(default_factory=QuietLog)
 
     def __post_init__(self) -> None:
@@ -74,7 +75,7 @@ class TickRoom:
                 self.room.bars,
                 timeframe=self.frame,
                 limits={"max_orders_per_minute": 10_000, "max_open_orders": 1_000},
-                feed={"kind": "ticks", "fingerprint": "0" * 64},
+                feed={"kind": "ticks", "fingerprint": "0" * 64, "sizes": self.sizes},
             ),
         )
 
@@ -114,4 +115,5 @@ class TickRoom:
             timeframe=self.frame,
             cost_book=COSTS,
             balance=Decimal(BALANCE) / 1_000_000,
+            sizes=self.sizes,
         )

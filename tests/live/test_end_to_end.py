@@ -297,9 +297,9 @@ def answers(client: Any) -> bool:
 
 @pytest.fixture
 def house(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
-    source, names, *account = getattr(request, "param", (DEFINE, ["EUR_USD"]))
-    untraded = names[names.index("|") + 1 :] if "|" in names else []
-    names = [name for name in names if name != "|"]
+    source, traded, *account = getattr(request, "param", (DEFINE, ["EUR_USD"]))
+    terms: dict[str, Any] = account.pop() if account and isinstance(account[-1], dict) else {}
+    names = [*traded, *terms.get("others", [])]
     runtime = tempfile.mkdtemp(prefix="wb-")
     monkeypatch.setenv("XDG_RUNTIME_DIR", runtime)
     settings = load_settings(home=tmp_path / "home", project=tmp_path)
@@ -321,9 +321,8 @@ def house(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
         changed = session_of(int(bars.open_ns[1_000 + BARS // 2]))
         first = book.replace(valid_from=session_of(int(bars.open_ns[0])))
         priced = CostHistory([first, book.with_costs("EUR_USD", dearer).replace(valid_from=changed)])
-    others = tuple(item for item in series if item.instrument.id in untraded)
-    series = [item for item in series if item.instrument.id not in untraded]
-    found = release(settings, series, priced.to_json(), source, *account, others=others)
+    others, series = tuple(series[len(traded) :]), series[: len(traded)]
+    found = release(settings, series, priced.to_json(), source, *account, **{**terms, "others": others})
     made = House(settings, engine, found, bars, series, 1_000, {}, others)
     try:
         yield made
@@ -375,6 +374,7 @@ def release(
     account: AccountRules | None = None,
     *,
     others: Sequence[Bars] = (),
+    sizes: bool = False,
 ) -> Release:
     """A release signed by sarah and approved by david, as a promotion leaves it."""
     strategy = written(source)
@@ -401,6 +401,7 @@ def release(
         "data": {f"{bars.instrument.id} H1": bars.fingerprint for bars in (*series, *others)},
         "others": [str(bars.instrument.id) for bars in others],
         "currency": "USD",
+        "sizes": sizes,
         "cost_book": book,
         **({} if account is None else {"account": asdict(account)}),
         "limits": LIMITS.to_json(),
@@ -436,7 +437,7 @@ def release(
         ((TRAILING, ["EUR_USD"]), {"MARKET", "TRAILING_STOP"}),
         ((BY_HAND, ["EUR_USD"]), {"STOP", "LIMIT", "STOP_LOSS", "TRAILING_STOP"}),
         ((RANKED, ["EUR_USD", "GBP_USD", "AUD_USD"]), {"MARKET", "STOP_LOSS"}),
-        ((FOLLOWER, ["EUR_USD", "EUR_GBP", "|", "GBP_USD"]), {"MARKET", "TAKE_PROFIT"}),
+        ((FOLLOWER, ["EUR_USD", "EUR_GBP"], {"others": ["GBP_USD"]}), {"MARKET", "TAKE_PROFIT"}),
     ],
     indirect=["house"],
     ids=["crossing", "breakout", "trailing", "by hand", "three ranked", "converted"],

@@ -16,6 +16,7 @@ from tests.live.test_end_to_end import House, house
 from workbench.domain.instruments import instrument
 from workbench.live import add_account, deploy, deployment, released_notebooks
 from workbench.live.divergence import compare
+from workbench.live.errors import DeploymentRefusedError
 from workbench.market import MarketStore
 from workbench.market.ticks import Ticks
 from workbench.research import run_backtest
@@ -58,19 +59,19 @@ def scalper(folder: Path) -> Any:
     return module.Scalper
 
 
-def quotes_from(house: House, count: int) -> Ticks:
+def quotes_from(house: House, count: int, *, sizes: bool = False) -> Ticks:
     rng = np.random.default_rng(2)
     first = int(house.bars.open_ns[house.first])
     last = int(house.bars.open_ns[house.first + 40])
     bid = int(house.bars.bid_open[house.first]) + np.cumsum(rng.integers(-12, 13, count))
-    none = np.zeros(count, np.int64)
+    offered = np.zeros(count, np.int64) if not sizes else rng.integers(0, 700, count)
     return Ticks(
         instrument=instrument("EUR_USD"),
         time_ns=np.sort(rng.integers(first, last, count)),
         bid=bid,
         ask=bid + 8,
-        bid_size=none,
-        ask_size=none,
+        bid_size=offered,
+        ask_size=offered[::-1].copy(),
     )
 
 
@@ -124,3 +125,49 @@ def test_a_tick_strategy_with_kernel_and_gateway_killed_has_the_fills_of_its_bac
     assert found.equal, found.sentence()
     assert len(found.lines) > 10
     assert house.gateway.verify()["ok"]
+
+
+@pytest.mark.parametrize("house", [(SCALPER, ["EUR_USD"], {"sizes": True})], indirect=True)
+def test_a_release_tested_by_recorded_sizes_is_filled_by_them_and_deployed_on_nothing_else(
+    house: House, tmp_path: Path
+) -> None:
+    with pytest.raises(
+        DeploymentRefusedError, match=r"tested with sizes=True.*\(replay\) would fill any size whole"
+    ):
+        house.deploy("paper-1", bars_per_second=0.0)
+    ticks = quotes_from(house, 1_200, sizes=True)
+    store = MarketStore(house.settings.market_dir, house.engine)
+    pinned = store.add_ticks([ticks], instrument="EUR_USD", source="made up", keep=[])
+    house.run("gateway")
+    house.run("live")
+    name = deploy(
+        house.engine,
+        released_notebooks(house.settings),
+        release_id=house.release.id,
+        account_id="paper-1",
+        feed={
+            "kind": "ticks",
+            "fingerprint": pinned.fingerprint,
+            "start_ns": house.start_ns,
+            "end_ns": int(ticks.time_ns[-1]) + 1,
+            "bars_per_second": 0.0,
+        },
+        by="david",
+    )
+    house.until(name, "finished")
+    backtests = [
+        run_backtest(
+            scalper(tmp_path)(fast=8, slow=21),
+            ticks,
+            timeframe="H1",
+            cost_book=house.release.cost_book,
+            balance=Decimal(100_000),
+            sizes=sizes,
+        )
+        for sizes in (True, False)
+    ]
+    live = house.fills(name)
+    found = compare(live, list(backtests[0].fills))
+    assert found.equal, found.sentence()
+    assert sum(fill.remaining != 0 for fill in live) > 5, "executions that left a part for a later quote"
+    assert not compare(live, list(backtests[1].fills)).equal
