@@ -266,3 +266,43 @@ def test_an_order_that_stays_unknown_is_told(tmp_path: Path) -> None:
     now[0] = 121
     metrics.look(desk)
     assert told[-1].name == "checkpoint late"
+
+
+def test_the_age_of_quotes_counts_while_the_market_is_open() -> None:
+    from types import SimpleNamespace
+
+    from workbench.domain.instruments import instrument
+    from workbench.gateway.metrics import GatewayMetrics
+    from workbench.operations import AlertSender
+
+    wall = [1_512_432_000_000_000_000]  # Tuesday 5 December 2017, 00:00 UTC
+    now = [0.0]
+    metrics = GatewayMetrics(
+        alerts=AlertSender(urls=(), source="gateway"), monotonic=lambda: now[0], wall_ns=lambda: wall[0]
+    )
+    record = instrument("EUR_USD")
+    trading = SimpleNamespace(
+        unknown={},
+        archived=None,
+        state=None,
+        standing=None,
+        kernel_seen_ns=0,
+        equity=0,
+        day_start_equity=0,
+        broker=SimpleNamespace(open_orders=tuple),
+        spec=SimpleNamespace(records=(record,)),
+        feed=SimpleNamespace(data_age_ns=lambda name: 30_000_000_000),
+    )
+    desk: Any = SimpleNamespace(
+        deployments={"d-1": trading}, kills=set(), ledger=SimpleNamespace(length=3, unsigned=False)
+    )
+
+    def age() -> float | None:
+        now[0] += 2
+        metrics.look(desk)
+        labels = {"deployment": "d-1", "instrument": "EUR_USD"}
+        return metrics.registry.get_sample_value("workbench_gateway_data_age_seconds", labels)
+
+    assert age() == 30
+    wall[0] = 1_512_777_600_000_000_000  # Saturday
+    assert age() == 0

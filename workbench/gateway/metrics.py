@@ -9,20 +9,21 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from workbench.domain.calendar import is_open
 from workbench.gateway.desk import Desk
-from workbench.gateway.trading import State
+from workbench.gateway.standing import Phase
+from workbench.gateway.trading import State, Trading
 from workbench.operations.alerts import CRITICAL, WARNING, Alert, AlertSender
 from workbench.operations.tracing import Tracer
 
 __all__ = ["GatewayMetrics", "alert_title"]
 
-_WARNING_EVENTS = {  # events of the gateway's log below level error that a person must know of
+_TITLES = {  # events of the gateway's log below level error that a person must know of
     "killed": "Kill switch pressed",
-    "frozen": "Frozen",
-    "mismatch": "Our books and the broker's differ",
-    "contradiction": "The broker contradicts itself",
-    "broker away": "The broker does not answer",
-    "stale": "The quotes are stale",
+    "kill request refused": "A kill was asked for and refused",
+    "cancel unanswered": "The broker did not answer a cancel",
+    "adopted": "The broker's position was adopted",
+    "limits": "The table of limits was changed",
 }
 _UNKNOWN_S = 5.0  # an order may be UNKNOWN so long before a person is told
 _CHECKPOINT_S = 120.0  # and the journal's head unsigned
@@ -32,7 +33,7 @@ _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0
 
 def alert_title(event: Mapping[str, Any]) -> str:
     """The title of the alert that a line of the gateway's log is worth; empty for none."""
-    return _WARNING_EVENTS.get(str(event.get("event", "")), "")
+    return _TITLES.get(str(event.get("event", "")), "")
 
 
 class GatewayMetrics:
@@ -100,6 +101,17 @@ class GatewayMetrics:
         self._equity = gauge("equity", "Equity in the account's currency", "deployment")
         self._daily_loss = gauge("daily_loss", "Loss since 17:00 New York", "deployment")
         self._kernel_age = gauge("kernel_age_seconds", "Since the live kernel was last heard", "deployment")
+        self._data_age = gauge(
+            "data_age_seconds",
+            "Age of the latest quote, 0 while the market is closed",
+            "deployment",
+            "instrument",
+        )
+        self._away = gauge("broker_away", "1 while the broker does not answer", "deployment")
+        self._compared_age = gauge(
+            "compared_age_seconds", "Since the books were found to be the broker's", "deployment"
+        )
+        self._frozen = gauge("frozen_instruments", "Instruments that may only be reduced", "deployment")
         self._kills = gauge("kills", "Kills in force")
         self._journal = gauge("journal_records", "Records in the journal")
         self._checkpoint_age = gauge("checkpoint_age_seconds", "How long the journal's head is not signed")
@@ -156,6 +168,7 @@ class GatewayMetrics:
             self._open_orders.labels(deployment=name).set(len(trading.working))
             self._equity.labels(deployment=name).set(trading.equity / 1e6)
             self._daily_loss.labels(deployment=name).set((trading.day_start_equity - trading.equity) / 1e6)
+            self._look_at_sources(name, trading)
             if trading.kernel_seen_ns:
                 age_s = (self._wall_ns() - trading.kernel_seen_ns) / 1e9
                 self._kernel_age.labels(deployment=name).set(age_s)
@@ -164,6 +177,22 @@ class GatewayMetrics:
         self._look_at_journal(desk, now)
 
     # --- looks ----------------------------------------------------------------------------------------------
+
+    def _look_at_sources(self, name: str, trading: Trading) -> None:
+        for record in trading.spec.records:
+            age_ns = trading.feed.data_age_ns(record.id)
+            if age_ns is not None:
+                if age_ns and not is_open(self._wall_ns(), record):
+                    age_ns = 0  # nothing is quoted then, and nothing is amiss
+                self._data_age.labels(deployment=name, instrument=record.id).set(age_ns / 1e9)
+        standing = trading.standing
+        if standing is None:
+            return
+        self._away.labels(deployment=name).set(standing.phase is Phase.AWAY)
+        self._frozen.labels(deployment=name).set(len(standing.frozen))
+        compared_ns = standing.reconcile_age_ns()
+        if compared_ns is not None:
+            self._compared_age.labels(deployment=name).set(compared_ns / 1e9)
 
     def _look_at_unknown(self, desk: Desk, now: float) -> None:
         unknown = {
