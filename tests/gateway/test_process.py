@@ -288,7 +288,7 @@ def test_flatten_closes_the_position_while_no_kernel_asks(gateway: Gateway, bars
 
 
 @pytest.mark.parametrize("limit", ["pages", "file size"])
-def test_a_full_disk_sends_nothing_and_status_goes_on(gateway: Gateway, bars: Bars, limit: str) -> None:
+def test_a_full_disk_sends_nothing_and_nothing_is_lost(gateway: Gateway, bars: Bars, limit: str) -> None:
     gateway.start()
     gateway.operator().open(**opening("d-1", bars))
     gateway.terminate()
@@ -304,10 +304,12 @@ def test_a_full_disk_sends_nothing_and_status_goes_on(gateway: Gateway, bars: Ba
         assert isinstance(reply, Refused)
         assert "nothing was sent" in reply.reason
         sent = [item.client_order_id for item in kernel.results]
-        shown = gateway.operator().status()["deployments"][0]
-        assert shown["state"] == "frozen"
-        assert isinstance(kernel.submit(buy(1, "later")), Refused)
-    assert gateway.terminate() == 0
+        if limit == "pages":
+            shown = gateway.operator().status()["deployments"][0]
+            assert shown["state"] == "frozen"
+            assert isinstance(kernel.submit(buy(1, "later")), Refused)
+    # a write that failed may have been half done: only a new process knows what is on the disk
+    assert gateway.terminate() == (0 if limit == "pages" else 1)
     gateway.start()
     assert {item["client_order_id"] for item in gateway.operator().orders("d-1")} >= set(sent)
     if gateway.operator().status()["deployments"][0]["state"] == "frozen":  # that had still found room

@@ -139,6 +139,7 @@ def reconcile(desk: Desk, trading: Trading) -> bool:
         )
     else:
         fresh.phase, fresh.detail = Phase.READY, ""
+        fresh.compared_s = standing.tried_s  # the record may be as old as the first request for it
     fresh.reconciled += 1
     trading.standing, trading.watermark = fresh, fresh.watermark
     trading.unknown = {name: fresh.orders[name].order for name in fresh.unknown()}

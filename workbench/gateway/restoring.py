@@ -31,7 +31,11 @@ _LAST_EVENTS = 200  # read again for the last prices
 
 def new_standing(desk: Desk, currency: str) -> Standing:
     """An account that nothing is known of yet."""
-    return Standing(books=Books(currency), breaker=Breaker(monotonic=desk.monotonic, rng=desk.jitter))
+    return Standing(
+        books=Books(currency),
+        breaker=Breaker(monotonic=desk.monotonic, rng=desk.jitter),
+        monotonic=desk.monotonic,
+    )
 
 
 def restore(desk: Desk, trading: Trading) -> None:

@@ -4,7 +4,8 @@ Nothing in it is guessed. A position is the sum of fills and adjustments; an ord
 record or a named person ends it; whatever is not known counts at its worst.
 """
 
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -70,6 +71,14 @@ class Standing:
     heard_s: float = 0.0  # monotonic, of the last sign of life
     pause_until_s: float = -1e18  # monotonic: the broker wants fewer requests
     reconciled: int = 0  # how often
+    compared_s: float | None = None  # monotonic, when books and record were last found to be the same
+    monotonic: Callable[[], float] = time.monotonic
+
+    def reconcile_age_ns(self) -> int | None:
+        """How long ago the books were last found to be the broker's; None before that."""
+        if self.compared_s is None:
+            return None
+        return max(0, round((self.monotonic() - self.compared_s) * 1e9))
 
     def copy(self) -> "Standing":
         """A standing to change while a change is not durable yet."""

@@ -212,6 +212,9 @@ class Broker(Protocol):
     def time_ns(self) -> int:
         """The broker's clock as last heard; 0 before that."""
 
+    def clock_offset_ns(self) -> int | None:
+        """The broker's clock less ours as last heard on an open stream; None while that is not known."""
+
     # --- reports: `UnavailableError` when they can not be had whole ---
 
     def account(self) -> AccountSnapshot:

@@ -1,8 +1,9 @@
 """What one deployment's orders are judged against now: its books, the market, its history, its surroundings.
 
 Signals that a part outside gives are taken where that part offers them and are unknown elsewhere, which a
-limit that needs them denies: the feed's `data_age_ns`, the broker's `clock_offset_ns` and
-`reconcile_age_ns`. A replay into a paper book is on one clock by construction, so all three are 0 there.
+limit that needs them denies: the feed's `data_age_ns`, the broker's `clock_offset_ns`, and the
+`reconcile_age_ns` of what is known of an account elsewhere. A replay into a book kept here is on one clock by
+construction, so all three are 0 there.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -86,8 +87,8 @@ def exposure_of(trading: "Trading", name: InstrumentId, *, killed: str) -> Expos
         ),
         atomic_replace=trading.broker.capabilities().atomic_replace,
         data_age_ns=_data_age(trading, record),
-        clock_offset_ns=_signal(trading.broker, "clock_offset_ns", known=spec.account.broker == "paper"),
-        reconcile_age_ns=_signal(trading.broker, "reconcile_age_ns", known=spec.account.broker == "paper"),
+        clock_offset_ns=trading.broker.clock_offset_ns(),
+        reconcile_age_ns=0 if trading.standing is None else trading.standing.reconcile_age_ns(),
         others=_others(trading, record.id),
         home_rate=rates[record.id] or _UNKNOWN,
         unpriced=", ".join(

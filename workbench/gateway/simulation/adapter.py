@@ -99,6 +99,10 @@ class SimulatedBroker:
         """See `Broker`."""
         return self.network.clock.wall_ns() - self.network.clock.wall_offset_ns
 
+    def clock_offset_ns(self) -> int | None:
+        """See `Broker`."""
+        return -self.network.clock.wall_offset_ns if self._connected else None
+
     def account(self) -> AccountSnapshot:
         """See `Broker`."""
         found = self._page("account").account

@@ -85,6 +85,10 @@ class PaperBroker:
         """See `Broker`: the last event's."""
         return self.account().time_ns
 
+    def clock_offset_ns(self) -> int | None:
+        """See `Broker`: the feed is its clock and ours."""
+        return 0
+
     def account(self) -> AccountSnapshot:
         """See `Broker`; time 0 before the first event."""
         snapshot = self._engine.account()

@@ -125,6 +125,10 @@ class PaperHttpBroker:
         """See `Broker`."""
         return self._time_ns
 
+    def clock_offset_ns(self) -> int | None:
+        """See `Broker`."""
+        return self._stream.clock_offset_ns
+
     # --- reports ---
 
     def account(self) -> AccountSnapshot:

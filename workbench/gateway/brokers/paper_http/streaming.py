@@ -2,13 +2,14 @@
 
 import socket
 import threading
+import time
 from collections import deque
 from collections.abc import Mapping
 
 import httpx
 
 from workbench.gateway.brokers.paper_http.parsing import UnreadableError, news_of
-from workbench.gateway.brokers.port import BrokerNews, Lost, UnavailableError
+from workbench.gateway.brokers.port import Beat, BrokerNews, Lost, UnavailableError
 
 __all__ = ["LineStream"]
 
@@ -26,6 +27,11 @@ class LineStream:
         self._silence_s = silence_s
         self._news: deque[BrokerNews] = deque()
         self._reader: _Reader | None = None
+
+    @property
+    def clock_offset_ns(self) -> int | None:
+        """The server's clock less ours when its last beat came; None without an open stream."""
+        return self._reader.clock_offset_ns if self._reader is not None and self.alive else None
 
     @property
     def alive(self) -> bool:
@@ -72,6 +78,7 @@ class _Reader(threading.Thread):
         super().__init__(daemon=True, name="broker stream")
         self.opened = threading.Event()
         self.over = False
+        self.clock_offset_ns: int | None = None
         self.why = ""
         self._url = url
         self._headers = headers
@@ -116,7 +123,10 @@ class _Reader(threading.Thread):
             for line in lines:
                 if self._stopped:
                     return
-                self._news.append(news_of(line))
+                item = news_of(line)
+                if isinstance(item, Beat):
+                    self.clock_offset_ns = item.time_ns - time.time_ns()
+                self._news.append(item)
                 self.opened.set()
 
     def _end(self, why: str) -> None:
