@@ -289,7 +289,7 @@ def test_the_age_of_quotes_counts_while_the_market_is_open() -> None:
         kernel_seen_ns=0,
         equity=0,
         day_start_equity=0,
-        broker=SimpleNamespace(open_orders=tuple),
+        working=[],
         spec=SimpleNamespace(records=(record,)),
         feed=SimpleNamespace(data_age_ns=lambda name: 30_000_000_000),
     )
