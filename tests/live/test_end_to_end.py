@@ -22,7 +22,7 @@ import sqlalchemy as sa
 from nbformat.v4 import new_code_cell, new_notebook
 
 from tests.live.desk import eventually
-from workbench.domain.accounts import AccountMode, AccountRules
+from workbench.domain.accounts import AccountMode, AccountRules, HedgedMargin
 from workbench.domain.calendar import session_of
 from workbench.domain.controls import LIMITS as LIMIT_KINDS
 from workbench.domain.controls import Sense
@@ -167,6 +167,29 @@ class ByHand(Strategy):
             if abs(bid - held.average_price) > 3 * reach and not held.trailing:
                 account.change_exits(trailing=reach // 2, target=0)
 """
+HEDGED = """
+from workbench.strategy import Param, Strategy, atr, bar
+
+class Hedged(Strategy):
+    fast = Param(8, low=2, high=50)
+    slow = Param(21, low=5, high=200)
+
+    def on_bar(self, market, account):
+        reach, number = market.value(atr(bar, self.slow)), len(market)
+        if reach != reach:
+            return
+        reach, trades = min(300, max(20, int(reach))), account.trades
+        if number % self.fast == 0:
+            account.buy(3_000, stop=3 * reach)
+        if number % 11 == 0:
+            account.sell(2_000, target=2 * reach)
+        if len(trades) > 3:
+            account.close_trade(trades[0].client_order_id)
+        elif number % 13 == 0 and trades:
+            account.change_exits(trade=trades[-1].client_order_id, trailing=reach)
+        if number % 60 == 0:
+            account.close()
+"""
 DEPLOY = """
 from workbench.kernel import deploy
 deploy({name}(fast=fast, slow=slow), instruments={instruments}, timeframe="H1")
@@ -200,7 +223,8 @@ class House:
     @property
     def strategy(self) -> Strategy:
         described = self.release.spec
-        return strategy_from_spec(described) if "rules" in described else written(BY_HAND)
+        sources = {"ByHand": BY_HAND, "Hedged": HEDGED}
+        return strategy_from_spec(described) if "rules" in described else written(sources[described["class"]])
 
     @property
     def start_ns(self) -> int:
@@ -483,9 +507,14 @@ def test_a_run_with_killed_kernels_and_a_killed_gateway_has_exactly_the_fills_of
     [
         (BREAKOUT, ["EUR_USD"], AccountRules()),
         (TRAILING, ["EUR_USD"], AccountRules(mode=AccountMode.FIFO, latency_ns=250_000_000)),
+        (
+            HEDGED,
+            ["EUR_USD"],
+            AccountRules(mode=AccountMode.HEDGING, hedged_margin=HedgedMargin.MAXIMAL_SIDE),
+        ),
     ],
     indirect=True,
-    ids=["dated costs", "first in first out, late"],
+    ids=["dated costs", "first in first out, late", "hedged"],
 )
 def test_dated_costs_and_the_account_of_the_backtest_are_those_of_the_live_run(house: House) -> None:
     house.run("gateway")

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from workbench.domain.accounts import AccountSnapshot
+from workbench.domain.accounts import AccountMode, AccountSnapshot
 from workbench.domain.roles import allowed
 from workbench.errors import BadInputError
 from workbench.gateway.adoption import adopt, resolve
@@ -145,7 +145,12 @@ def _link(trading: Trading) -> dict[str, Any]:
 
 
 def _held(books: AccountSnapshot, spec: DeploymentSpec) -> int:
-    """Units held: signed of one instrument, of several in all, so that nothing held is told from flat."""
+    """Units held: signed of one instrument, of several in all, so that nothing held is told from flat.
+
+    Of a hedging account those long and short together, never below zero.
+    """
+    if spec.account.rules.mode is AccountMode.HEDGING:
+        return sum(abs(item.units) for item in books.trades)
     units = [books.units(item.id) for item in spec.records]
     return units[0] if len(units) == 1 else sum(map(abs, units))
 

@@ -5,6 +5,7 @@ import re
 
 import sqlalchemy as sa
 
+from workbench.domain.accounts import AccountMode
 from workbench.domain.instruments import InstrumentId
 from workbench.domain.orders import ClientOrderId, Order, OrderState
 from workbench.gateway.brokers.port import AmbiguousError, RejectedError, give
@@ -243,17 +244,45 @@ def flatten(desk: Desk, trading: Trading, *, by: str) -> str:
 
 
 def _close(desk: Desk, trading: Trading, instrument: InstrumentId, *, number: str, by: str) -> str:
-    units = trading.books.units(instrument)
+    """Close one instrument; trade by trade where longs and shorts are held at once."""
     waiting = [order for order in trading.waiting() if order.instrument == instrument]
-    mine = [order.client_order_id for order in waiting if order.client_order_id.startswith(GATEWAY_PREFIX)]
-    if units == 0 or mine:
-        return mine[0] if mine else ""
+    mine = {item.closes: item for item in waiting if item.client_order_id.startswith(GATEWAY_PREFIX)}
+    names: list[str] = [item.client_order_id for item in mine.values()]
+    for place, (closes, units) in enumerate(_held(trading, instrument)):
+        if closes in mine:
+            continue
+        ending = f"{number}-t{place}" if closes is not None else number
+        names.append(_send_closing(desk, trading, instrument, units, closes=closes, number=ending, by=by))
+    return ", ".join(names)
+
+
+def _held(trading: Trading, instrument: InstrumentId) -> list[tuple[ClientOrderId | None, int]]:
+    """What is to be closed: each trade of a hedging account, or the position."""
+    books = trading.books
+    if trading.spec.account.rules.mode is AccountMode.HEDGING:
+        trades = [item for item in books.trades if item.instrument == instrument]
+        return [(item.client_order_id, item.units) for item in trades]
+    units = books.units(instrument)
+    return [(None, units)] if units else []
+
+
+def _send_closing(
+    desk: Desk,
+    trading: Trading,
+    instrument: InstrumentId,
+    units: int,
+    *,
+    closes: ClientOrderId | None,
+    number: str,
+    by: str,
+) -> str:
     digest = hashlib.sha256(trading.spec.deployment_id.encode()).hexdigest()[:12]
     order = Order(
         client_order_id=ClientOrderId(f"{GATEWAY_PREFIX}{digest}-{trading.seq}{number}"),
         instrument=instrument,
         units=-units,
         reduce_only=True,
+        closes=closes,
     )
     write_last_event(desk, trading)
     with desk.ledger.change("intent") as change:

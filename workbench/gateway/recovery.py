@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from workbench.domain.accounts import AccountSnapshot
+from workbench.domain.accounts import AccountMode, AccountSnapshot
 from workbench.domain.orders import TERMINAL_STATES, Fill, Order, OrderState
 from workbench.domain.timeframes import NS_PER_MINUTE
 from workbench.errors import BadInputError, WorkbenchError
@@ -175,6 +175,11 @@ def _trading(desk: Desk, spec: DeploymentSpec, feed: Feed) -> Trading:
             f"account {spec.account.id}: expected instruments quoted in {spec.account.currency}, found "
             f"{', '.join(item.id for item in strange)}; books of an account at a broker outside this process "
             "are kept in one currency: take an account in that of the quotes"
+        )
+    if elsewhere is not None and spec.account.rules.mode is AccountMode.HEDGING:
+        raise BadInputError(
+            f"account {spec.account.id}: expected mode NETTING or FIFO, found HEDGING; books of an account at "
+            "a broker outside this process keep one position an instrument"
         )
     broker = elsewhere or PaperBroker(
         PaperConfig(

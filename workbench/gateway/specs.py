@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 
-from workbench.domain.accounts import AccountMode, AccountRules
+from workbench.domain.accounts import AccountRules
 from workbench.domain.conversion import conversion_legs
 from workbench.domain.cost_book import CostBook
 from workbench.domain.cost_history import CostHistory, costs_from_json
@@ -199,12 +199,6 @@ def _check_conversion(spec: DeploymentSpec) -> None:
 
 def _check_rules(account: AccountSpec) -> None:
     rules = account.rules
-    if rules.mode is AccountMode.HEDGING:
-        raise BadInputError(
-            f"account {account.id}: expected mode NETTING or FIFO, found HEDGING; limits and the closing of "
-            "what is held count net units, which is not all that is at risk where longs and shorts are held "
-            "at once"
-        )
     if rules.latency_ns < 0 or rules.close_out_ppm < 0:
         raise BadInputError(
             f"account {account.id}: expected a latency and a close-out level of 0 or more, found "

@@ -189,9 +189,11 @@ def _value(order: Order, exposure: Exposure) -> int:
 
 def _position(order: Order, exposure: Exposure, scope: str) -> int:
     longest, shortest = worst_units(
-        (*exposure.waiting, order), exposure.position, has_exits=exposure.has_exits
+        (*exposure.waiting, order), exposure.position, has_exits=exposure.has_exits, legs=exposure.legs
     )
     others = _others(exposure, scope)
+    if exposure.legs is not None:  # long and short together
+        return longest - shortest + max(others.longest, 0) + max(-others.shortest, 0)
     return max(longest + others.longest, -(shortest + others.shortest), 0)
 
 
@@ -200,7 +202,9 @@ def _currency(order: Order, exposure: Exposure, scope: str) -> int:
     record = exposure.instrument
     waiting = (*exposure.waiting, order)
     price = max(exposure.ask, *(item.price for item in waiting), 0) * record.micro_per_point
-    longest, shortest = worst_units(waiting, exposure.position, has_exits=exposure.has_exits)
+    longest, shortest = worst_units(
+        waiting, exposure.position, has_exits=exposure.has_exits, legs=exposure.legs
+    )
     spans: dict[str, tuple[int, int]] = {}
     most_long, most_short = (at_home(units * price, exposure.home_rate) for units in (longest, shortest))
     rows = [
@@ -225,6 +229,8 @@ def _margin(order: Order, exposure: Exposure, scope: str) -> int:
         rate_ppm=exposure.margin_rate_ppm,
         has_exits=exposure.has_exits,
         home_rate=exposure.home_rate,
+        legs=exposure.legs,
+        both_need_margin=exposure.both_need_margin,
     )
     return _ppm(margin, exposure.equity)
 

@@ -97,13 +97,11 @@ class Exposure:
     atomic_replace: bool = True  # whether an order and the one that it replaces are never live together
     elsewhere: tuple[Elsewhere, ...] = ()
     others: Mapping[str, Others] = field(default_factory=dict)  # of the scopes firm and account
-    home_rate: tuple[int, int] = (
-        1,
-        1,
-    )  # of the quote currency in the account's, the dear side, as a fraction
-    unpriced: str = (
-        ""  # what can not be valued in the account's currency for want of a price; empty for nothing
-    )
+    home_rate: tuple[int, int] = (1, 1)  # what the quote currency costs in the account's: a fraction
+    unpriced: str = ""  # what can not be valued in the account's currency; empty for nothing
+    legs: tuple[int, int] | None = None  # units long and, below zero, short where both are held at once
+    both_need_margin: bool = True  # of such an account: whether long and short each do, or the larger
+    by_trade: bool = False  # whether an order may name the trade that it closes, and then does no more
 
     @property
     def mid(self) -> int:
@@ -142,16 +140,32 @@ def at_home(amount: int, rate: tuple[int, int]) -> int:
 
 
 def only_reduces(order: Order) -> bool:
-    """Whether an order can never open or turn a position."""
-    return order.reduce_only or order.position_fill is PositionFill.REDUCE_ONLY
+    """Whether an order can never open or turn a position; one that names a trade closes that and no more."""
+    return (
+        order.reduce_only
+        or order.position_fill is PositionFill.REDUCE_ONLY
+        or order.closes is not None  # where trades are not kept apart, order sense denies it
+    )
 
 
-def worst_units(waiting: Sequence[Order], held: int, *, has_exits: bool = False) -> tuple[int, int]:
+def worst_units(
+    waiting: Sequence[Order],
+    held: int,
+    *,
+    has_exits: bool = False,
+    legs: tuple[int, int] | None = None,
+) -> tuple[int, int]:
     """The longest and the shortest position, signed, that any of the waiting orders can lead to.
 
-    A stop or target may close what is held before the others are executed, so it counts among them.
+    A stop or target may close what is held before the others are executed, so it counts among them. Where
+    longs and shorts are held at once (`legs`) each is what is left when the other is closed.
     """
     moves = [item.units for item in waiting if not only_reduces(item)]
+    if legs is not None:
+        return (
+            legs[0] + sum(move for move in moves if move > 0),
+            legs[1] + sum(move for move in moves if move < 0),
+        )
     closing = sum(abs(item.units) for item in waiting if only_reduces(item) and item.units * held < 0)
     closed = abs(held) if has_exits else min(abs(held), closing)
     longest = held + (closed if held < 0 else 0) + sum(move for move in moves if move > 0)
@@ -168,13 +182,16 @@ def worst_margin(
     rate_ppm: int,
     has_exits: bool = False,
     home_rate: tuple[int, int] = (1, 1),
+    legs: tuple[int, int] | None = None,
+    both_need_margin: bool = True,
 ) -> int:
     """The most margin, in micro-units, that what is held of an instrument and what waits can come to need.
 
-    In the account's currency, by `home_rate`.
+    In the account's currency, by `home_rate`. Of long and short `legs` both count, or the larger.
     """
     dearest = max(ask, *(item.price for item in waiting), 0)
-    worst = max(map(abs, worst_units(waiting, held, has_exits=has_exits)))
+    sides = [abs(item) for item in worst_units(waiting, held, has_exits=has_exits, legs=legs)]
+    worst = sum(sides) if legs is not None and both_need_margin else max(sides)
     numerator, denominator = home_rate
     value = worst * dearest * record.micro_per_point * numerator
     return -(-value * rate_ppm // (1_000_000 * denominator))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from workbench.domain.accounts import AccountSnapshot
+from workbench.domain.accounts import AccountMode, AccountSnapshot, HedgedMargin
 from workbench.domain.conversion import Leg, conversion_legs, dearest_rate
 from workbench.domain.instruments import Instrument, InstrumentId
 from workbench.domain.orders import Order
@@ -66,6 +66,8 @@ def exposure_of(trading: "Trading", name: InstrumentId, *, killed: str) -> Expos
                 rate_ppm=trading.margin_rates_ppm[item.id],
                 has_exits=_has_exits(books, item.id),
                 home_rate=rates[item.id] or _UNKNOWN,
+                legs=_legs_held(trading, item.id),
+                both_need_margin=_both_need_margin(trading),
             )
             for item in others
         ),
@@ -91,10 +93,14 @@ def exposure_of(trading: "Trading", name: InstrumentId, *, killed: str) -> Expos
         reconcile_age_ns=0 if trading.standing is None else trading.standing.reconcile_age_ns(),
         others=_others(trading, record.id),
         home_rate=rates[record.id] or _UNKNOWN,
+        legs=_legs_held(trading, record.id),
+        both_need_margin=_both_need_margin(trading),
+        by_trade=trading.standing is None and spec.account.rules.mode is not AccountMode.NETTING,
         unpriced=", ".join(
             f"{item.quote} of {item.id}"
             for item in records
-            if rates[item.id] is None and (item.id == record.id or waiting[item.id] or books.units(item.id))
+            if rates[item.id] is None
+            and (item.id == record.id or waiting[item.id] or _is_held(books, item.id))
         ),
     )
     if prices is None:
@@ -117,6 +123,25 @@ def _by_instrument(trading: "Trading") -> dict[InstrumentId, tuple[Order, ...]]:
     }
 
 
+def _legs_held(trading: "Trading", name: InstrumentId) -> tuple[int, int] | None:
+    """Units long and short of a hedging account; None where they are netted."""
+    if trading.spec.account.rules.mode is not AccountMode.HEDGING:
+        return None
+    units = [item.units for item in trading.books.trades if item.instrument == name]
+    return sum(item for item in units if item > 0), sum(item for item in units if item < 0)
+
+
+def _both_need_margin(trading: "Trading") -> bool:
+    return trading.spec.account.rules.hedged_margin is HedgedMargin.ABSOLUTE_SUM
+
+
+def _is_held(books: AccountSnapshot, name: InstrumentId) -> bool:
+    """Whether anything is, as much long as short too."""
+    return any(item.instrument == name for item in books.positions) or any(
+        item.instrument == name for item in books.trades
+    )
+
+
 def _has_exits(books: AccountSnapshot, name: InstrumentId) -> bool:
     exits = (item.stop or item.target or item.trailing for item in books.positions if item.instrument == name)
     of_trades = (
@@ -135,7 +160,9 @@ def _elsewhere(
 ) -> Elsewhere:
     record = next(item for item in trading.spec.records if item.id == name)
     dearest = max(trading.prices.get(name, (0, 0))[1], *(item.price for item in waiting), 0)
-    longest, shortest = worst_units(waiting, books.units(name), has_exits=_has_exits(books, name))
+    longest, shortest = worst_units(
+        waiting, books.units(name), has_exits=_has_exits(books, name), legs=_legs_held(trading, name)
+    )
     worth = dearest * record.micro_per_point
     return Elsewhere(
         base=record.base,
@@ -203,6 +230,7 @@ def _added(peers: Iterable["Trading"], name: InstrumentId, *, currency: str) -> 
             [item for item in waiting if item.instrument == name],
             peer.books.units(name),
             has_exits=_has_exits(peer.books, name),
+            legs=_legs_held(peer, name),
         )
         loss = peer.day_start_equity - peer.equity if peer.spec.account.currency == currency else 0
         total = Others(

@@ -29,6 +29,8 @@ def check_sense(order: Order, exposure: Exposure) -> Denial | None:
         wrong = (
             f"expected a client order id without the gateway's own prefix, found {order.client_order_id!r}"
         )
+    elif order.closes is not None and not exposure.by_trade:
+        wrong = f"expected no trade to close, the account keeps one position, found {order.closes!r}"
     elif order.units == 0 or abs(order.units) > MOST_UNITS:
         wrong = f"expected 1 to {MOST_UNITS} units to buy or sell, found {order.units}"
     elif not order.reduce_only and (order.units % step or abs(order.units) < least):
