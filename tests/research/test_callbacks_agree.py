@@ -149,3 +149,85 @@ def test_both_show_the_same_market() -> None:
         assert not result.fills
     several = run_backtest(CrossByBar(), bars, finer=replace(bars), cost_book=book_for("EUR_USD"))
     assert several.path == "replay"
+
+
+class Many(Strategy):
+    """`count` orders at every third bar, and what closes them."""
+
+    count = Param(80, low=1, high=5_000)
+
+    def on_bar(self, market: MarketView, account: AccountView) -> None:
+        if len(market) % 3 == 0:
+            for number in range(self.count):
+                account.buy(1 + number, trailing=25, stop=30) if number % 2 else account.sell(2)
+        elif len(market) % 3 == 1:
+            account.close(units=5)
+            account.close()
+
+
+def test_more_orders_and_fills_than_there_was_room_for_at_first() -> None:
+    bars, costs = walk(120, seed=3), book_for("EUR_USD")
+    fast = run_backtest(Many(), bars, cost_book=costs)
+    assert fast.path == "callback"
+    assert len(fast.fills) > 2_000
+    assert_same(fast, replay_backtest(Many(), bars, cost_book=costs))
+    for run in (run_backtest, replay_backtest):
+        with pytest.raises(BadInputError, match="at most 1,024 orders on one event, found 1,025"):
+            run(Many(count=1_025), bars, cost_book=costs)
+
+
+class Asks(Strategy):
+    """One order with terms that it is made with."""
+
+    def __init__(self, of: object, terms: dict[str, object]) -> None:
+        super().__init__()
+        self.of, self.terms = of, terms
+
+    def fresh(self) -> "Asks":
+        return Asks(self.of, self.terms)
+
+    def on_bar(self, market: MarketView, account: AccountView) -> None:
+        if len(market) == 5:
+            account.buy(self.of, **self.terms)
+        elif len(market) == 9:
+            account.sell(3, **self.terms)
+
+
+@pytest.mark.parametrize(
+    ("of", "terms"),
+    [
+        (0, {}),
+        (-5, {}),
+        (True, {}),
+        (1.5, {}),
+        ("5", {}),
+        (1_000_000_001, {}),
+        (5, {"stop": -1}),
+        (5, {"stop": True}),
+        (5, {"target": 1_000_000_001}),
+        (5, {"stop": 500_000}),
+        (5, {"trailing": 2.5}),
+        (5, {"stop": 10, "price": 100}),
+        (5, {"stop": 10, "size": 100}),
+        (5, {"stop": 10, "stop_price": "1.05"}),
+        (5, {"units": 5}),
+        (5, {"position_fill": "NEVER"}),
+        (5, {"stop": 40, "target": 0, "trailing": 20}),
+        (5, {"target": 999_999}),
+        (5, {"position_fill": "OPEN_ONLY", "target": 30}),
+    ],
+)
+def test_what_is_wrong_is_said_in_the_words_of_the_replay(of: object, terms: dict[str, object]) -> None:
+    bars, costs = walk(30, seed=2), book_for("EUR_USD")
+    said = []
+    for run in (run_backtest, replay_backtest):
+        try:
+            said.append(run(Asks(of, terms), bars, cost_book=costs).outcome)
+        except Exception as error:
+            said.append((type(error), str(error)))
+    fast, slow = said
+    if isinstance(slow, tuple):
+        assert fast == slow
+    else:
+        assert fast.digest == slow.digest
+        assert len(slow.fills) >= 2

@@ -1,33 +1,56 @@
 """What a strategy in Python sees in a fast run: looked up when it is asked for, and no sooner."""
 
 import numbers
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from workbench.domain.accounts import AccountSnapshot, Position, WaitingOrder
 from workbench.domain.calendar import day_close_ns, session_of
-from workbench.domain.instruments import InstrumentId
+from workbench.domain.instruments import Instrument, InstrumentId
 from workbench.domain.money import to_decimal
-from workbench.domain.orders import ClientOrderId, ExitChange, Order, TimeInForce
+from workbench.domain.orders import ClientOrderId, ExitChange, Order, OrderKind, TimeInForce
 from workbench.domain.quotes import Bar, Quote
-from workbench.engine import core
+from workbench.engine import core, layout
 from workbench.errors import BadInputError
 from workbench.research.outcome import BACKTEST, ORDERS_PER_EVENT, event_of_bar
 from workbench.strategy import AccountView, Expr, MarketView
 from workbench.strategy.decision import client_order_id
 from workbench.strategy.program import PRICES
 from workbench.strategy.signals import evaluate_expression
+from workbench.strategy.sizes import MAX_ORDER_UNITS
 from workbench.strategy.views import InstrumentView
 
 if TYPE_CHECKING:
     from workbench.research.callback import Run
 
-__all__ = ["LazyAccount", "LazyMarket", "LazyTicks"]
+__all__ = ["LazyAccount", "LazyMarket", "LazyTicks", "PlainOrder"]
+
+_MOST_POINTS, _MOST_UNITS = layout.MAX_POINTS, layout.MAX_UNITS
+_DEFAULT_FILL, _REDUCES = layout.FILL_DEFAULT, layout.FILL_REDUCE_ONLY
+
+
+class PlainOrder(NamedTuple):
+    """An order at the market with no terms but distances: all that most are, and much cheaper than `Order`.
+
+    Nothing in it is left to check.
+    """
+
+    client_order_id: ClientOrderId
+    units: int  # signed
+    fill: int  # as the engine has it, layout.FILL_DEFAULT or FILL_REDUCE_ONLY
+    stop: int  # distances in points, 0 for none
+    target: int
+    trailing: int
+
+    @property
+    def replaces(self) -> None:
+        """No other order."""
+        return
 
 
 class _LazyInstrument(InstrumentView):
@@ -144,6 +167,7 @@ class LazyAccount(AccountView):
         self._cancels: list[ClientOrderId] = []
         self._changes: list[ExitChange] = []
         self._asked: list[str] = []  # that something beside orders is to be done
+        self._prefix = client_order_id(BACKTEST, 0, 0).removesuffix("0-0")
 
     @property
     def snapshot(self) -> AccountSnapshot:  # type: ignore[override]  # made when it is asked for
@@ -210,7 +234,10 @@ class LazyAccount(AccountView):
 
     def close(self, instrument: str | None = None, *, units: int | None = None) -> ClientOrderId | None:
         """Close what is held, or `units` of it, at the next quote; None when nothing is."""
-        record, held = self._record(instrument), self._run.units
+        held = self._run.units
+        if instrument is None and units is None:
+            return self._close(self._instrument, -held) if held else None
+        record = self._record(instrument)
         if held == 0:
             return None
         part = abs(held) if units is None else min(abs(held), self._units("close", record, units))
@@ -228,16 +255,65 @@ class LazyAccount(AccountView):
             self._asked.append("change")
         return held
 
+    def _place(
+        self,
+        verb: str,
+        kind: OrderKind,
+        sign: int,
+        of: str | int,
+        units: int | None,
+        terms: Mapping[str, Any],
+    ) -> ClientOrderId:
+        record = self._instrument
+        if (
+            kind is OrderKind.MARKET
+            and type(of) is int
+            and units is None
+            and record.minimum_units <= of <= MAX_ORDER_UNITS
+            and of % record.unit_step == 0
+        ):
+            stop = target = trailing = 0
+            for term, value in terms.items():
+                if type(value) is not int or not 0 <= value <= _MOST_POINTS:
+                    break
+                if term == "stop":
+                    stop = value
+                elif term == "target":
+                    target = value
+                elif term == "trailing":
+                    trailing = value
+                else:
+                    break
+            else:
+                downwards = stop if sign > 0 else target
+                if downwards == 0 or downwards < self._quote_of(record.id)[1 if sign > 0 else 0]:
+                    return self._add_plain(sign * of, _DEFAULT_FILL, stop, target, trailing)
+        return super()._place(verb, kind, sign, of, units, terms)  # which says what is wrong, too
+
+    def _close(self, record: Instrument, units: int, *, trade: ClientOrderId | None = None) -> ClientOrderId:
+        if trade is None and 0 < abs(units) <= _MOST_UNITS:
+            return self._add_plain(units, _REDUCES, 0, 0, 0)
+        return super()._close(record, units, trade=trade)
+
+    def _add_plain(self, units: int, fill: int, stop: int, target: int, trailing: int) -> ClientOrderId:
+        # the name is that of `_named`: an element's number and that of an order in it are small
+        orders: list[Any] = self._orders
+        name = ClientOrderId(f"{self._prefix}{event_of_bar(self._run.at)}-{len(orders)}")
+        orders.append(PlainOrder(name, units, fill, stop, target, trailing))
+        return name
+
     def _taken(self) -> None:
         """The orders were handed in: remember those that wait."""
-        now = int(self._run.close_ns[self._run.at])
-        for order in self._orders:
-            if order.client_order_id in self._waiting and order.time_in_force is TimeInForce.GFD:
-                self._ends[order.client_order_id] = day_close_ns(session_of(now))
+        if self._waiting:
+            now = int(self._run.close_ns[self._run.at])
+            for order in self._orders:
+                if order.client_order_id in self._waiting and order.time_in_force is TimeInForce.GFD:
+                    self._ends[order.client_order_id] = day_close_ns(session_of(now))
         self._orders.clear()
-        self._cancels.clear()
-        self._changes.clear()
-        self._asked.clear()
+        if self._asked:
+            self._cancels.clear()
+            self._changes.clear()
+            self._asked.clear()
 
     def _forget_ended(self) -> None:
         """Drop the orders that wait no more, and what is filled of the others."""
