@@ -4,28 +4,28 @@ import hashlib
 import json
 from typing import Any
 
-from workbench.errors import BadInputError
 from workbench.market import Bars
 from workbench.research.given import Series
 from workbench.research.search.goals import Goal
 from workbench.research.search.methods import Method, settings_of
+from workbench.research.search.reads import reads_of
 from workbench.research.search.space import Space
 from workbench.research.search.work import Work
-from workbench.strategy import spec
-from workbench.strategy.causal import source_of
+from workbench.strategy import Strategy
 
 __all__ = ["description_of", "digest_of"]
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 def description_of(work: Work, space: Space, method: Method, goals: tuple[Goal, ...]) -> dict[str, Any]:
-    """Everything that its results follow from, but for `where`, as a plain value."""
+    """Everything that its results follow from, as a plain value."""
     return {
         "format": _FORMAT,
         "strategy": work.strategy_class.__name__,
         "code": _code(work),
         "space": [axis.to_json() for axis in space.axes],
+        "where": None if space.where is None else reads_of(space.where),
         "method": settings_of(method),
         "goals": [str(item) for item in goals],
         "data": [_series(item) for item in work.data],
@@ -48,14 +48,9 @@ def digest_of(description: dict[str, Any], *, idea: str = "") -> str:
 
 
 def _code(work: Work) -> str:
-    """Digest of the strategy as written; of its default variant where the source can not be found."""
-    content = hashlib.sha256()
-    for owner in work.strategy_class.__mro__[:-2]:
-        try:
-            content.update(source_of(owner).encode())
-        except BadInputError:
-            content.update(spec(work.strategy_class())["digest"].encode())
-    return content.hexdigest()
+    """Digest of the strategy as written, and of what its code reads."""
+    owners = work.strategy_class.__mro__
+    return reads_of(*owners[: owners.index(Strategy)])
 
 
 def _series(item: Series) -> list[str]:
