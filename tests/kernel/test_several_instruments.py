@@ -147,3 +147,17 @@ def test_deploying_several_says_what_a_live_kernel_can_do(
             sa.select(candidates.c.spec).where(candidates.c.run_id == session.run_id())
         ).scalar_one()
     assert row["instruments"] == list(NAMES)
+
+
+def test_a_candidate_carries_what_its_last_result_was_given(session: Session, data: dict[str, Bars]) -> None:
+    euro, pound = data["EUR_USD"], data["GBP_USD"]
+    backtest(InPython(), euro, cost_book=cost_book(*NAMES), currency="GBP", also=pound)
+    deploy(InPython(), instruments=["EUR_USD"])
+    with session.engine.connect() as connection:
+        row = connection.execute(
+            sa.select(candidates.c.spec).where(candidates.c.run_id == session.run_id())
+        ).scalar_one()
+    assert (row["currency"], row["others"], row["sizes"]) == ("GBP", {"GBP_USD": "H1"}, False)
+    assert row["data"]["GBP_USD H1"] == pound.fingerprint
+    backtest(InPython(), euro, cost_book=cost_book("EUR_USD"))
+    assert (session.currency, session.others) == ("USD", {})
