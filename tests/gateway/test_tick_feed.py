@@ -108,7 +108,7 @@ def test_a_replay_of_ticks_has_the_fills_of_the_backtest_bit_for_bit(
 def test_kernels_and_gateways_killed_at_any_question_change_no_fill(
     room: Room, strategy: Callable[[], Strategy]
 ) -> None:
-    made = TickRoom(room, made_up_ticks(500, seed=5), "M5", strategy)
+    made = TickRoom(room, made_up_ticks(600, seed=5), "M5", strategy)
     rng = np.random.default_rng(1)
     deaths = 0
     lasts = 20

@@ -1,13 +1,38 @@
 """A rehearsal decides as a live kernel does: all bars of an instant at once, orders taken back too."""
 
+import json
 from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
 
 from tests.gateway.bench import COSTS, made_up_bars
+from tests.gateway.tick_room import made_up_ticks
+from workbench.domain.accounts import AccountRules
 from workbench.domain.cost_book import retail_costs
 from workbench.domain.instruments import InstrumentId
-from workbench.release.rehearsal import decide_over
-from workbench.research import replay_backtest
-from workbench.strategy import LimitAt, Rules, RulesStrategy, Units, bar, rank, sma
+from workbench.domain.timeframes import Timeframe
+from workbench.errors import BadInputError
+from workbench.market import MarketStore, bars_from_ticks
+from workbench.market.ticks import Ticks
+from workbench.release.rehearsal import ORDER, decide_over, rehearse
+from workbench.release.tick_rehearsal import decide_over_ticks
+from workbench.research import replay_backtest, run_backtest
+from workbench.store import open_store
+from workbench.strategy import (
+    AccountView,
+    LimitAt,
+    MarketView,
+    Rules,
+    RulesStrategy,
+    Strategy,
+    Units,
+    bar,
+    rank,
+    sma,
+)
 
 NAMES = ("EUR_USD", "GBP_USD")
 BOOK = replace(COSTS, costs={InstrumentId(name): retail_costs(name) for name in NAMES})
@@ -45,3 +70,97 @@ def test_what_was_decided_does_not_change_with_the_future_taken_away() -> None:
     until = int(series[0].close_ns[49])
     for name in NAMES:
         assert [item for item in whole[name] if item[0] <= until] == cut[name]
+
+
+class Runs(Strategy):
+    """Buys after three rising quotes."""
+
+    def __init__(self, **params: object) -> None:
+        super().__init__(**params)
+        self.last = self.rising = 0
+
+    def on_tick(self, market: MarketView, account: AccountView) -> None:
+        bid = market.quote.bid
+        self.rising = self.rising + 1 if bid > self.last else 0
+        self.last = bid
+        if self.rising >= 3 and account.units == 0:
+            account.buy(1_000, stop=40, target=30)
+
+
+class RunsAndCloses(Runs):
+    """And is out at each bar's end."""
+
+    def on_bar(self, market: MarketView, account: AccountView) -> None:
+        account.close()
+
+
+def over_ticks(made: Strategy, ticks: Ticks) -> list[list[Any]]:
+    bars = bars_from_ticks(ticks, Timeframe("M5"))
+    found = decide_over_ticks(
+        made,
+        [ticks],
+        [bars],
+        traded=["EUR_USD"],
+        cost_book=COSTS,
+        rules=AccountRules(),
+        currency="USD",
+        balance=100_000_000_000,
+        deployment="rehearsal",
+    )
+    return found["EUR_USD"]
+
+
+@pytest.mark.parametrize("made", [Runs, RunsAndCloses])
+def test_a_tick_strategy_is_rehearsed_quote_by_quote_as_in_its_backtest(made: type[Strategy]) -> None:
+    ticks = made_up_ticks(1_500)
+    decided = over_ticks(made(), ticks)
+    result = run_backtest(made(), ticks, timeframe="M5", cost_book=COSTS, balance=Decimal(100_000))
+    entered = [fill.time_ns for fill in result.fills if fill.reason == "MARKET" and fill.units > 0]
+    sent = [time_ns for time_ns, wishes in decided for wish in wishes if not wish["reduce_only"]]
+    assert len(entered) > 10
+    assert len(sent) - len(entered) in (0, 1)  # the last may find no further quote
+    after = [at for at, time_ns in enumerate(ticks.time_ns.tolist()) if time_ns in set(entered)]
+    assert {int(ticks.time_ns[at - 1]) for at in after} >= set(sent[: len(entered)])
+    assert all(early <= late for early, late in zip(sent, entered, strict=False))
+
+
+def test_what_a_tick_strategy_decided_does_not_change_with_the_future_taken_away() -> None:
+    ticks = made_up_ticks(1_500)
+    whole = over_ticks(RunsAndCloses(), ticks)
+    until = int(ticks.time_ns[900])
+    cut = over_ticks(RunsAndCloses(), ticks.between(None, until + 1))
+    found = [item for item in cut if item[0] <= until]  # a bar may be closed by the end of the ticks
+    assert [item for item in whole if item[0] <= until] == found
+    assert len(found) > 5
+
+
+def rehearsed(folder: Path, monkeypatch: pytest.MonkeyPatch, fingerprint: str) -> dict[str, Any]:
+    order = {
+        "out": str(folder / "out.json"),
+        "until_ns": 0,
+        "market_dir": str(folder / "market"),
+        "store_url": f"sqlite:///{folder / 'store.db'}",
+        "data": {"EUR_USD M5": fingerprint},
+        "cost_book": COSTS.to_json(),
+        "account": {},
+    }
+    (folder / "order.json").write_text(json.dumps(order), encoding="utf-8")
+    monkeypatch.setenv(ORDER, str(folder / "order.json"))
+    rehearse((Runs(), ["EUR_USD"], "M5"))
+    return dict(json.loads((folder / "out.json").read_text(encoding="utf-8")))
+
+
+def test_pinned_ticks_are_taken_and_pinned_bars_refused_for_a_tick_strategy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticks = made_up_ticks(1_500)
+    engine = open_store(f"sqlite:///{tmp_path / 'store.db'}")
+    store = MarketStore(tmp_path / "market", engine)
+    pinned = store.add_ticks([ticks], instrument="EUR_USD", source="made up", keep=[])
+    found = rehearsed(tmp_path, monkeypatch, pinned.fingerprint)
+    assert found["decisions"]["EUR_USD"] == over_ticks(Runs(), ticks)
+    assert (found["bars"], found["events"]) == ({"EUR_USD": 1_500}, "quotes")
+    bars = store.add(bars_from_ticks(ticks, Timeframe("M5")), source="made up")
+    with pytest.raises(BadInputError, match=r"every quote \(on_tick\): expected the pinned data of EUR_USD"):
+        rehearsed(tmp_path, monkeypatch, bars.dataset.fingerprint)
+    engine.dispose()

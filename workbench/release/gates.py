@@ -236,7 +236,8 @@ def dry_start_gate(rehearsed: Mapping[str, Any], *, candidate: Mapping[str, Any]
     bars = sum(rehearsed["bars"].values())
     return _passed(
         "dry_start",
-        f"the same strategy without research cells; it decided to act on {decisions:,} of {bars:,} bars, "
+        f"the same strategy without research cells; it decided to act on {decisions:,} of {bars:,} "
+        f"{rehearsed.get('events', 'bars')}, "
         f"in {wall_s:.1f} s",
         spec_digest=spec["digest"],
         decisions=decisions,
@@ -311,7 +312,9 @@ def moments_to_try(closes: Sequence[int], decided: Sequence[Any], *, shares: Seq
     decided
         Pairs of a bar's close and its orders, as a rehearsal writes them.
     """
-    entered = {close for close, orders in decided if any(not item["reduce_only"] for item in orders)}
+    entered = {
+        close for close, orders in decided if any(not item.get("reduce_only", True) for item in orders)
+    }
     left = {close for close, _ in decided} - entered
     half, number = closes[len(closes) // 2], {close: index for index, close in enumerate(closes[:-1])}
     entries, exits = (
@@ -329,13 +332,14 @@ def first_decision_that_differs(
     whole: Mapping[str, Any], cut: Mapping[str, Any], *, until_ns: int
 ) -> str | None:
     """The first bar at which two rehearsals decided differently, in words; None when there is none."""
+    on = "at the quote of" if whole.get("events") == "quotes" else "at the bar that closed"
     for name, decided in whole["decisions"].items():
         full = {close: orders for close, orders in decided if close <= until_ns}
         short = dict(map(tuple, cut["decisions"].get(name, [])))
         for close in sorted(full.keys() | short.keys()):
             if full.get(close) != short.get(close):
                 return (
-                    f"{name} at the bar that closed {_moment(close)} decided "
+                    f"{name} {on} {_moment(close)} decided "
                     f"{_orders(short.get(close))} instead of {_orders(full.get(close))}"
                 )
     return None

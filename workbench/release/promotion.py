@@ -312,12 +312,14 @@ class _Promotion:
         self._end(causality_gate(rehearsed, cut))
 
     def _moments(self, rehearsed: Mapping[str, Any]) -> list[int]:
-        """Closes of bars of the first instrument, spread over the later part of the pinned data."""
+        """Closes of the first instrument's bars, and its decisions, spread over the later part of them."""
         name, frame = self.candidate["instruments"][0], self.candidate["timeframe"]
         with the_store(self.settings) as engine:
             market = MarketStore(self.settings.market_root, engine)
             bars = market.bars(name, frame, fingerprint=self.candidate["data"][f"{name} {frame}"])
-        return moments_to_try(bars.close_ns.tolist(), rehearsed["decisions"][name], shares=_CUTS)
+        decided = rehearsed["decisions"][name]
+        moments = sorted({*bars.close_ns.tolist(), *(at for at, _ in decided)})
+        return moments_to_try(moments, decided, shares=_CUTS)
 
     def _rehearsal(
         self, released: nbformat.NotebookNode, label: str, *, until_ns: int
@@ -334,6 +336,7 @@ class _Promotion:
             "account": self.candidate.get("account", {}),
             "currency": self.candidate.get("currency", ""),
             "others": sorted(self.candidate.get("others", {})),
+            "sizes": self.candidate.get("sizes", False),
         }
         order.write_text(json.dumps(wanted), encoding="utf-8")
         node = nbformat.from_dict(released)

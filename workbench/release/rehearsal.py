@@ -1,4 +1,4 @@
-"""What runs inside a rehearsing kernel after the notebook's last cell: the strategy decides bar by bar.
+"""What runs inside a rehearsing kernel after the notebook's last cell: the strategy decides as it would live.
 
 The gates start it; nothing of it is in the release. It drives the strategy as a live kernel does, over the
 pinned bars, and writes every decision to a file that the gate reads.
@@ -17,12 +17,13 @@ import msgspec
 from workbench.domain.accounts import AccountRules
 from workbench.domain.cost_history import CostHistory, Costs, costs_from_json
 from workbench.domain.instruments import instrument
-from workbench.domain.orders import ExitChange, Order
 from workbench.domain.quotes import Bar, Quote
 from workbench.domain.timeframes import timeframe as timeframe_named
 from workbench.engine import MatchingEngine
 from workbench.errors import BadInputError
 from workbench.market import Bars, MarketStore, ReplayFeed
+from workbench.release.tick_rehearsal import decide_over_ticks, pinned_ticks
+from workbench.release.wishes import obey, written
 from workbench.strategy import Strategy, StrategyRunner, spec
 
 __all__ = ["ORDER", "decide_over", "installed", "rehearse"]
@@ -42,23 +43,42 @@ def rehearse(deployed: tuple[Strategy, Sequence[str], str] | None) -> None:
     store = MarketStore(order["market_dir"], order["store_url"])
     costs = costs_from_json(order["cost_book"])
     rules = msgspec.convert(order["account"], AccountRules)
+    pins = {item: order["data"][f"{item} {frame}"] for item in (*names, *order.get("others", ()))}
+    ticks = (
+        pinned_ticks(store, list(pins), fingerprints=pins, until_ns=order["until_ns"])
+        if strategy.form == "on_tick"
+        else []
+    )
     series, others = (
-        [
-            _until(order, store.bars(item, frame, fingerprint=order["data"][f"{item} {frame}"]))
-            for item in wanted
-        ]
+        [_until(order, store.bars(item, frame, fingerprint=pins[item])) for item in wanted]
         for wanted in (names, order.get("others", ()))
     )
-    decisions = decide_over(
-        strategy, series, cost_book=costs, rules=rules, others=others, currency=order.get("currency", "")
-    )
-    counts = {str(bars.instrument.id): len(bars) for bars in series}
+    currency = order.get("currency", "")
+    if ticks:
+        decisions = decide_over_ticks(
+            strategy,
+            ticks,
+            [*series, *others],
+            traded=names,
+            cost_book=costs,
+            rules=rules,
+            currency=currency or instrument(names[0]).quote,
+            balance=_BALANCE,
+            deployment=_DEPLOYMENT,
+            sizes=order.get("sizes", False),
+        )
+    else:
+        decisions = decide_over(
+            strategy, series, cost_book=costs, rules=rules, others=others, currency=currency
+        )
+    counts = {str(item.instrument.id): len(item) for item in ticks or series if item.instrument.id in names}
     found = {
         "spec": spec(strategy),
         "instruments": list(names),
         "timeframe": frame,
         "decisions": decisions,
         "bars": counts,
+        "events": "quotes" if ticks else "bars",
         "environment": installed(),
     }
     out = Path(order["out"])
@@ -124,24 +144,14 @@ def decide_over(
         for bar in bars:
             engine.on_bar(bar)
         decision = runner.on_bars(bars, engine.account(), number)
-        for canceled in decision.cancels:
-            engine.cancel(canceled)
-        for change in decision.changes:
-            engine.change_exits(change)
-        for order in decision.orders:
-            engine.submit(order)
-        wishes: list[Order | ExitChange] = [*decision.changes, *decision.orders]
-        for traded, group in groupby(sorted(wishes, key=_traded), key=_traded):
-            decided[traded].append([close_ns, [_plain(msgspec.to_builtins(wish)) for wish in group]])
+        obey(engine, decision)
+        for traded, plain in written(decision):
+            decided[traded].append([close_ns, plain])
     return decided
 
 
 def _instant(event: Quote | Bar) -> tuple[int, bool]:
     return (event.close_ns, True) if isinstance(event, Bar) else (event.time_ns, False)
-
-
-def _traded(wish: Order | ExitChange) -> str:
-    return str(wish.instrument)
 
 
 def installed() -> list[str]:
@@ -152,9 +162,3 @@ def installed() -> list[str]:
         if item.metadata["Name"]
     }
     return sorted(found)
-
-
-def _plain(value: Mapping[str, Any]) -> dict[str, Any]:
-    """A wish without what names it; an order that replaces none is written as ever."""
-    plain = {name: item for name, item in value.items() if name != "client_order_id"}
-    return {name: item for name, item in plain.items() if name != "replaces" or item is not None}
