@@ -3,6 +3,7 @@
 import click
 
 from workbench import __version__
+from workbench.commands.accounts_elsewhere import adopt, resolve
 from workbench.commands.answering import answers
 from workbench.commands.bench import bench
 from workbench.commands.broker import broker
@@ -50,7 +51,7 @@ def demo(speed: float, weeks: int) -> None:
 
 for command in (
     *(data, costs, backtest, promote, approve, account, deploy, status, stop, start, kill, unkill, verify),
-    limits,
+    *(limits, adopt, resolve),
     *(pipeline, schedule, bench, simulate, broker, replay, alerts, operations),
 ):
     main.add_command(command)

@@ -115,6 +115,11 @@ class Settings(BaseSettings):
         return self.home / "alerts.urls"
 
     @property
+    def credentials_dir(self) -> Path:
+        """Secrets of accounts at brokers, a file each, mode 0700."""
+        return self.home / "credentials"
+
+    @property
     def kills_dir(self) -> Path:
         """Kills that are not in the gateway's store yet, mode 0700."""
         return self.home / "kills"

@@ -41,13 +41,28 @@ def account() -> None:
 @click.option(
     "--balance", default="100000", show_default=True, help="What a paper account's books start with."
 )
+@click.option("--broker", default="paper", show_default=True, help="paper, or paper_http for one elsewhere.")
+@click.option("--url", default="", help="Where a broker elsewhere is, as in https://host:8443.")
+@click.option("--at-broker", default="", help="The account's id at its broker; default: NAME.")
 @json_option
 @answers
-def account_add(name: str, currency: str, balance: str, as_json: bool) -> None:
-    """Add a paper account."""
+def account_add(
+    name: str, currency: str, balance: str, broker: str, url: str, at_broker: str, as_json: bool
+) -> None:
+    """Add a paper account, or one at a broker elsewhere.
+
+    For one elsewhere the credential is asked for and not shown; it is kept in a file that you alone can read.
+    """
     from workbench.live import add_account
     from workbench.store import open_store
 
+    if broker != "paper":
+        _add_outside(
+            name, currency=currency, broker=broker, url=url, at_broker=at_broker or name, as_json=as_json
+        )
+        return
+    if url or at_broker:
+        raise BadInputError("a paper account is the gateway's own: leave --url and --at-broker out")
     try:
         amount = Decimal(balance)
     except InvalidOperation:
@@ -59,6 +74,57 @@ def account_add(name: str, currency: str, balance: str, as_json: bool) -> None:
         as_json=as_json,
         text=lambda: [f"account {found.id}: {found.balance:,.2f} {found.currency} at broker {found.broker}"],
     )
+
+
+def _add_outside(name: str, *, currency: str, broker: str, url: str, at_broker: str, as_json: bool) -> None:
+    from workbench.gateway.brokers.outside import Credentials, outside_account
+    from workbench.live import add_account
+    from workbench.store import open_store
+
+    where = outside_account(broker, url=url, at_broker=at_broker)
+    settings = load_settings()
+    secret = click.prompt(f"Credential of {where}", hide_input=True, err=True)
+    Credentials(settings.credentials_dir).check(name, secret)
+    found = add_account(
+        open_store(settings.store_url),
+        name,
+        currency=currency,
+        balance=Decimal(0),
+        broker=broker,
+        settings={"url": where.url, "at_broker": where.at_broker},
+    )
+    Credentials(settings.credentials_dir).write(name, secret)
+    show(
+        {"id": found.id, "currency": found.currency, "broker": broker, **found.settings},
+        as_json=as_json,
+        text=lambda: [
+            f"account {found.id}: {where}, in {found.currency}; its credential is kept in "
+            f"{settings.credentials_dir / found.id}"
+        ],
+    )
+
+
+@account.command("credential")
+@click.argument("name")
+@answers
+def account_credential(name: str) -> None:
+    """Give an account at a broker elsewhere another credential; it is asked for and not shown.
+
+    A running gateway shows it when it connects the account the next time.
+    """
+    from workbench.gateway.brokers.outside import Credentials
+    from workbench.live import list_accounts
+    from workbench.store import open_store
+
+    settings = load_settings()
+    names = [item.id for item in list_accounts(open_store(settings.store_url)) if item.broker != "paper"]
+    if name not in names:
+        raise BadInputError(
+            f"expected an account at a broker elsewhere, found {name!r}; "
+            f"those are {', '.join(names) or 'none'}"
+        )
+    Credentials(settings.credentials_dir).write(name, click.prompt("Credential", hide_input=True, err=True))
+    click.echo(f"account {name} has another credential")
 
 
 @account.command("list")
@@ -77,7 +143,16 @@ def account_list(as_json: bool) -> None:
         ],
         as_json=as_json,
         text=lambda: columns(
-            [(item.id, item.broker, f"{item.balance:,.2f} {item.currency}") for item in found],
+            [
+                (
+                    item.id,
+                    item.broker,
+                    f"{item.balance:,.2f} {item.currency}"
+                    if item.broker == "paper"
+                    else f"{item.currency}, {item.settings['at_broker']} at {item.settings['url']}",
+                )
+                for item in found
+            ],
             ("account", "broker", "starts with"),
         ),
     )

@@ -18,6 +18,7 @@ from workbench.gateway.killing import kill, kills_in_force, unkill
 from workbench.gateway.market_data.opening import close_feed
 from workbench.gateway.messages import PROTOCOL_VERSION, OperatorRequest
 from workbench.gateway.orders import cancel_waiting, flatten
+from workbench.gateway.outside_accounts import check_sole
 from workbench.gateway.records import plain
 from workbench.gateway.recovery import new_trading, rebuild
 from workbench.gateway.specs import DeploymentSpec, parse_spec
@@ -157,6 +158,7 @@ def _held(books: AccountSnapshot, spec: DeploymentSpec) -> int:
 
 def _open(desk: Desk, request: OperatorRequest) -> dict[str, Any]:
     spec = parse_spec(request.arguments)
+    check_sole(desk, spec)
     known = desk.deployments.get(spec.deployment_id)
     if known is not None and not known.spec.same_business(spec):
         raise RefusedError(
@@ -229,6 +231,7 @@ def _resume(desk: Desk, request: OperatorRequest) -> dict[str, Any]:
     if trading.state is State.RUNNING:
         forgive(desk, trading, by=request.user)
         return _shown(desk, trading)
+    check_sole(desk, trading.spec)
     close_feed(trading.feed)
     fresh = rebuild(desk, trading.spec, state=State.RUNNING, detail="")
     desk.deployments[arguments.deployment_id] = fresh

@@ -18,6 +18,7 @@ import structlog
 from structlog.typing import FilteringBoundLogger, Processor
 
 from workbench.domain.instruments import Instrument
+from workbench.gateway.brokers.outside import Credentials
 from workbench.gateway.checkpoints import CheckpointFile, signing_key
 from workbench.gateway.desk import Desk
 from workbench.gateway.errors import DamagedStoreError, GatewayRunningError
@@ -29,6 +30,7 @@ from workbench.gateway.market_data.event_log import EventLog
 from workbench.gateway.market_data.sources import SocketQuotes
 from workbench.gateway.market_data.stream_feed import StreamFeed
 from workbench.gateway.metrics import GatewayMetrics
+from workbench.gateway.outside_accounts import outside_connector
 from workbench.gateway.recovery import load_desk
 from workbench.gateway.reports import Sources, check_store
 from workbench.gateway.server import GatewayServer
@@ -194,6 +196,7 @@ def _serve(
         log=log,
         at_boundary=at_boundary,
         kill_requests=KillRequests(settings.kills_dir),
+        connect_broker=outside_connector(Credentials(settings.credentials_dir)),
     )
     desk.controls.approvers.update(settings.approvers)
     load_desk(desk)

@@ -65,7 +65,7 @@ def watch(desk: Desk, trading: Trading, *, now: bool = False) -> None:
         The store did not take what was found.
     """
     standing = trading.standing
-    if standing is None or trading.state is State.FROZEN:
+    if standing is None or standing.released or trading.state is State.FROZEN:
         return  # what is in memory may be behind the store: a resumed deployment is read from it anew
     clock = desk.monotonic()
     if standing.phase is Phase.AWAY:

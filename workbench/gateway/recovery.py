@@ -27,6 +27,7 @@ from workbench.gateway.history import load_history
 from workbench.gateway.market_data.opening import open_feed
 from workbench.gateway.messages import FeedEvent
 from workbench.gateway.orders import cancel_waiting, hand_over
+from workbench.gateway.outside_accounts import released
 from workbench.gateway.reconciliation import watch
 from workbench.gateway.records import fill_of, order_of, plain, write_intent_state
 from workbench.gateway.restoring import new_standing, restore
@@ -57,15 +58,21 @@ def load_desk(desk: Desk) -> None:
         ).all()
     specs: dict[str, DeploymentSpec] = {}
     states: dict[str, tuple[State, str]] = {}
-    for kind, text in records:
+    since: dict[str, int] = {}  # when each last took up its account
+    for number, (kind, text) in enumerate(records):
         body = msgspec.json.decode(text)
         name = body["deployment_id"]
+        if kind in ("deployment.opened", "deployment.resumed"):
+            since[name] = number
         if kind == "deployment.opened":
             specs[name] = msgspec.convert(body["spec"], DeploymentSpec)
         state = State(body["state"]) if "state" in body else _STATES[kind]
         states[name] = (state, body.get("detail", body.get("reason", "")))
     for name, spec in specs.items():
         state, detail = states[name]
+        if released(spec, holders=specs, since=since):
+            desk.deployments[name] = _archived(desk, spec, state=state, detail=detail)
+            continue
         if state is State.FROZEN:  # until a person resumes it, however often the gateway starts
             trading = rebuild(desk, spec, state=State.RUNNING, detail="")
             if trading.state is not State.FROZEN:
@@ -139,6 +146,8 @@ def _archived(desk: Desk, spec: DeploymentSpec, *, state: State, detail: str) ->
     """A deployment to look at: its stored books, not computed again, and no feed."""
     trading = _trading(desk, spec, _NoFeed())
     trading.state, trading.detail = state, detail
+    if trading.standing is not None:
+        trading.standing.released = True
     with desk.engine.connect() as connection:
         row = connection.execute(
             sa.select(positions).where(positions.c.deployment_id == spec.deployment_id)

@@ -38,7 +38,9 @@ class AccountSpec(_Spec, frozen=True, kw_only=True):
     id: _Name
     currency: str  # ISO 4217
     balance: Annotated[int, msgspec.Meta(ge=0)]  # micro-units a paper book starts with
-    broker: Literal["paper"] = "paper"
+    broker: Literal["paper", "paper_http"] = "paper"
+    url: str = ""  # of a broker outside the gateway's process
+    at_broker: str = ""  # its id there
     rules: AccountRules = msgspec.field(default_factory=AccountRules)  # how a paper book is kept
 
 
@@ -199,6 +201,16 @@ def _check_conversion(spec: DeploymentSpec) -> None:
 
 def _check_rules(account: AccountSpec) -> None:
     rules = account.rules
+    if account.broker == "paper" and (account.url or account.at_broker):
+        raise BadInputError(
+            f"account {account.id}: expected no url and no at_broker with broker paper, which is the gateway "
+            f"itself, found {account.url or account.at_broker}; name the broker"
+        )
+    if account.broker != "paper" and not (account.url and account.at_broker):
+        raise BadInputError(
+            f"account {account.id}: expected the url of broker {account.broker} and the account's id there, "
+            "found none; add the account anew with --url and --at-broker"
+        )
     if rules.latency_ns < 0 or rules.close_out_ppm < 0:
         raise BadInputError(
             f"account {account.id}: expected a latency and a close-out level of 0 or more, found "

@@ -71,6 +71,7 @@ class Standing:
     heard_s: float = 0.0  # monotonic, of the last sign of life
     pause_until_s: float = -1e18  # monotonic: the broker wants fewer requests
     reconciled: int = 0  # how often
+    released: bool = False  # another deployment has the account: nobody listens for this one
     compared_s: float | None = None  # monotonic, when books and record were last found to be the same
     monotonic: Callable[[], float] = time.monotonic
 

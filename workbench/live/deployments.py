@@ -85,6 +85,13 @@ def add_account(
 ) -> Account:
     """Create an account.
 
+    Parameters
+    ----------
+    balance
+        What a paper book starts with; of an account elsewhere 0, its broker knows.
+    settings
+        Of an account at a broker elsewhere: ``url``, and ``at_broker``, its id there.
+
     Raises
     ------
     BadInputError
@@ -103,7 +110,7 @@ def add_account(
         micro = to_micro(balance)
     except ValueError as error:
         raise BadInputError(f"account {account_id}: balance: {error}") from None
-    if not 0 < micro <= _MOST_MICRO:
+    if broker == "paper" and not 0 < micro <= _MOST_MICRO:
         raise BadInputError(
             f"account {account_id}: expected a balance above 0 and up to {_MOST_MICRO // MICRO:,}, "
             f"found {balance}"
@@ -119,6 +126,12 @@ def add_account(
     with engine.begin() as connection:
         if connection.scalar(sa.select(accounts.c.id).where(accounts.c.id == account_id)):
             raise BadInputError(f"account {account_id} exists already; choose another name")
+        same = sa.select(accounts).where(accounts.c.broker == broker) if settings else None
+        for other in connection.execute(same).all() if same is not None else ():
+            if other.settings == row["settings"]:
+                raise BadInputError(
+                    f"account {other.id} is that account of broker {broker} already; deploy on {other.id}"
+                )
         connection.execute(accounts.insert().values(row))
     return _account(row)
 

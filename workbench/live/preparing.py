@@ -104,6 +104,9 @@ def _opening(
         "account": {
             "id": account.id,
             "broker": account.broker,
+            **{
+                name: str(account.settings[name]) for name in ("url", "at_broker") if name in account.settings
+            },
             "currency": account.currency,
             "balance": to_micro(account.balance),
             "rules": asdict(release.account),

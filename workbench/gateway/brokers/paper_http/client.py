@@ -88,6 +88,12 @@ class PaperHttpBroker:
 
     # --- connection ---
 
+    def authorize(self, token: str) -> None:
+        """Show another credential from the next request and the next stream on."""
+        header = {"Authorization": f"Bearer {token}"}
+        self._http.headers.update(header)
+        self._stream.headers = header
+
     def capabilities(self) -> Capabilities:
         """See `Broker`; asked for once."""
         if self._capabilities is None:

@@ -23,7 +23,7 @@ class LineStream:
 
     def __init__(self, url: str, *, headers: Mapping[str, str], silence_s: float) -> None:
         self._url = url
-        self._headers = dict(headers)
+        self.headers = dict(headers)  # of the next connection
         self._silence_s = silence_s
         self._news: deque[BrokerNews] = deque()
         self._reader: _Reader | None = None
@@ -47,7 +47,7 @@ class LineStream:
             It did not come.
         """
         self.close()
-        reader = _Reader(self._url, headers=self._headers, silence_s=self._silence_s, news=self._news)
+        reader = _Reader(self._url, headers=self.headers, silence_s=self._silence_s, news=self._news)
         self._reader = reader
         reader.start()
         if not reader.opened.wait(timeout_s) or reader.over:
