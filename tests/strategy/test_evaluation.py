@@ -72,6 +72,19 @@ def test_every_operation_gives_the_same_bits_over_more_than_a_block(expr):
     assert np.isfinite(found[-1])
 
 
+@ws.causal(window=1)
+def one_over(x):
+    return 1.0 / x[-1]
+
+
+def test_what_a_function_of_ones_own_can_not_give_is_unknown_and_so_no_condition_holds():
+    bars = made_up_bars(30, seed=5)
+    flat = one_over(bar.mid.close - bar.mid.close)
+    assert np.isnan(ws.evaluate_expression(flat, columns(bars))).all()
+    assert not np.nan_to_num(ws.evaluate_expression(flat > 0, columns(bars))).any()
+    assert np.isfinite(ws.evaluate_expression(one_over(bar.mid.close), columns(bars))).all()
+
+
 @relaxed
 @given(given_rules=rules(), seed=st.integers(0, 2**32), count=st.integers(1, 60), cut=st.integers(0, 60))
 def test_what_comes_later_changes_no_signal_before(given_rules, seed, count, cut):

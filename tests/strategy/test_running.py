@@ -399,6 +399,8 @@ def test_exits_change_by_level_by_distance_from_the_closing_side_and_only_where_
     assert account.change_exits(stop=20, target=30, trailing=0)
     assert account.change_exits(stop_price="1.11000", target_price=0)  # back again
     assert not account.change_exits("GBP_USD", stop=5)
+    with pytest.raises(BadInputError, match="expected no trade= in an account that nets its positions"):
+        account.change_exits(trade=ws.client_order_id("d", 0, 0), stop=5)
     assert account._changes == [
         ExitChange(instrument="EUR_USD", stop=110_030, target=109_980, trailing=0),
         ExitChange(instrument="EUR_USD", stop=111_000, target=0),

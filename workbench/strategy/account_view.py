@@ -204,6 +204,11 @@ class AccountView:
                 "change_exits: expected one or more of stop or stop_price, target or target_price, and "
                 f"trailing, found {', '.join(given) or 'none'}"
             )
+        if trade is not None and self.snapshot.positions and not self.trades:
+            raise BadInputError(
+                f"change_exits: expected no trade= in an account that nets its positions, found {trade!r}; "
+                "the exits are those of the position"
+            )
         held: Position | Trade | None = self.position(record.id) if trade is None else self._trade(trade)
         if trade is None and any(item.instrument == record.id for item in self.trades):
             raise BadInputError(

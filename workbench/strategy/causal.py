@@ -43,7 +43,8 @@ _OPTIONS: Mapping[str, Any] = {"nogil": True, "error_model": "numpy"}
 def causal(*, window: int) -> Callable[[Callable[..., float]], "CausalFunction"]:
     """Declare that a function needs the last `window` values of its inputs and nothing else.
 
-    It is not asked where one of them is unknown.
+    It is not asked where one of them is unknown. What it gives is unknown where it is not finite, as where
+    it divides by 0.
     """
     size = lookback(window, name="causal window")
 
@@ -207,7 +208,8 @@ def _drive(count: Ints, kept: Floats, shown: Any, rows: Floats, out: Floats, set
         for j in range(inputs):
             shown[j][:] = kept[j, place : place + n]
         arguments = shown + settings
-        out[i] = _users_function(*arguments)
+        value = _users_function(*arguments)
+        out[i] = value if np.isfinite(value) else np.nan
 
 
 def source_of(item: Any) -> str:
