@@ -1,6 +1,7 @@
 """The cells of a notebook run again and again, each time with less of the future; a process of its own.
 
-``python -m workbench.kernel.leak_run NOTEBOOK CUTS PARAMETERS`` prints the report as JSON; see `check_leaks`.
+``python -m workbench.kernel.leak_run NOTEBOOK CUTS PARAMETERS`` prints how far it is and last the report,
+as lines of JSON; see `check_leaks`.
 """
 
 import contextlib
@@ -9,7 +10,7 @@ import json
 import linecache
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from workbench.market import Bars
 from workbench.market.ticks import Ticks
 from workbench.notebook.document import CodeCell, Notebook, first_line, read_notebook
 from workbench.research.leaks import Leak, LeakReport, Timed, first_change, timed_values
+from workbench.research.leaks.retried import watched_sweeps
 from workbench.research.leaks.timed import known_by
 
 __all__ = ["check_cells", "main", "until"]
@@ -43,6 +45,7 @@ def check_cells(
     cuts: int = 12,
     parameters: Mapping[str, Any] | None = None,
     variables: Mapping[str, Any] | None = None,
+    progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> LeakReport:
     """Run cells on all data, twice, and on data cut off at each of several moments; compare.
 
@@ -50,10 +53,14 @@ def check_cells(
     ----------
     variables
         What the cells find already there; bars and ticks among them are cut too.
+    progress
+        Told how many runs are done, and of how many.
     """
-    given = dict(variables or {})
+    given, runs = dict(variables or {}), cuts + 2
+    progress(0, runs)
     whole = _run(cells, given, None, parameters)
-    again = _run(cells, given, None, parameters)
+    progress(1, runs)
+    again = whole if whole.error else _run(cells, given, None, parameters)
     if whole.error:
         from workbench.kernel.errors import NotebookFailedError
 
@@ -70,7 +77,8 @@ def check_cells(
     found: dict[str, tuple[int, int, int, int]] = {}  # cell, cut, moment and number of cuts by variable
     failed: dict[int, str] = {}
     compared: set[str] = set()
-    for cut_ns in moments:
+    for done, cut_ns in enumerate(moments):
+        progress(2 + done, 2 + len(moments))
         cut = _run(cells, given, cut_ns, parameters)
         if cut.error:
             failed[cut_ns] = cut.error
@@ -86,6 +94,7 @@ def check_cells(
                     known = found.get(variable, (cell.number, cut_ns, at_ns, 0))
                     number = min(known[0], cell.number)
                     found[variable] = (number, known[1], known[2], known[3] + 1)
+    progress(2 + len(moments), 2 + len(moments))
     lines = {cell.number: first_line(cell.source) for cell in cells}
     order = {variable: place for one in whole.cells for place, variable in enumerate(one)}
     leaks = [
@@ -118,7 +127,12 @@ def _run(
     left: list[dict[str, Timed]] = []
     seen: dict[str, int] = {}
     error = ""
-    with until(cut_ns), contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+    with (
+        until(cut_ns),
+        watched_sweeps(),
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+    ):
         for cell in cells:
             try:
                 tree = parse_cell(cell.source)
@@ -233,23 +247,37 @@ def _cut_frame(frame: Any, cut_ns: int) -> Any:
     return frame[np.asarray(moments.as_unit("ns").asi8 <= cut_ns)]
 
 
-def report_of(notebook: Notebook, *, cuts: int, parameters: Mapping[str, Any]) -> LeakReport:
+def report_of(
+    notebook: Notebook,
+    *,
+    cuts: int,
+    parameters: Mapping[str, Any],
+    progress: Callable[[int, int], None] = lambda done, of: None,
+) -> LeakReport:
     """The report on a notebook, from within the process that runs it."""
-    return check_cells(notebook.cells, name=notebook.path.name, cuts=cuts, parameters=parameters)
+    name = notebook.path.name
+    return check_cells(notebook.cells, name=name, cuts=cuts, parameters=parameters, progress=progress)
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the check and print the report."""
+    """Run the check; print how far it is, a line each, and last the report."""
     from workbench.errors import WorkbenchError
 
     path, cuts, parameters = arguments
     answer = os.fdopen(os.dup(1), "w")
+
+    def told(done: int, of: int) -> None:
+        answer.write(json.dumps({"done": done, "of": of}) + "\n")
+        answer.flush()
+
     try:
         import matplotlib as mpl
 
         mpl.use("Agg")
         os.chdir(Path(path).absolute().parent)
-        found = report_of(read_notebook(Path(path)), cuts=int(cuts), parameters=json.loads(parameters))
+        found = report_of(
+            read_notebook(Path(path)), cuts=int(cuts), parameters=json.loads(parameters), progress=told
+        )
         answer.write(json.dumps({"report": found.to_json()}))
     except WorkbenchError as error:
         answer.write(json.dumps({"error": str(error)}))

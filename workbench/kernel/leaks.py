@@ -1,10 +1,13 @@
 """The leak check of a whole notebook: run with less and less of the future, in a process of its own."""
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+import tempfile
+import threading
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,12 +27,14 @@ def check_leaks(
     cuts: int = 12,
     parameters: Mapping[str, Any] | None = None,
     timeout_s: float = 1_800.0,
+    progress: Callable[[int, int], None] | None = None,
 ) -> "LeakReport":
     """Whether any cell of a notebook computes something about the past from what came after.
 
     The notebook, as it was saved last, is run on all its data and on data that end at each of `cuts` moments.
     What a cell binds that belongs to moments (frames and series indexed by time, arrays as long as the bars,
-    backtests) must be the same up to the cut. Nothing is logged and no trial is counted.
+    backtests, variants of sweeps and searches) must be the same up to the cut. Nothing is logged and
+    no trial is counted.
 
     Parameters
     ----------
@@ -37,6 +42,8 @@ def check_leaks(
         A file; the one this session belongs to if left out.
     parameters
         For its parameters cell.
+    progress
+        Told how many runs of the notebook are done, and of how many.
 
     Notes
     -----
@@ -65,24 +72,36 @@ def check_leaks(
     }
     environment.pop("WORKBENCH_RUN_ID", None)
     command = [sys.executable, "-m", "workbench.kernel.leak_run", str(path), str(cuts)]
-    try:
-        done = subprocess.run(
+    answer: dict[str, Any] = {}
+    with tempfile.TemporaryFile("w+") as said:
+        process = subprocess.Popen(
             [*command, json.dumps(dict(parameters or {}))],
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=said,
             text=True,
-            check=False,
             env=environment,
-            timeout=timeout_s,
         )
-    except subprocess.TimeoutExpired:
+        ended = threading.Event()
+        watch = threading.Timer(timeout_s, lambda: (ended.set(), process.kill()))
+        watch.start()
+        try:
+            for line in process.stdout or ():
+                with contextlib.suppress(ValueError):
+                    answer = json.loads(line)
+                if progress is not None and "done" in answer:
+                    progress(answer["done"], answer["of"])
+        finally:
+            watch.cancel()
+            process.kill()
+            process.wait()
+        said.seek(0)
+        last = (said.read().strip().splitlines() or ["no message"])[-1]
+    if ended.is_set():
         raise NotebookFailedError(
             f"{path.name}: expected the check to end within {timeout_s:g} s; give fewer cuts or less data"
-        ) from None
-    try:
-        answer = json.loads(done.stdout)
-    except ValueError:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise NotebookFailedError(f"{path.name}: the check ended without an answer: {last}") from None
+        )
+    if not answer.keys() & {"report", "error"}:
+        raise NotebookFailedError(f"{path.name}: the check ended without an answer: {last}")
     if "error" in answer:
         raise NotebookFailedError(answer["error"])
     return LeakReport.from_json(answer["report"])

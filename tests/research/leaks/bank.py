@@ -14,6 +14,32 @@ from workbench.domain.cost_book import retail_book
 from workbench.research import run_backtest
 """
 
+_LEVEL = (
+    "class Above(Strategy):\n"
+    "    units = Param(1000, low=1, high=9000)\n"
+    "    def rules(self, bar):\n"
+    "        from workbench.strategy import price\n"
+    "        return Rules(enter_long=bar.bid.close > price(f'{level:.5f}'), "
+    "exit_long=bar.bid.close < price(f'{level:.5f}'), size=Units(self.units))"
+)
+_CROSS = (
+    "class Cross(Strategy):\n"
+    "    fast = Param(5, low=2, high=50)\n"
+    "    slow = Param(20, low=2, high=90)\n"
+    "    def rules(self, bar):\n"
+    "        f, s = sma(bar.mid.close, self.fast), sma(bar.mid.close, self.slow)\n"
+    "        return Rules(enter_long=crosses_above(f, s), enter_short=crosses_below(f, s), "
+    "size=Units(1000))"
+)
+_SWEPT = (
+    "from workbench.research import sweep\n"
+    "found = sweep({}, bars, {}, cost_book=retail_book('EUR_USD'), progress=False)"
+)
+_SEARCHED = (
+    "from workbench.research.search import Tpe, search\n"
+    "found = search({}, bars, {}, cost_book=retail_book('EUR_USD'), method=Tpe(trials=8), progress=False)"
+)
+
 LEAKS: dict[str, tuple[list[str], int]] = {
     "next close as a feature": ([_FRAME, "feature = close.shift(-1) / close - 1"], 2),
     "next close, and the last row dropped": (
@@ -125,6 +151,32 @@ LEAKS: dict[str, tuple[list[str], int]] = {
         ],
         3,
     ),
+    "sweep of a rule with a constant taken from all": (
+        [
+            _RULES + _BACKTEST + "level = float(bars.to_frame()['bid_close'].mean())",
+            _LEVEL,
+            _SWEPT.format("Above", "{'units': [1000, 2000]}"),
+        ],
+        3,
+    ),
+    "search of a rule with a constant taken from all": (
+        [
+            _RULES + _BACKTEST + "level = float(bars.to_frame()['bid_close'].mean())",
+            _LEVEL,
+            _SEARCHED.format("Above", "{'units': range(1000, 9000, 500)}"),
+        ],
+        3,
+    ),
+    "backtest of the best of a search over all": (
+        [
+            _RULES + _BACKTEST,
+            _CROSS,
+            _SEARCHED.format("Cross", "{'fast': range(2, 20), 'slow': range(20, 80, 5)}"),
+            "best = run_backtest(Cross(**found.parameters(found.best_number())), bars, "
+            "cost_book=retail_book('EUR_USD'))",
+        ],
+        4,
+    ),
     "array by position": (
         ["import numpy as np\ncloses = bars.bid_close.astype(float)", "ahead = np.roll(closes, -1)"],
         2,
@@ -168,6 +220,22 @@ CLEAN: dict[str, list[str]] = {
         "        return Rules(enter_long=crosses_above(f, s), enter_short=crosses_below(f, s), "
         "size=Units(1000))",
         "result = run_backtest(Cross(), bars, cost_book=retail_book('EUR_USD'))\nequity = result.to_frame()",
+    ],
+    "sweep of rules": [
+        _RULES + _BACKTEST,
+        _CROSS,
+        _SWEPT.format("Cross", "{'fast': [3, 5, 8], 'slow': [20, 40]}"),
+    ],
+    "search that looks for other points on other data": [
+        _RULES + _BACKTEST,
+        _CROSS,
+        _SEARCHED.format("Cross", "{'fast': range(2, 20), 'slow': range(20, 80, 5)}"),
+    ],
+    "walk-forward": [
+        _RULES + _BACKTEST + "from workbench.research import walk_forward",
+        _CROSS,
+        "forward = walk_forward(Cross, bars, grid={'fast': [3, 8], 'slow': [20, 40]}, train='2W', test='1W', "
+        "cost_book=retail_book('EUR_USD'), progress=False)",
     ],
     "backtest with on_bar": [
         _RULES + _BACKTEST,

@@ -6,7 +6,7 @@ import pytest
 from tests.research.proof.verdicts import EDGE, market, tried
 from workbench.research.statistics import day_ends
 
-SEEDS = range(5)
+SEEDS = range(3)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -132,8 +132,11 @@ def test_a_search_that_was_broken_off_ends_as_one_that_was_not(method: Method, t
     assert again.trials == []
 
 
-@pytest.mark.parametrize("workers", [1, 2, JoblibWorkers("threading", 2)], ids=str)
-@pytest.mark.parametrize("method", [Grid(), LEARNING[2]], ids=lambda item: item.name)
+@pytest.mark.parametrize(
+    ("method", "workers"),
+    [(Grid(), JoblibWorkers("threading", 2)), (LEARNING[2], 2)],
+    ids=["grid in threads", "genetic in processes"],
+)
 def test_other_workers_find_the_same(method: Method, workers: object) -> None:
     assert run(method, workers=workers).digest == run(method).digest
 
@@ -157,7 +160,7 @@ def test_methods_that_learn_find_the_best_with_a_part_of_the_trials() -> None:
             left -= len(points)
         return best
 
-    seeds = range(8)
+    seeds = range(4)
     by_chance = np.mean([worth(Random(trials=150, seed=seed)) for seed in seeds])
     assert np.mean([worth(Tpe(trials=150, seed=seed)) for seed in seeds]) > by_chance
     learnt = [worth(Genetic(population=15, generations=10, seed=seed)) for seed in seeds]

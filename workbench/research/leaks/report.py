@@ -64,7 +64,7 @@ class LeakReport:
         if not self.compared:
             return (
                 f"{self.notebook}: nothing could be compared; the check sees frames and series indexed by "
-                "time, and arrays as long as the bars that were loaded"
+                "time, arrays as long as the bars that were loaded, and named backtests, sweeps, searches"
             )
         if not done:
             return f"{self.notebook}: did not run on shortened data at any of {len(self.cuts)} cut points"

@@ -10,12 +10,14 @@ import numpy.typing as npt
 
 from workbench.market import Bars
 from workbench.market.ticks import Ticks
+from workbench.research.leaks.retried import backtests_in
 
 __all__ = ["Timed", "first_change", "known_by", "timed_values"]
 
 Ints = npt.NDArray[np.int64]
 _CLOSE = 1e-9  # of a column's largest value: less is rounding
 _DEEP = 3  # of values within values
+_OF_MANY = frozenset(("SearchResult", "SweepResult", "WalkForwardResult", "TwoSpeeds"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -37,8 +39,9 @@ def timed_values(variables: Mapping[str, Any]) -> dict[str, Timed]:
     """What is timed among variables, by a name such as ``signal`` or ``features[slow]``.
 
     Frames and series by their index of times; arrays, lists and columns by position, when they are as long as
-    bars or ticks among the variables; backtests by their equity and fills. Bars, ticks and `Labels`, which
-    speak of the future by their nature, are not looked at.
+    bars or ticks among the variables; backtests by their equity and fills; searches and sweeps by those of a
+    few of their variants, walk-forwards by those of their windows. Bars, ticks and `Labels`, which speak of
+    the future by their nature, are not looked at.
     """
     clocks: dict[int, Ints] = {}
     opens: list[tuple[Ints, Ints]] = []
@@ -127,6 +130,9 @@ def _collect(name: str, value: Any, clocks: _Clocks, found: dict[str, Timed], *,
         return
     if kind == "BacktestResult":
         _backtest(name, value, found)
+    elif kind in _OF_MANY:
+        for label, made in backtests_in(value).items():
+            _backtest(f"{name}{label}", made, found)
     elif hasattr(value, "index") and hasattr(value, "to_numpy"):
         _pandas(name, value, clocks, found)
     elif isinstance(value, np.ndarray):
