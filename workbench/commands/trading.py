@@ -163,7 +163,23 @@ def account_list(as_json: bool) -> None:
 @click.option("--account", "account_id", required=True, help="See `workbench account list`.")
 @click.option("--from", "start", type=click.DateTime(["%Y-%m-%d"]), help="First FX day of the replay.")
 @click.option("--to", "end", type=click.DateTime(["%Y-%m-%d"]), help="First FX day left out.")
-@click.option("--speed", type=float, help="Replayed bars a second, 0 for no pause; default 20.")
+@click.option(
+    "--speed", type=float, help="Replayed a second, 0 for no pause; default 20 bars or 1,000 ticks."
+)
+@click.option(
+    "--feed",
+    "kind",
+    type=click.Choice(["bars", "ticks", "stream"]),
+    default="bars",
+    show_default=True,
+    help="A replay of the release's own bars or ticks, or quotes from a stream.",
+)
+@click.option("--source", default="", help="Of a stream: who publishes it, as in demo for quotes-demo.sock.")
+@click.option(
+    "--every-quote",
+    is_flag=True,
+    help="Of a stream: each quote, not the latest where the strategy is slower.",
+)
 @json_option
 @answers
 def deploy(
@@ -172,12 +188,15 @@ def deploy(
     start: datetime | None,
     end: datetime | None,
     speed: float | None,
+    kind: str,
+    source: str,
+    every_quote: bool,
     as_json: bool,
 ) -> None:
-    """Deploy an approved release on a paper account, on a replay of its bars."""
+    """Deploy an approved release on an account: on a replay of its bars or ticks, or on a stream."""
     from workbench.live import deploy as put
     from workbench.live import released_notebooks
-    from workbench.live.replays import replay_feed
+    from workbench.live.feeds import chosen_feed
     from workbench.release import find_release_id
     from workbench.store import open_store
 
@@ -185,12 +204,15 @@ def deploy(
     engine = open_store(settings.store_url)
     load = released_notebooks(settings)
     release_id = find_release_id(release, settings=settings)
-    feed = replay_feed(
+    feed = chosen_feed(
         engine,
         load(release_id),
+        kind=kind,
         start=start.date() if start else None,
         end=end.date() if end else None,
-        bars_per_second=speed,
+        per_second=speed,
+        source=source,
+        every_quote=every_quote,
     )
     deployment_id = put(
         engine, load, release_id=release_id, account_id=account_id, feed=feed, by=settings.user

@@ -114,11 +114,17 @@ def _opening(
         "instruments": list(release.instruments),
         "quoted": list(release.others),
         "timeframe": release.timeframe,
-        "feed": dict(deployment.feed),
+        "feed": _without_pins(deployment.feed),
         "cost_book": dict(release.cost_book),
         "limits": dict(deployment.limits),
         "token_sha256": hashlib.sha256(token.encode()).hexdigest(),
     }
+
+
+def _without_pins(feed: Mapping[str, Any]) -> dict[str, Any]:
+    """As the gateway takes it: a stream replays no dataset, the pinned one only warms up."""
+    pins = ("fingerprint", "fingerprints") if feed.get("kind") == "stream" else ()
+    return {name: value for name, value in feed.items() if name not in pins}
 
 
 def _warm_up(feed: Mapping[str, Any], release: ReleasedNotebook) -> tuple[WarmUp, ...]:
