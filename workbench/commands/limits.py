@@ -13,7 +13,8 @@ from workbench.settings import Settings, load_settings
 
 __all__ = ["lifted", "limits"]
 
-_KEPT = ("max_kernel_silence_s", "max_alert_delay_ms", "max_slippage_points")  # they deny nothing
+_KEPT = ("max_kernel_silence_s", "max_alert_delay_ms", "max_slippage_points", "max_override_minutes")
+"""They deny nothing."""
 
 
 def _gateway(settings: Settings) -> Any:
@@ -126,6 +127,76 @@ def limits_resume(deployment: str, as_json: bool) -> None:
     show(found, as_json=as_json, text=lambda: [f"{deployment} trades on: {found['state']}"])
 
 
+@limits.group("override")
+def limits_override() -> None:
+    """Let one order past a soft control (R26): asked for by one person, approved by another, for minutes.
+
+    Off as shipped: the limit max_override_minutes is 0. Hard controls, kills, halts and frozen instruments
+    can not be overridden.
+    """
+
+
+@limits_override.command("ask")
+@click.argument("deployment")
+@click.argument("control")
+@click.option("--instrument", required=True, help="As in EUR_USD.")
+@click.option("--units", type=int, required=True, help="The most to buy; below zero, to sell.")
+@click.option(
+    "--minutes", type=int, default=5, show_default=True, help="How long it holds from now, up to 15."
+)
+@click.option("--reason", required=True, help="In a few words; it is kept.")
+@json_option
+@answers
+def override_ask(
+    deployment: str, control: str, instrument: str, units: int, minutes: int, reason: str, as_json: bool
+) -> None:
+    """Ask that one order may pass a soft control."""
+    _override(
+        "ask",
+        as_json=as_json,
+        deployment_id=deployment,
+        control=control,
+        instrument=instrument,
+        units=units,
+        minutes=minutes,
+        reason=reason,
+    )
+
+
+@limits_override.command("approve")
+@click.argument("number", type=int)
+@click.option("--reason", required=True, help="In a few words; it is kept.")
+@json_option
+@answers
+def override_approve(number: int, reason: str, as_json: bool) -> None:
+    """Approve an override that another person asked for."""
+    _override("approve", as_json=as_json, number=number, reason=reason)
+
+
+@limits_override.command("withdraw")
+@click.argument("number", type=int)
+@click.option("--reason", required=True, help="In a few words; it is kept.")
+@json_option
+@answers
+def override_withdraw(number: int, reason: str, as_json: bool) -> None:
+    """Take an override back that was not used yet."""
+    _override("withdraw", as_json=as_json, number=number, reason=reason)
+
+
+def _override(action: str, *, as_json: bool, **change: Any) -> None:
+    settings = load_settings()
+    found = _gateway(settings).override(action, approvers=list(settings.approvers), **change)["override"]
+    what = f"override {found['number']} of {found['control']} for {found['deployment_id']}"
+    until = f"{to_datetime(found['expires_ns']):%H:%M:%S} UTC"
+    said = {
+        "waits": f"{what} waits for a second person until {until}: "
+        f"workbench limits override approve {found['number']}",
+        "approved": f"{what} lets one order of up to {found['units']:,} units past until {until}",
+        "withdrawn": f"{what} is withdrawn",
+    }.get(found["state"], f"{what}: {found['state']}")
+    show(found, as_json=as_json, text=lambda: [said])
+
+
 @contextmanager
 def lifted(gateway: Any, *, by: str, tell: Callable[[str], None]) -> Iterator[None]:
     """Leave orders to the limits of their releases, and put the firm's shipped limits back afterwards.
@@ -191,6 +262,38 @@ def _table(found: dict[str, Any]) -> list[str]:
     if found["waiting"]:
         rows = [(str(item["version"]), *_cells(item), item["reason"]) for item in found["waiting"]]
         lines += ["", "waiting for a second person:", *columns(rows, ("number", *headers, "why"))]
+    lines += _overrides(found["overrides"])
     halted = [item for item in found["deployments"] if item["halted"]]
     lines += [f"HALTED {item['deployment_id']}: {item['halted']}" for item in halted]
     return lines
+
+
+def _overrides(found: list[dict[str, Any]]) -> list[str]:
+    if not found:
+        return []
+    headers = (
+        "number",
+        "state",
+        "control",
+        "deployment",
+        "instrument",
+        "units",
+        "by",
+        "approved by",
+        "until",
+    )
+    rows = [
+        (
+            str(item["number"]),
+            item["state"],
+            item["control"],
+            item["deployment_id"],
+            item["instrument"],
+            f"{item['units']:,}",
+            item["by"],
+            item["approved_by"],
+            f"{to_datetime(item['expires_ns']):%Y-%m-%d %H:%M:%S}",
+        )
+        for item in found
+    ]
+    return ["", "overrides:", *columns(rows, headers)]

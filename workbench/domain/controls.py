@@ -77,7 +77,7 @@ _ROWS = (
     ("R23", "Kill switch", "nothing is sent; waiting orders are taken back"),
     ("R24", "Books against the broker", "only orders that reduce until the difference is cleared"),
     ("R25", "Alert", "an alert that took longer is marked late"),
-    ("R26", "Override", "there is none: a denied order stays denied"),
+    ("R26", "Override", "one order past R07, R08, R10, R11 or R17, when a second person approves"),
 )
 CONTROLS: Mapping[str, Control] = MappingProxyType(
     {number: Control(id=number, title=title, effect=effect) for number, title, effect in _ROWS}
@@ -183,6 +183,7 @@ _KINDS = (
     _number("max_kernel_silence_s", "R22", "seconds of silence", "s", 60),
     _number("max_reconcile_age_s", "R24", "seconds since books were compared", "s", 60),
     _number("max_alert_delay_ms", "R25", "ms to an alert", "ms", 5_000),
+    _number("max_override_minutes", "R26", "minutes an override holds", "minutes", 0, most=15),
 )
 LIMITS: Mapping[str, LimitKind] = MappingProxyType({kind.name: kind for kind in _KINDS})
 

@@ -44,6 +44,7 @@ VERBS: dict[str, frozenset[Role]] = {
     "adopt": _APPROVE,
     "resolve": _APPROVE,
     "limits": _APPROVE,
+    "override": _APPROVE,
     "shutdown": frozenset({Role.ADMIN}),
 }
 

@@ -282,6 +282,10 @@ class OperatorClient:
         """Change the table of limits: set, propose, approve or withdraw; see `change_limits`."""
         return self.ask("limits", action=action, **change)
 
+    def override(self, action: str, **change: Any) -> dict[str, Any]:
+        """Ask for, approve or withdraw an override of one order (R26); see `change_override`."""
+        return self.ask("override", action=action, **change)
+
     def verify(self) -> dict[str, Any]:
         """Check the store and the whole journal."""
         return self.ask("verify")

@@ -12,7 +12,7 @@ from structlog.typing import FilteringBoundLogger
 from workbench.domain.instruments import Instrument
 from workbench.errors import BadInputError
 from workbench.gateway.brokers.port import Broker
-from workbench.gateway.controls import ControlBook
+from workbench.gateway.controls import OVERRIDE_LIMIT, ControlBook, Override
 from workbench.gateway.errors import LedgerWriteError, UnknownDeploymentError, WrongTokenError
 from workbench.gateway.feeds import Feed
 from workbench.gateway.kill_requests import KillRequests
@@ -91,6 +91,15 @@ class Desk:
         scopes = ("all", f"account:{spec.account.id}", f"deployment:{spec.deployment_id}")
         asked = self.kill_requests.scopes() if self.kill_requests is not None else set[str]()
         return next((scope for scope in scopes if scope in self.kills or scope in asked), "")
+
+    def usable_overrides(self, trading: Trading) -> tuple[Override, ...]:
+        """The overrides that may let an order of a deployment past a soft control now."""
+        view = trading.desk_view
+        return self.controls.overrides.usable(
+            trading.spec.deployment_id,
+            now_ns=self.ledger.now_ns(),
+            most_minutes=0 if view is None else view.number(OVERRIDE_LIMIT),
+        )
 
     def freeze(self, trading: Trading, reason: str) -> None:
         """No more orders and events until a person resumes; written down as far as the store lets us."""

@@ -64,7 +64,11 @@ def answer(desk: Desk, request: KernelRequest) -> KernelReply:
                 return withdraw(desk, trading, request)
             case AskExposure():
                 killed = desk.kill_over(trading)
-                return Judged(exposures=exposures_of(trading, killed=killed), limits=trading.limits)
+                return Judged(
+                    exposures=exposures_of(trading, killed=killed),
+                    limits=trading.limits,
+                    overrides=desk.usable_overrides(trading),
+                )
             case ChangeIntent():
                 return change_exits(desk, trading, request)
             case Heartbeat():

@@ -15,6 +15,7 @@ from workbench.domain.limits import Limits
 from workbench.domain.orders import ClientOrderId, ExitChange, Fill, Order
 from workbench.domain.quotes import Bar, Quote
 from workbench.gateway.controls.exposure import Exposure
+from workbench.gateway.controls.overriding import Override
 
 __all__ = [
     "PROTOCOL_VERSION",
@@ -215,6 +216,7 @@ class Judged(_Message, frozen=True, kw_only=True):
 
     exposures: tuple[Exposure, ...]
     limits: Limits
+    overrides: tuple[Override, ...] = ()  # those that may let an order past
 
 
 class ChangeResult(_Message, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from workbench.errors import BadInputError
 from workbench.gateway.adoption import adopt, resolve
 from workbench.gateway.controls.editing import change_limits, show_limits
 from workbench.gateway.controls.halting import forgive
+from workbench.gateway.controls.override_verbs import change_override
 from workbench.gateway.desk import Desk
 from workbench.gateway.errors import LedgerWriteError, NotAllowedError, RefusedError
 from workbench.gateway.killing import kill, kills_in_force, unkill
@@ -253,6 +254,7 @@ _VERBS: Mapping[str, Callable[[Desk, OperatorRequest], dict[str, Any]]] = {
     "status": _status,
     "controls": show_limits,
     "limits": change_limits,
+    "override": change_override,
     "open": _open,
     "stop": _stop,
     "close": _close,

@@ -9,7 +9,7 @@ from workbench.domain.accounts import AccountMode
 from workbench.domain.instruments import InstrumentId
 from workbench.domain.orders import ClientOrderId, Order, OrderState
 from workbench.gateway.brokers.port import AmbiguousError, RejectedError, give
-from workbench.gateway.controls import GATEWAY_PREFIX, Denial, check_order
+from workbench.gateway.controls import GATEWAY_PREFIX, Denial, Override, judge_order
 from workbench.gateway.controls.halting import watch_controls
 from workbench.gateway.desk import Desk
 from workbench.gateway.market_data.quote_deliveries import write_last_event
@@ -64,20 +64,25 @@ def submit(desk: Desk, trading: Trading, request: SubmitIntent) -> KernelReply:
                 f"found one on {request.event_seq}"
             )
         )
+    override: Override | None = None
     denial = (
         _late(trading, request.event_seq)
         or not_replaceable(desk, trading, order)
         or obstacle(desk, trading, order)
-        or check_order(
+    )
+    if denial is None:
+        denial, override = judge_order(
             order,
             limits=trading.limits,
             exposure=trading.exposure(order.instrument, killed=desk.kill_over(trading)),
+            overrides=desk.usable_overrides(trading),
         )
-        or _from_runtime(request)
-    )
-    if denial is not None:
+    if denial := denial or _from_runtime(request):
         return _deny(desk, trading, request, denial)
+    used = desk.controls.overrides.spend(override, order) if override is not None else None
     with desk.ledger.change("intent") as change:
+        if used is not None:
+            change.record("override.used", **used)
         write_intent(
             change,
             trading,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from workbench.domain.limits import Limits
 from workbench.domain.orders import Order, OrderState
-from workbench.gateway.controls import Denial, Exposure, check_order
+from workbench.gateway.controls import Denial, Exposure, Override, judge_order
 
 __all__ = ["OrderJudge"]
 
@@ -18,9 +18,12 @@ _SENT = frozenset({OrderState.WORKING.value, OrderState.UNKNOWN.value, OrderStat
 class OrderJudge:
     """Judges the orders of one decision, each as if those before it were out."""
 
-    def __init__(self, exposures: Sequence[Exposure], limits: Limits) -> None:
+    def __init__(
+        self, exposures: Sequence[Exposure], limits: Limits, overrides: Sequence[Override] = ()
+    ) -> None:
         self._exposures = {str(item.instrument.id): item for item in exposures}
         self._limits = limits
+        self._overrides = tuple(overrides)
 
     def check(self, order: Order) -> Denial | None:
         """The first control that stops `order`; None when it may leave."""
@@ -30,7 +33,9 @@ class OrderJudge:
             return Denial(
                 control="R18", reason=f"R18 instruments: limit {known}, observed {order.instrument}"
             )
-        return check_order(order, limits=self._limits, exposure=exposure)
+        denial, used = judge_order(order, limits=self._limits, exposure=exposure, overrides=self._overrides)
+        self._overrides = tuple(item for item in self._overrides if item is not used)
+        return denial
 
     def answered(self, order: Order, state: str) -> None:
         """What the gateway made of an order; one that went out counts from now on."""

@@ -345,7 +345,7 @@ class StrategyRuntime:
             return None
         if not isinstance(found, Judged):
             raise GatewayRefusedError(f"expected what orders are judged against, found {found!r}")
-        return OrderJudge(found.exposures, found.limits)
+        return OrderJudge(found.exposures, found.limits, found.overrides)
 
     def _answered(
         self, request: SubmitIntent | CancelIntent | ChangeIntent | AskExposure

@@ -14,6 +14,7 @@ from workbench.gateway.controls.exposure import (
 )
 from workbench.gateway.controls.history import RiskHistory
 from workbench.gateway.controls.judging import exposure_of, exposures_of
+from workbench.gateway.controls.overriding import OVERRIDE_LIMIT, Override, judge_order
 from workbench.gateway.controls.sense import GATEWAY_PREFIX, MOST_POINTS, MOST_UNITS
 
 __all__ = [
@@ -21,17 +22,20 @@ __all__ = [
     "MOST_POINTS",
     "MOST_UNITS",
     "ORDER_LIMITS",
+    "OVERRIDE_LIMIT",
     "ControlBook",
     "Denial",
     "DeskView",
     "Elsewhere",
     "Exposure",
     "Others",
+    "Override",
     "RiskHistory",
     "Sent",
     "check_order",
     "exposure_of",
     "exposures_of",
+    "judge_order",
     "only_reduces",
     "worst_margin",
     "worst_units",

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from workbench.domain.control_table import FIRM, Entry, Layer, LimitTable, first_entries
 from workbench.domain.people import distinct_people
+from workbench.gateway.controls.overriding import OverrideBook
 from workbench.gateway.ledger import Ledger
 from workbench.store.schema import control_limits, journal
 
@@ -59,6 +60,7 @@ class ControlBook:
 
     table: LimitTable = field(default_factory=LimitTable)  # empty: passes nothing
     approvers: set[str] = field(default_factory=set)
+    overrides: OverrideBook = field(default_factory=OverrideBook)
 
     def load(self, engine: sa.Engine, ledger: Ledger) -> None:
         """Read the table; one that was never there begins with the limits as they are shipped.
@@ -68,6 +70,7 @@ class ControlBook:
         LedgerWriteError
             A new table could not be written.
         """
+        self.overrides.load(engine)
         with engine.connect() as connection:
             found = connection.execute(sa.select(control_limits).order_by(control_limits.c.version))
             rows = [Entry(**row) for row in found.mappings()]

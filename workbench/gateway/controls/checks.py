@@ -32,23 +32,25 @@ _BEYOND = 10**12  # millionths of nothing
 _MS = 1_000_000
 
 
-def check_order(order: Order, *, limits: Limits, exposure: Exposure) -> Denial | None:
+def check_order(order: Order, *, limits: Limits, exposure: Exposure, past: str = "") -> Denial | None:
     """The first control that stops `order`; None when it may be sent.
 
     Parameters
     ----------
     limits
         The release's own limits; `exposure.layers` holds those of the table.
+    past
+        The control that an override lets the order past: its limits above zero that were compared.
     """
     exposure = exposure.without(order.replaces)
     if denial := check_sense(order, exposure) or _switches(order, exposure):
         return denial
     if only_reduces(order):
-        return _resting(order, limits, exposure)
+        return _resting(order, limits, exposure, past)
     if denial := _held_up(exposure):
         return denial
     layers = (release_layer(limits), *_with_firm(exposure.layers))
-    found = (_bound(LIMITS[name], layer, order, exposure) for name in ORDER_LIMITS for layer in layers)
+    found = (_bound(LIMITS[name], layer, order, exposure, past) for name in ORDER_LIMITS for layer in layers)
     return next((denial for denial in found if denial), None)
 
 
@@ -103,12 +105,12 @@ def _held_up(exposure: Exposure) -> Denial | None:
     return None
 
 
-def _resting(order: Order, limits: Limits, exposure: Exposure) -> Denial | None:
+def _resting(order: Order, limits: Limits, exposure: Exposure, past: str) -> Denial | None:
     """Orders that reduce and wait count among the open ones; one at the market always goes."""
     if order.kind is OrderKind.MARKET:
         return None
     layers = (release_layer(limits), *_with_firm(exposure.layers))
-    found = (_bound(LIMITS["max_open_orders"], layer, order, exposure) for layer in layers)
+    found = (_bound(LIMITS["max_open_orders"], layer, order, exposure, past) for layer in layers)
     return next((denial for denial in found if denial), None)
 
 
@@ -119,20 +121,24 @@ def _with_firm(layers: tuple[Layer, ...]) -> tuple[Layer, ...]:
     return layers if layers and layers[0].scope == FIRM else (Layer(scope=FIRM), *layers)
 
 
-def _bound(kind: LimitKind, layer: Layer, order: Order, exposure: Exposure) -> Denial | None:
-    name = kind.name
+def _bound(kind: LimitKind, layer: Layer, order: Order, exposure: Exposure, past: str) -> Denial | None:
+    name, passed = kind.name, kind.control == past
     if name in layer.unreadable or (layer.scope == FIRM and name not in layer.values):
         return _denial(kind, layer, "none that can be read", "an order")
     if name not in layer.values or (limit := layer.values[name]) is None:
         return None
     if isinstance(limit, tuple):
         observed = _entry(name, limit, order, exposure)
-        return _denial(kind, layer, ", ".join(limit) or "none", observed) if observed else None
+        if not observed or (passed and limit):
+            return None
+        return _denial(kind, layer, ", ".join(limit) or "none", observed)
     found = _MEASURES[name](order, exposure, layer.scope)
     if found is None:
         return _denial(kind, layer, str(limit), "nothing")
     within = found >= limit if kind.sense is Sense.LEAST else limit > 0 and found <= limit
-    return None if within else _denial(kind, layer, str(limit), str(found))
+    if within or (passed and limit > 0 and found < _BEYOND):
+        return None
+    return _denial(kind, layer, str(limit), str(found))
 
 
 def _denial(kind: LimitKind, layer: Layer, limit: str, observed: str) -> Denial:

@@ -12,6 +12,7 @@ from workbench.domain.controls import CONTROLS, LIMITS, parse_value
 from workbench.domain.people import unreadable_name
 from workbench.errors import BadInputError
 from workbench.gateway.controls.checks import release_layer
+from workbench.gateway.controls.override_verbs import shown_overrides
 from workbench.gateway.messages import OperatorRequest
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ def show_limits(desk: "Desk", request: OperatorRequest) -> dict[str, Any]:
         "in_force": [_shown(desk, item) for item in table.in_force()],
         "waiting": [_shown(desk, item) for item in table.waiting],
         "second_person": book.needs_second_person(request.user),
+        "overrides": shown_overrides(desk),
         "deployments": [
             _deployment(trading)
             for _, trading in sorted(desk.deployments.items())
