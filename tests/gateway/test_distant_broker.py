@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from tests.gateway.bench import BALANCE, COSTS, Kernel, Room, busy, made_up_bars, patient
+from tests.gateway.bench import BALANCE, COSTS, EUR_USD, Kernel, Room, busy, buy, made_up_bars, patient
 from workbench.domain.instruments import instrument
-from workbench.domain.orders import OrderState
+from workbench.domain.orders import ExitChange, OrderState
 from workbench.gateway.brokers.conformance import STREAM_FAULTS, Fault, FaultProxy
 from workbench.gateway.brokers.paper import PaperConfig
 from workbench.gateway.brokers.paper_http import PaperHttpBroker, PaperHttpConfig, PaperServer
@@ -26,7 +26,8 @@ from workbench.gateway.messages import FeedEvent
 from workbench.gateway.reconciliation import watch
 from workbench.gateway.specs import DeploymentSpec
 from workbench.gateway.standing import Phase
-from workbench.store.schema import fills, intents
+from workbench.store.schema import exit_changes, fills, intents
+from workbench.strategy import Decision
 
 TOO_MANY = b'{"code":"TOO_MANY_REQUESTS","message":"slow down"}'
 LIVE = {OrderState.WORKING.value, OrderState.PARTIAL.value}
@@ -218,6 +219,55 @@ def test_a_gateway_that_dies_behind_a_lost_answer_finds_its_order_at_the_next_st
         house.catch_up(0.0, most_s=5.0)
     assert len(house.proxy.met) >= 3
     trade_on(house, kernel, lambda step: None)
+
+
+def drawn_after(bar: Any, account: Any, event_seq: int) -> Decision:
+    """Buys once, and draws a stop after the price."""
+    if not account.units(EUR_USD):
+        return Decision(orders=(buy(1_000, f"once-{event_seq}", stop_distance=4_000),))
+    return Decision(changes=(ExitChange(instrument=EUR_USD, stop=bar.bid_close - 3_000 + event_seq % 5),))
+
+
+@pytest.mark.parametrize("fault", [Fault.REPLY_LOST, Fault.REQUEST_LOST])
+@pytest.mark.parametrize("dies", [False, True])
+def test_exits_whose_change_nobody_answered_are_known_by_the_brokers_report(
+    house: House, fault: Fault, dies: bool
+) -> None:
+    kernel = house.room.open(decide=drawn_after)
+    deadline = time.monotonic() + 30
+    while not kernel.changed and time.monotonic() < deadline:
+        before = kernel.after
+        kernel.step()
+        house.catch_up(0.02 if kernel.after == before else 0.0)
+    house.settle()
+    (held,) = house.server.broker.positions()
+    (shown,) = house.room.desk.deployments["d-1"].books.positions
+    assert shown.stop == held.stop > 0
+    house.proxy.cause(fault, lambda line: "/exits" in line)
+    kernel.step()
+    while kernel.changed[-1].state == "DONE" and time.monotonic() < deadline:
+        kernel.step()
+    assert kernel.changed[-1].state == "UNKNOWN"
+    if dies:
+        house.clients[-1].disconnect()
+        house.room.start()
+    told = house.server.received["exits", "EUR_USD"]
+    while time.monotonic() < deadline:
+        house.settle()
+        standing = house.room.desk.deployments["d-1"].standing
+        assert standing is not None
+        if not standing.wishes:
+            break
+        time.sleep(0.1)
+    rows = house.room.rows(exit_changes)
+    states = {row["state"] for row in rows}
+    last = max(rows, key=lambda row: row["event_seq"])
+    (held,) = house.server.broker.positions()
+    assert states <= {"DONE", "REJECTED"}
+    assert last["state"] == ("DONE" if fault is Fault.REPLY_LOST else "REJECTED")
+    assert (held.stop == last["body"]["stop"]) == (last["state"] == "DONE")
+    assert house.server.received["exits", "EUR_USD"] == told
+    assert house.room.desk.deployments["d-1"].books.positions[0].stop == held.stop
 
 
 def test_a_request_that_the_network_delivers_twice_is_one_order(house: House) -> None:

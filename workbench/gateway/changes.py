@@ -1,9 +1,9 @@
 """A strategy changes the exits of what it holds: durable first, then the broker is told, then it is written.
 
-The levels are the strategy's own, so telling the broker again comes to the same: a wish that was durable
-when the process ended is told again at the next start. One that nobody answered stays UNKNOWN; then either
-exits may stand. Changes are judged on what they take away: while a kill is on, an exit may be drawn closer
-and no more.
+The levels are the strategy's own, so telling a paper book again comes to the same: a wish that was durable
+when the process ended is told again at the next start. At a broker elsewhere one that nobody answered stays
+UNKNOWN, and either exits may stand, until the broker's report shows which (`exits_elsewhere`). Changes are
+judged on what they take away: while a kill is on, an exit may be drawn closer and no more.
 """
 
 import sqlalchemy as sa
@@ -16,6 +16,7 @@ from workbench.gateway.desk import Desk
 from workbench.gateway.journal import canonical_json
 from workbench.gateway.messages import ChangeIntent, ChangeResult, KernelReply, Refused
 from workbench.gateway.records import change_of, plain, write_change, write_change_state
+from workbench.gateway.standing import Wish
 from workbench.gateway.trading import State, Trading
 from workbench.store.schema import exit_changes
 
@@ -121,6 +122,9 @@ def _tell_broker(
         state, reason = ChangeState.REJECTED, str(error)
     except (AmbiguousError, UnavailableError) as error:
         state, reason = ChangeState.UNKNOWN, str(error)
+    if state is ChangeState.UNKNOWN and trading.standing is not None:
+        key, wish = (event_seq, number), Wish(change=change, since_s=desk.monotonic())
+        trading.standing.wishes[key], trading.standing.news = wish, True
     desk.at_boundary("exits changed")
     with desk.ledger.change("exit change answer") as written:
         write_change_state(

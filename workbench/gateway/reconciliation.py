@@ -27,6 +27,7 @@ from workbench.gateway.brokers.port import (
 )
 from workbench.gateway.desk import Desk
 from workbench.gateway.evidence import Evidence, numbered
+from workbench.gateway.exits_elsewhere import settle_wishes, take_levels
 from workbench.gateway.standing import Phase, Standing
 from workbench.gateway.trading import State, Trading
 
@@ -84,7 +85,7 @@ def watch(desk: Desk, trading: Trading, *, now: bool = False) -> None:
     standing = trading.standing
     if standing is None or standing.phase is Phase.AWAY:
         return
-    unsettled = bool(standing.unknown() or standing.cancels or standing.mismatch_s)
+    unsettled = bool(standing.unknown() or standing.cancels or standing.wishes or standing.mismatch_s)
     pause = _AGAIN_S if unsettled else _EACH_S
     if now or standing.news or clock - standing.tried_s >= pause:
         reconcile(desk, trading)
@@ -126,6 +127,13 @@ def reconcile(desk: Desk, trading: Trading) -> bool:
             evidence.transaction(item)
         _compare_orders(evidence, report, grace_s=trading.broker.capabilities().absence_grace_ns / 1e9)
         _compare_positions(evidence, report)
+        take_levels(fresh, report.positions)
+        settle_wishes(
+            evidence,
+            report.positions,
+            report.account,
+            grace_s=trading.broker.capabilities().absence_grace_ns / 1e9,
+        )
         _compare_cash(evidence, report.account)
         _compare_instruments(evidence, report.instruments)
         if _moved(standing, fresh) or change.entries:

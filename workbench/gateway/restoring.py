@@ -8,6 +8,7 @@ from workbench.domain.orders import EXIT_REASONS, TERMINAL_STATES, ClientOrderId
 from workbench.gateway.books import Books
 from workbench.gateway.breaker import Breaker
 from workbench.gateway.desk import Desk
+from workbench.gateway.exits_elsewhere import recall_wishes
 from workbench.gateway.messages import BarClosed, QuoteMoved
 from workbench.gateway.records import fill_of, order_of, write_intent_state
 from workbench.gateway.standing import Known, Standing
@@ -48,6 +49,7 @@ def restore(desk: Desk, trading: Trading) -> None:
     with desk.engine.connect() as connection:
         _restore_books(connection, trading, standing)
         _restore_orders(connection, trading, standing, now_s=desk.monotonic())
+        recall_wishes(connection, standing, trading.spec.deployment_id, now_s=desk.monotonic())
         _restore_place(connection, trading)
     unsure = [name for name, known in standing.orders.items() if known.state is OrderState.INTENT]
     for name in unsure:

@@ -11,12 +11,12 @@ from enum import StrEnum
 
 from workbench.domain.accounts import AccountSnapshot, Position
 from workbench.domain.instruments import Instrument, InstrumentId
-from workbench.domain.orders import ClientOrderId, Order, OrderState
+from workbench.domain.orders import ClientOrderId, ExitChange, Order, OrderState
 from workbench.gateway.books import Books
 from workbench.gateway.breaker import Breaker
 from workbench.gateway.brokers.port import OpenOrder
 
-__all__ = ["Known", "Phase", "Standing"]
+__all__ = ["Known", "Levels", "Phase", "Standing", "Wish"]
 
 
 class Phase(StrEnum):
@@ -47,6 +47,26 @@ class Known:
         return replace(self.order, units=units)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Levels:
+    """Exits of a position at the broker, in points; 0 for none."""
+
+    stop: int
+    target: int
+    trailing: int
+
+
+_NO_LEVELS = Levels(stop=0, target=0, trailing=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """Other exits that were asked for, and nobody knows whether they stand."""
+
+    change: ExitChange
+    since_s: float  # monotonic: when it was told, or this process began
+
+
 @dataclass(slots=True, kw_only=True)
 class Standing:
     """An account elsewhere, as far as it is known."""
@@ -62,6 +82,8 @@ class Standing:
     opening_financing: int = 0
     orders: dict[ClientOrderId, Known] = field(default_factory=dict)
     cancels: set[ClientOrderId] = field(default_factory=set)  # wished and not confirmed: CANCEL_PENDING
+    wishes: dict[tuple[int, int], Wish] = field(default_factory=dict)  # by event and number: UNKNOWN
+    levels: dict[InstrumentId, Levels] = field(default_factory=dict)  # of the last report
     opening_balance: int = 0
     external: tuple[OpenOrder, ...] = ()  # of others: counted, never touched
     frozen: dict[InstrumentId, str] = field(default_factory=dict)
@@ -88,6 +110,8 @@ class Standing:
             books=self.books.copy(),
             orders={name: replace(known) for name, known in self.orders.items()},
             cancels=set(self.cancels),
+            wishes=dict(self.wishes),
+            levels=dict(self.levels),
             frozen=dict(self.frozen),
             mismatch_s=dict(self.mismatch_s),
         )
@@ -124,14 +148,16 @@ class Standing:
             at_mid += (units * (bid + ask) * record.micro_per_point) // 2 - cost if known else 0
             value = abs(units) * ask * record.micro_per_point if known else abs(cost)
             margin += -(-value * margin_rates_ppm[record.id] // 1_000_000)
+            levels = self.levels.get(record.id, _NO_LEVELS)
             positions.append(
                 Position(
                     instrument=record.id,
                     units=units,
                     average_price=round(cost / (units * record.micro_per_point)),
                     unrealized=profit,
-                    stop=0,
-                    target=0,
+                    stop=levels.stop,
+                    target=levels.target,
+                    trailing=levels.trailing,
                 )
             )
         return AccountSnapshot(

@@ -182,6 +182,8 @@ class _Reader:
     frozen: bool = False
     freezes: list[str] = field(default_factory=list)
     found: list[Violation] = field(default_factory=list)
+    wishes: dict[tuple[int, int], dict[str, Any]] = field(default_factory=dict)  # for other exits
+    exits: dict[tuple[int, int], str] = field(default_factory=dict)  # what became of them
 
     def read(self, world: "World") -> list[Violation]:
         """All violations."""
@@ -203,6 +205,10 @@ class _Reader:
                 self.killed = False
             case "order.intent":
                 self._intent(body)
+            case "exits.intent":
+                self.wishes[body["event_seq"], body["number"]] = body["body"]
+            case "exits.done" | "exits.rejected" | "exits.unknown":
+                self.exits[body["event_seq"], body["number"]] = kind.removeprefix("exits.")
             case "fill":
                 self._fill(body)
             case "instrument.frozen":
@@ -285,8 +291,19 @@ class _Reader:
             self._wrong("I10", f"{name} left {life.state} for {state} without evidence")
         life.state = state
 
+    def _exits(self, world: "World") -> None:
+        """I10, I11: a wish for other exits ends by what the broker did."""
+        done = [msgspec.to_builtins(item) for item in world.house.exits]
+        for key, wish in self.wishes.items():
+            state = self.exits.get(key, "intent")
+            if state in ("intent", "unknown"):
+                self._wrong("I11", f"the exits wished for on event {key[0]} are {state.upper()} for ever")
+            elif state == "done" and wish not in done:
+                self._wrong("I10", f"the exits wished for on event {key[0]} are DONE, and were never changed")
+
     def _against(self, world: "World") -> None:
         """I3, I4, I5, I13: the journal and what the broker really did."""
+        self._exits(world)
         house = world.house
         if self.freezes and not any(house.hits[fault] for fault in _MAY_FREEZE):
             self._wrong("I2", f"frozen although the broker told the truth: {self.freezes[0]}")

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 import msgspec
 
 from workbench.domain.instruments import Instrument
-from workbench.domain.orders import EXIT_REASONS, ClientOrderId, Fill, Order, OrderState
+from workbench.domain.orders import EXIT_REASONS, ClientOrderId, ExitChange, Fill, Order, OrderState
 from workbench.gateway.brokers.paper import PaperBroker
 from workbench.gateway.brokers.port import EXTERNAL_PREFIX, RejectedError, Transaction
 from workbench.gateway.messages import FeedEvent, QuoteMoved
@@ -57,6 +57,7 @@ class House:
     sent: Counter[str] = field(default_factory=Counter)  # how often each client id came to be placed
     log: list[str] = field(default_factory=list)
     hits: Counter[str] = field(default_factory=Counter)
+    exits: list[ExitChange] = field(default_factory=list)  # that were done
     lied: set[str] = field(default_factory=set)  # faults after which the account is not what was said of it
     seq: int = 0
     cancels: int = 0
@@ -190,6 +191,8 @@ class House:
             done = self.paper.change_exits(request.change)
         except RejectedError as error:
             return _word(Word(done=False, reason=str(error), proof=True), status=400)
+        if done:
+            self.exits.append(request.change)
         return _word(Word(done=done))
 
     def _report(self, request: Request) -> Page:

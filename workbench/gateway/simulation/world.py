@@ -547,7 +547,13 @@ class World:
                 continue
             for name in list(standing.frozen):
                 self._verb("adopt", deployment_id=DEPLOYMENT, instrument=name, reason="looked at")
-            unsettled = standing.unknown() or standing.cancels or standing.frozen or standing.mismatch_s
+            unsettled = (
+                standing.unknown()
+                or standing.cancels
+                or standing.wishes
+                or standing.frozen
+                or standing.mismatch_s
+            )
             if not unsettled and not self.network.late and trading.state is State.RUNNING:
                 self._guard(self._fetch)
                 if standing.watermark == len(self.house.record):
