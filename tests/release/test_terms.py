@@ -76,4 +76,11 @@ def test_the_gate_names_what_stands_beside_and_that_sizes_bind() -> None:
     )
     assert found.passed
     assert "on EUR_USD H1 beside GBP_USD, 3 variants" in found.summary
+    assert "matched on" not in found.summary
     assert "filled by recorded sizes: to be deployed on ticks that carry them" in found.summary
+
+
+def test_the_gate_says_that_a_replay_of_bars_lacks_the_finer_prices_of_the_backtest() -> None:
+    found = candidate_gate(_candidate(finer={"EUR_USD": "M1"}), run_id="5f0c", trials=3, sharpes={})
+    assert found.passed
+    assert "orders matched on EUR_USD M1, which a deployment on a replay of H1 bars does not" in found.summary

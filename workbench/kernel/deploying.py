@@ -122,6 +122,7 @@ def _candidate(
         "account": asdict(session.account),
         "currency": session.currency,
         "others": session.others,
+        "finer": session.finer,
         "sizes": session.sizes,
         "results": list(session.results),
         "idea": session.idea,

@@ -234,11 +234,16 @@ def _remember(
     session.made(kind, digest)
 
 
+def _frames(options: Mapping[str, Any], option: str) -> dict[str, str]:
+    """The timeframe, or "tick", of each instrument given as an option."""
+    found = _series(None, {option: options.get(option)})
+    keys = sorted(_fingerprint(item)[0].partition(" ") for item in found)
+    return {name: frame for name, _, frame in keys}
+
+
 def remember_terms(session: Session, options: Mapping[str, Any]) -> None:
     """What a deployment needs to trade as the result did."""
-    others = _series(None, {"also": options.get("also")})
-    keys = sorted(_fingerprint(item)[0].partition(" ") for item in others)
-    session.others = {name: frame for name, _, frame in keys}
+    session.others, session.finer = (_frames(options, name) for name in ("also", "finer"))
     session.currency = str(options.get("currency", "USD"))
     session.sizes = bool(options.get("sizes", False))
 

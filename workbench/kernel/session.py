@@ -64,6 +64,7 @@ class Session:
         self.account = AccountRules()
         self.currency = ""  # of the last result's account; empty before the first
         self.others: dict[str, str] = {}  # what it was given and did not trade: "H1" by instrument
+        self.finer: dict[str, str] = {}  # what its orders were matched on instead: "M1" by instrument
         self.sizes = False  # whether its orders took no more than the sizes recorded with ticks
         self.backtests = 0
         self.deployed: tuple[Strategy, list[str], str] | None = None  # strategy, instruments, timeframe

@@ -114,15 +114,17 @@ def candidate_gate(
         )
     strategy = candidate["strategy"]
     given = f" beside {', '.join(others)}" if others else ""
-    sized = (
-        ", filled by recorded sizes: to be deployed on ticks that carry them"
-        if candidate.get("sizes")
-        else ""
-    )
+    matched = [f"{name} {found}" for name, found in candidate.get("finer", {}).items() if found != frame]
+    terms: list[str] = []
+    if matched:
+        lacks = f"which a deployment on a replay of {frame} bars does not have"
+        terms.append(f"orders matched on {', '.join(matched)}, {lacks}")
+    if candidate.get("sizes"):
+        terms.append("filled by recorded sizes: to be deployed on ticks that carry them")
     return _passed(
         "candidate",
         f"{strategy['class']} on {', '.join(candidate['instruments'])} {frame}{given}, "
-        f"{trials:,} variants of the idea tried so far{sized}",
+        f"{trials:,} variants of the idea tried so far{''.join(f', {item}' for item in terms)}",
         spec_digest=strategy["digest"],
         trials=trials,
         **sharpes,
