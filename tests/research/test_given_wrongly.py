@@ -36,11 +36,30 @@ def test_wrong_terms_are_refused_by_name() -> None:
     refused("latency_ns: expected nanoseconds", latency_ns=-1)
     refused("currency: expected three capital letters", currency="usd")
     refused("cost_book: expected a cost book", cost_book=None)
+    refused("cost_book: expected a cost book or several dated ones, found 'retail'", cost_book="retail")
     refused("trade_from_ns: expected nanoseconds", trade_from_ns=datetime(2026, 3, 3, tzinfo=UTC))
     refused(
         "data: expected Bars or Ticks, or several of them, found DataFrame", data=walk(9, seed=1).to_frame()
     )
     refused("data: expected Bars or Ticks, or several of them, found str", data="EUR_USD")
+
+
+def test_a_class_in_place_of_a_strategy_is_refused() -> None:
+    with pytest.raises(BadInputError, match=r"found Cross; write Cross\(\)"):
+        run_backtest(Cross, walk(9, seed=1), cost_book=book())  # type: ignore[arg-type]
+
+
+class Yielding(Strategy):
+    def on_bar(self, market: MarketView, account: AccountView) -> Any:
+        yield account.buy(1_000)
+
+
+def test_what_would_never_run_is_refused() -> None:
+    for run in (run_backtest, replay_backtest):
+        with pytest.raises(
+            BadInputError, match=r"Yielding.on_bar: expected a plain function, found one with"
+        ):
+            run(Yielding(), walk(9, seed=1), cost_book=book())
 
 
 def test_a_price_where_points_belong_is_refused() -> None:

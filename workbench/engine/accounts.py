@@ -64,6 +64,10 @@ def as_cost_books(cost_book: CostBook | Sequence[CostBook]) -> tuple[CostBook, .
         None, or two of the same date.
     """
     books = (cost_book,) if isinstance(cost_book, CostBook) else tuple(cost_book)
+    other = next((item for item in books if not isinstance(item, CostBook)), None)
+    if other is not None:
+        found = cost_book if isinstance(cost_book, str) else other
+        raise BadInputError(f"cost_book: expected a cost book or several dated ones, found {found!r}")
     books = tuple(sorted(books, key=lambda item: item.valid_from))
     if not books:
         raise BadInputError("expected a cost book, found none")

@@ -101,6 +101,10 @@ def run_backtest(
     """
     if engine not in _ENGINES:
         raise BadInputError(f"engine: expected {' or '.join(_ENGINES)}, found {engine!r}")
+    if not isinstance(strategy, Strategy):
+        name = strategy.__name__ if isinstance(strategy, type) else type(strategy).__name__
+        hint = f"; write {name}()" if isinstance(strategy, type) and issubclass(strategy, Strategy) else ""
+        raise BadInputError(f"strategy: expected a strategy with its parameters, found {name}{hint}")
     rules = account_rules(account, mode, latency_ns)
     prices = given(
         data, finer=finer, also=also, timeframe=timeframe, trade_from_ns=trade_from_ns, sizes=sizes

@@ -1,6 +1,7 @@
 """How a strategy is written, and what identifies it."""
 
 import hashlib
+import inspect
 import json
 from collections.abc import Mapping
 from functools import lru_cache
@@ -96,7 +97,7 @@ class Strategy:
         Raises
         ------
         BadInputError
-            None is overridden, or rules and another one.
+            None is overridden, or rules and another one, or one with ``yield`` or ``async``.
         """
         by_rules = type(self).rules is not Strategy.rules
         by_bar = type(self).on_bar is not Strategy.on_bar
@@ -107,6 +108,12 @@ class Strategy:
                 f"{self.name}: expected either rules(self, bar), or on_bar(...) or on_tick(...), "
                 f"found {found}"
             )
+        for asked in (type(self).on_bar, type(self).on_tick):
+            if inspect.isgeneratorfunction(asked) or inspect.iscoroutinefunction(asked):
+                raise BadInputError(
+                    f"{self.name}.{asked.__name__}: expected a plain function, found one with yield or "
+                    "async, which would never run; place orders by account.buy(...) and the like"
+                )
         return "rules" if by_rules else "on_tick" if by_tick else "on_bar"
 
     def traced(self) -> Rules:

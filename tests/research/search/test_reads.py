@@ -74,7 +74,9 @@ def test_a_changed_constant_or_helper_is_another_search(
 def test_another_predicate_is_another_search(tmp_path: Path) -> None:
     def go(where: Callable[..., bool]) -> None:
         space = {"fast": (3, 4), "slow": (20, 30)}
-        search(Cross, walk(200, seed=3), space, cost_book=book(), where=where, folder=tmp_path, progress=False)
+        search(
+            Cross, walk(200, seed=3), space, cost_book=book(), where=where, folder=tmp_path, progress=False
+        )
 
     go(lambda fast, slow: fast < slow - 20)
     go(lambda fast, slow: fast < slow - 20)
