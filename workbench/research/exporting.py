@@ -1,5 +1,6 @@
 """Tear sheets on paper and as tables for other programs: PDF, CSV, Parquet."""
 
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,10 +19,12 @@ __all__ = ["save_pdf", "save_tables", "tables_of"]
 _A4 = (8.27, 11.69)  # inches
 _FORMATS = ("csv", "parquet")
 _LINES = 42  # of a table on a page
+_DPI = 200
+_LEFT, _TOP, _BOTTOM, _GAP = 0.08, 0.955, 0.04, 0.02  # shares of a page
 
 
 def save_pdf(sheet: "TearSheet", path: Path | str) -> Path:
-    """Write a tear sheet as a PDF: the figures with their values, then each picture; vector graphics.
+    """Write a tear sheet as a PDF of A4 pages: the figures with their values, then the pictures at 200 dpi.
 
     Raises
     ------
@@ -34,10 +37,8 @@ def save_pdf(sheet: "TearSheet", path: Path | str) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     title = f"{sheet.result.name}, {sheet.result.data['instrument']} {sheet.result.data['timeframe']}"
     with PdfPages(target, metadata={"Title": title, "Producer": None, "Creator": None}) as pages:
-        for page in _pages(sheet, title):
-            pages.savefig(page)
-        for picture in sheet.figures.values():
-            pages.savefig(picture, facecolor="white")
+        for page in (*_pages(sheet, title), *_pictures(sheet)):
+            pages.savefig(page, dpi=_DPI)
     return target
 
 
@@ -100,10 +101,36 @@ def _pages(sheet: "TearSheet", title: str) -> "list[Figure]":
         page = pictures.new_figure(*_A4)
         page.text(0.08, 0.95, title, fontsize=14, fontweight="bold")
         page.text(0.08, 0.93, parameters or "no parameters", fontsize=9)
-        page.text(0.08, 0.915, f"{result.data['first']} to {result.data['last']} UTC", fontsize=9)
+        page.text(0.08, 0.915, f"{result.data['first']} to {result.data['last']}", fontsize=9)
         for line, (name, value) in enumerate(rows[start : start + _LINES]):
             height = 0.885 - line * 0.02
             page.text(0.08, height, name, fontsize=9)
             page.text(0.55, height, value, fontsize=9, ha="right")
         found.append(page)
+    return found
+
+
+def _pictures(sheet: "TearSheet") -> "list[Figure]":
+    """The pictures one below the other, as wide as the page, as many pages as they need."""
+    from matplotlib.image import imread
+
+    from workbench.research import pictures
+
+    found: list[Figure] = []
+    top = _BOTTOM  # of what is left of the page
+    for drawn in sheet.figures.values():
+        content = BytesIO()
+        drawn.savefig(content, format="png", dpi=_DPI, facecolor="white")
+        content.seek(0)
+        image = imread(content)
+        width = 1 - 2 * _LEFT
+        height = min(image.shape[0] / image.shape[1] * width * _A4[0] / _A4[1], _TOP - _BOTTOM)
+        if top - height < _BOTTOM:
+            found.append(pictures.new_figure(*_A4))
+            found[-1].set_layout_engine("none")
+            top = _TOP
+        axes = found[-1].add_axes((_LEFT, top - height, width, height))
+        axes.imshow(image, aspect="equal", interpolation="none")
+        axes.set_axis_off()
+        top -= height + _GAP
     return found
