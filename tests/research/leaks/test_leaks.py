@@ -10,7 +10,8 @@ from workbench.market import Bars
 from workbench.notebook.document import CodeCell
 from workbench.research.leaks import LeakReport, Timed, first_change
 
-CUTS = 12
+CUTS = 6
+RARE = {"peaks found in all": 12}  # leaks that show at few moments, and the cuts it takes to find them
 
 
 @pytest.fixture(scope="module")
@@ -19,20 +20,22 @@ def bars() -> Bars:
     return walk(900, seed=11)
 
 
-def checked(sources: "list[str] | list[tuple[str, tuple[str, ...]]]", bars: Bars) -> LeakReport:
+def checked(
+    sources: "list[str] | list[tuple[str, tuple[str, ...]]]", bars: Bars, cuts: int = CUTS
+) -> LeakReport:
     """The report on cells that find `bars`."""
     pairs = [(item, ()) if isinstance(item, str) else item for item in sources]
     cells = [
         CodeCell(number=number, position=number, source=source, tags=tags)
         for number, (source, tags) in enumerate(pairs, 1)
     ]
-    return check_cells(cells, name="bank.ipynb", cuts=CUTS, variables={"bars": bars})
+    return check_cells(cells, name="bank.ipynb", cuts=cuts, variables={"bars": bars})
 
 
 @pytest.mark.parametrize("name", LEAKS)
 def test_a_planted_leak_is_found_and_its_cell_named(name: str, bars: Bars) -> None:
     sources, cell = LEAKS[name]
-    found = checked(sources, bars)
+    found = checked(sources, bars, RARE.get(name, CUTS))
     assert not found.passed
     assert found.cell == cell, found.sentence
     assert f"first in cell {cell}" in found.sentence
