@@ -126,6 +126,7 @@ def _next_loud(path: Ints, at: int, count: int, roll_at: Ints, account: Ints, bo
     )
     level, goal = books[0, core.B_STOP], books[0, core.B_TARGET]
     distance, best = books[0, core.B_TRAIL], books[0, core.B_TRAIL_BEST]
+    guarded = level != 0 or goal != 0 or distance != 0
     sign = np.int64(1) if units > 0 else np.int64(-1)
     # of the closing side: first, best and worst of an element, as columns of the path
     side, top, low = (2, 3, 4) if units > 0 else (6, 8, 7)
@@ -136,6 +137,8 @@ def _next_loud(path: Ints, at: int, count: int, roll_at: Ints, account: Ints, bo
         )
         if min(mid, after) <= least or max(mid, after) >= most:
             return i
+        if not guarded:
+            continue
         start, worst = sign * whole_at(path[side], i), sign * whole_at(path[low], i)
         high, end = sign * whole_at(path[top], i), sign * whole_at(path[side + 3], i)
         worst, high = min(start, worst), max(start, high)
