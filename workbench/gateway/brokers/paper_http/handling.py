@@ -2,6 +2,7 @@
 
 import hmac
 import queue
+import time
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -70,6 +71,15 @@ class Handler(BaseHTTPRequestHandler):
                 else:
                     self._refuse(
                         400, ErrorCode.BAD_REQUEST, f"expected a number after since, found {given!r}"
+                    )
+            case ["quotes"]:
+                query = parse_qs(urlsplit(self.path).query)
+                asked = [query.get(name, [""])[0] for name in ("after", "until")]
+                if all(item.isascii() and item.isdigit() for item in asked):
+                    self._answer(200, owner.quotes(*map(int, asked)))
+                else:
+                    self._refuse(
+                        400, ErrorCode.BAD_REQUEST, f"expected numbers after and until, found {asked}"
                     )
             case ["stream"]:
                 self._stream()
@@ -160,12 +170,17 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.close_connection = True
         lines = self._owner.listen()
+        due = time.monotonic() + self._owner.beat_s
         try:
             while not self._owner.ended.is_set():
+                now = time.monotonic()
+                if now >= due:  # however many quotes there are: it tells the clock
+                    self._owner.beat(lines)
+                    due = now + self._owner.beat_s
                 try:
-                    line = lines.get(timeout=self._owner.beat_s)
+                    line = lines.get(timeout=due - now if due > now else 0.0)
                 except queue.Empty:
-                    line = self._owner.beat()
+                    continue
                 text = encode(line) + b"\n"
                 self.wfile.write(b"%x\r\n%b\r\n" % (len(text), text))
                 self.wfile.flush()

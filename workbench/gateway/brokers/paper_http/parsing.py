@@ -36,6 +36,7 @@ __all__ = [
     "PlacedReply",
     "PositionsReply",
     "QuoteLine",
+    "QuotesReply",
     "StreamLine",
     "TransactionLine",
     "TransactionsReply",
@@ -153,6 +154,7 @@ class QuoteLine(_Message, frozen=True, kw_only=True, tag_field="type", tag="quot
     """A line of the stream."""
 
     quote: Quote
+    seq: int = 0  # from 1 within the server's life
 
 
 class TransactionLine(_Message, frozen=True, kw_only=True, tag_field="type", tag="transaction"):
@@ -166,6 +168,15 @@ class BeatLine(_Message, frozen=True, kw_only=True, tag_field="type", tag="beat"
 
     time_ns: int
     last_transaction: int
+    epoch: int = 0  # which life of the server its quotes are numbered in
+    last_quote: int = 0  # the number of the last one
+
+
+class QuotesReply(_Message, frozen=True, kw_only=True):
+    """Quotes that were asked for again, in order; fewer where the server does not keep them any more."""
+
+    epoch: int
+    quotes: tuple[Quote, ...]
 
 
 StreamLine = QuoteLine | TransactionLine | BeatLine

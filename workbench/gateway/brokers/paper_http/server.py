@@ -14,6 +14,7 @@ POST …/orders             place: 201, or 400 with the code REJECTED
 PUT …/orders/ID/cancel    take back: 200 and whether there was one
 PUT …/orders/ID/replace   take back and place: 201, or 400 with the code REJECTED
 PUT …/exits               change stop, target and trailing stop: 200 and whether anything is held
+GET …/quotes              ``?after=N&until=M``: quotes of the stream once more
 GET …/stream              lines of JSON without end: quote, transaction, beat
 ========================  =======================================================================
 
@@ -21,16 +22,18 @@ All under ``/v1/accounts/ACCOUNT``, with ``Authorization: Bearer TOKEN``; errors
 """
 
 import queue
+import secrets
 import socket
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import replace
 from http.server import ThreadingHTTPServer
 from typing import Any
 
 from workbench.domain.orders import ClientOrderId, ExitChange, Order
+from workbench.domain.quotes import Quote
 from workbench.gateway.brokers.paper.client import PaperBroker
 from workbench.gateway.brokers.paper.config import PaperConfig
 from workbench.gateway.brokers.paper_http.handling import Handler
@@ -38,6 +41,7 @@ from workbench.gateway.brokers.paper_http.parsing import (
     AccountReply,
     BeatLine,
     QuoteLine,
+    QuotesReply,
     StreamLine,
     TransactionLine,
     TransactionsReply,
@@ -46,6 +50,8 @@ from workbench.gateway.brokers.port import Accepted
 from workbench.gateway.messages import FeedEvent, QuoteMoved
 
 __all__ = ["PaperServer"]
+
+_KEPT = 100_000  # quotes that can be asked for again
 
 
 class PaperServer:
@@ -91,6 +97,9 @@ class PaperServer:
         )
         self._clock_ns = clock_ns
         self._told = 0  # the last transaction that the streams were told
+        self._epoch = secrets.randbits(62) + 1
+        self._quotes = 0  # the number of the last one
+        self._kept: deque[Quote] = deque(maxlen=_KEPT)
         self._streams: list[queue.SimpleQueue[StreamLine]] = []
         self._http = _Http(("127.0.0.1", port), Handler)
         self._http.owner = self
@@ -115,7 +124,9 @@ class PaperServer:
         with self.lock:
             self.broker.take_event(event)
             if isinstance(event, QuoteMoved):
-                self._tell(QuoteLine(quote=event.quote))
+                self._quotes += 1
+                self._kept.append(event.quote)
+                self._tell(QuoteLine(quote=event.quote, seq=self._quotes))
             self._tell_transactions()
 
     # --- what the handler's threads ask ---
@@ -179,13 +190,25 @@ class PaperServer:
         with self.lock:
             self._streams.remove(lines)
 
-    def beat(self) -> BeatLine:
-        """A sign of life."""
+    def beat(self, lines: "queue.SimpleQueue[StreamLine]") -> None:
+        """A sign of life, behind what the stream is still to be told."""
         with self.lock:
-            return self._beat()
+            lines.put(self._beat())
+
+    def quotes(self, after: int, until: int) -> QuotesReply:
+        """Quotes `after` + 1 to `until`, those that are kept."""
+        with self.lock:
+            first = self._quotes - len(self._kept)
+            kept = list(self._kept)[max(0, after - first) : max(0, until - first)]
+            return QuotesReply(epoch=self._epoch, quotes=tuple(kept) if after >= first else ())
 
     def _beat(self) -> BeatLine:
-        return BeatLine(time_ns=self._clock_ns(), last_transaction=self._last())
+        return BeatLine(
+            time_ns=self._clock_ns(),
+            last_transaction=self._last(),
+            epoch=self._epoch,
+            last_quote=self._quotes,
+        )
 
     def _last(self) -> int:
         found = self.broker.transactions_since(self._told)
