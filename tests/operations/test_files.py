@@ -38,7 +38,7 @@ def test_prometheus_takes_its_configuration_and_rules(written: Path) -> None:
         [promtool(), "check", "config", written / "prometheus.yml"], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    assert "15 rules found" in done.stdout
+    assert "16 rules found" in done.stdout
 
 
 def test_the_rules_alert_when_they_should_and_are_quiet_otherwise() -> None:

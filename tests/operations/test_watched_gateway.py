@@ -286,6 +286,7 @@ def test_the_age_of_quotes_counts_while_the_market_is_open() -> None:
         archived=None,
         state=None,
         standing=None,
+        desk_view=None,
         kernel_seen_ns=0,
         equity=0,
         day_start_equity=0,

@@ -10,6 +10,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from workbench.domain.calendar import is_open
+from workbench.gateway.controls.usage import limit_use
 from workbench.gateway.desk import Desk
 from workbench.gateway.standing import Phase
 from workbench.gateway.trading import State, Trading
@@ -112,6 +113,9 @@ class GatewayMetrics:
             "compared_age_seconds", "Since the books were found to be the broker's", "deployment"
         )
         self._frozen = gauge("frozen_instruments", "Instruments that may only be reduced", "deployment")
+        self._limit_use = gauge(
+            "limit_use_ratio", "Share of a limit that is used, 1 at the limit", "deployment", "limit"
+        )
         self._kills = gauge("kills", "Kills in force")
         self._journal = gauge("journal_records", "Records in the journal")
         self._checkpoint_age = gauge("checkpoint_age_seconds", "How long the journal's head is not signed")
@@ -162,9 +166,11 @@ class GatewayMetrics:
             self._deployments.labels(state=state.value).set(
                 sum(trading.state is state for trading in deployments.values())
             )
+        self._limit_use.clear()
         for name, trading in deployments.items():
             if trading.archived is not None:
                 continue
+            self._look_at_limits(name, trading)
             self._open_orders.labels(deployment=name).set(len(trading.working))
             self._equity.labels(deployment=name).set(trading.equity / 1e6)
             self._daily_loss.labels(deployment=name).set((trading.day_start_equity - trading.equity) / 1e6)
@@ -193,6 +199,12 @@ class GatewayMetrics:
         compared_ns = standing.reconcile_age_ns()
         if compared_ns is not None:
             self._compared_age.labels(deployment=name).set(compared_ns / 1e9)
+
+    def _look_at_limits(self, name: str, trading: Trading) -> None:
+        if trading.desk_view is None or trading.state is State.CLOSED:
+            return
+        for use in limit_use(trading):
+            self._limit_use.labels(deployment=name, limit=use.name).set(use.ratio)
 
     def _look_at_unknown(self, desk: Desk, now: float) -> None:
         unknown = {

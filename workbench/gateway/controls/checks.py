@@ -24,7 +24,7 @@ from workbench.gateway.controls.exposure import (
 )
 from workbench.gateway.controls.sense import check_sense
 
-__all__ = ["ORDER_LIMITS", "check_order", "release_layer"]
+__all__ = ["ORDER_LIMITS", "check_order", "observed", "release_layer"]
 
 _RELEASE = "release"
 _NONE = Others()
@@ -52,6 +52,11 @@ def check_order(order: Order, *, limits: Limits, exposure: Exposure, past: str =
     layers = (release_layer(limits), *_with_firm(exposure.layers))
     found = (_bound(LIMITS[name], layer, order, exposure, past) for name in ORDER_LIMITS for layer in layers)
     return next((denial for denial in found if denial), None)
+
+
+def observed(name: str, order: Order, exposure: Exposure, scope: str) -> int | None:
+    """What a limit of a scope is compared with for `order`; None when it is not known."""
+    return _MEASURES[name](order, exposure, scope)
 
 
 def release_layer(limits: Limits) -> Layer:
