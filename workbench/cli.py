@@ -12,7 +12,7 @@ from workbench.commands.data import data
 from workbench.commands.limits import limits
 from workbench.commands.operations import alerts, operations
 from workbench.commands.replay import replay
-from workbench.commands.research import approve, backtest, promote
+from workbench.commands.research import approve, backtest, leaks, promote
 from workbench.commands.scheduling import pipeline, schedule
 from workbench.commands.simulate import simulate
 from workbench.commands.trading import account, deploy, kill, start, status, stop, unkill, verify
@@ -51,7 +51,7 @@ def demo(speed: float, weeks: int) -> None:
 
 for command in (
     *(data, costs, backtest, promote, approve, account, deploy, status, stop, start, kill, unkill, verify),
-    *(limits, adopt, resolve),
+    *(leaks, limits, adopt, resolve),
     *(pipeline, schedule, bench, simulate, broker, replay, alerts, operations),
 ):
     main.add_command(command)

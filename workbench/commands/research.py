@@ -1,14 +1,16 @@
-"""`workbench backtest` and `workbench promote`: notebooks, run and frozen."""
+"""`workbench backtest`, `leaks` and `promote`: notebooks, run, checked and frozen."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
 from workbench.commands.answering import answers, cell_progress, json_option, parameters_from, show
+from workbench.errors import BadInputError
 from workbench.settings import load_settings
 
-__all__ = ["approve", "backtest", "promote"]
+__all__ = ["approve", "backtest", "leaks", "promote"]
 
 _TIMEOUT = click.option("--timeout", default=3_600.0, show_default=True, help="Seconds a run may take.")
 
@@ -39,6 +41,43 @@ def backtest(notebook: Path, given: tuple[str, ...], timeout: float, as_json: bo
         return [*lines, f"promote it with: workbench promote {done.run_id}"]
 
     show(value, as_json=as_json, text=text)
+
+
+@click.command()
+@click.argument("notebook", type=click.Path(path_type=Path))
+@click.option("--cuts", default=12, show_default=True, help="Moments at which the future is cut off.")
+@click.option("-p", "given", multiple=True, metavar="NAME=VALUE", help="A parameter of the notebook.")
+@_TIMEOUT
+@json_option
+@answers
+def leaks(notebook: Path, cuts: int, given: tuple[str, ...], timeout: float, as_json: bool) -> None:
+    """Does a cell of a notebook know the future? Runs it again with less and less of the data.
+
+    Exit code 0: no look-ahead found; 2: a cell looks ahead, or nothing could be compared; 1: it did not run.
+    """
+    from tqdm import tqdm
+
+    from workbench.kernel import check_leaks
+
+    if not notebook.is_file():
+        raise BadInputError(f"{notebook}: expected a notebook, found no such file")
+    hidden = as_json or not sys.stderr.isatty()
+    with tqdm(desc=notebook.name, unit="run", disable=hidden, file=sys.stderr, leave=False) as bar:
+
+        def told(done: int, of: int) -> None:
+            bar.total, bar.n = of, done
+            bar.refresh()
+
+        found = check_leaks(
+            notebook, cuts=cuts, parameters=parameters_from(given), timeout_s=timeout, progress=told
+        )
+
+    def text() -> list[str]:
+        return [found.sentence, *(f"  {item.sentence}" for item in found.leaks[1:]), *found.notes]
+
+    show(found.to_json(), as_json=as_json, text=text)
+    if not found.passed:
+        sys.exit(2)
 
 
 @click.command()

@@ -71,7 +71,7 @@ def check_leaks(
         "WORKBENCH_NOTEBOOK": str(path.absolute()),
     }
     environment.pop("WORKBENCH_RUN_ID", None)
-    command = [sys.executable, "-m", "workbench.kernel.leak_run", str(path), str(cuts)]
+    command = [sys.executable, "-m", "workbench.kernel.leak_run", str(path.absolute()), str(cuts)]
     answer: dict[str, Any] = {}
     with tempfile.TemporaryFile("w+") as said:
         process = subprocess.Popen(
@@ -82,7 +82,12 @@ def check_leaks(
             env=environment,
         )
         ended = threading.Event()
-        watch = threading.Timer(timeout_s, lambda: (ended.set(), process.kill()))
+
+        def too_late() -> None:
+            ended.set()
+            process.kill()
+
+        watch = threading.Timer(timeout_s, too_late)
         watch.start()
         try:
             for line in process.stdout or ():
