@@ -7,18 +7,22 @@ from pathlib import Path
 
 import pytest
 
-from tests.gateway.bench import BALANCE, COSTS, START
+from tests.gateway.bench import BALANCE, COSTS, START, made_up_bars, opening
 from tests.gateway.tick_room import made_up_ticks
 from workbench.domain.instruments import instrument
 from workbench.domain.quotes import Quote
 from workbench.domain.timeframes import Timeframe
+from workbench.errors import BadInputError
 from workbench.gateway.brokers.conformance import Fault, FaultProxy
+from workbench.gateway.brokers.outside import Credentials
 from workbench.gateway.brokers.paper import PaperConfig
 from workbench.gateway.brokers.paper_http import PaperHttpConfig, PaperServer
 from workbench.gateway.brokers.paper_http.quotes import PaperHttpQuotes
 from workbench.gateway.market_data.event_log import EventLog
 from workbench.gateway.market_data.stream_feed import StreamFeed
 from workbench.gateway.messages import QuoteMoved
+from workbench.gateway.outside_accounts import outside_quotes
+from workbench.gateway.specs import parse_spec
 
 EUR_USD = instrument("EUR_USD")
 
@@ -134,3 +138,21 @@ def test_a_half_open_line_is_taken_anew(line: Line) -> None:
     line.arrived()
     check(line)
     assert line.feed.counts.fetched > 0
+
+
+def test_a_deployment_takes_the_stream_of_its_own_broker_with_its_own_credential(
+    line: Line, tmp_path: Path
+) -> None:
+    credentials = Credentials(tmp_path / "credentials")
+    credentials.write("far-1", "secret")
+    account = {"id": "far-1", "broker": "paper_http", "url": line.proxy.url, "at_broker": "far", "balance": 0}
+    source = outside_quotes(parse_spec(opening("d-1", made_up_bars(2), account=account)), credentials)
+    deadline = time.monotonic() + 30
+    while not source.epoch():
+        assert time.monotonic() < deadline
+        source.read()
+        time.sleep(0.01)
+    assert source.instruments() == ("EUR_USD",)
+    source.close()
+    with pytest.raises(BadInputError, match="found a paper account, which has none"):
+        outside_quotes(parse_spec(opening("d-1", made_up_bars(2))), credentials)

@@ -174,7 +174,7 @@ def account_list(as_json: bool) -> None:
     show_default=True,
     help="A replay of the release's own bars or ticks, or quotes from a stream.",
 )
-@click.option("--source", default="", help="Of a stream: who publishes it, as in demo for quotes-demo.sock.")
+@click.option("--source", default="", help="Of a stream: demo for quotes-demo.sock, or broker.")
 @click.option(
     "--every-quote",
     is_flag=True,

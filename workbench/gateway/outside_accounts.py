@@ -10,13 +10,18 @@ from workbench.gateway.brokers.outside import (
     connect_outside,
     outside_account,
 )
+from workbench.gateway.brokers.paper_http import PaperHttpConfig
+from workbench.gateway.brokers.paper_http.quotes import PaperHttpQuotes
 from workbench.gateway.brokers.port import Broker
 from workbench.gateway.desk import Desk
 from workbench.gateway.errors import RefusedError
 from workbench.gateway.specs import AccountSpec, DeploymentSpec
 from workbench.gateway.trading import State, Trading
 
-__all__ = ["check_sole", "outside_connector", "outside_of", "released"]
+__all__ = ["BROKER_SOURCE", "check_sole", "outside_connector", "outside_of", "outside_quotes", "released"]
+
+BROKER_SOURCE = "broker"
+"""What a stream's source is called that is the account's own broker."""
 
 
 def outside_of(account: AccountSpec) -> OutsideAccount | None:
@@ -36,6 +41,24 @@ def outside_connector(credentials: Credentials) -> Callable[[DeploymentSpec], Br
         return connect_outside(account, credential=partial(credentials.read, spec.account.id))
 
     return connect
+
+
+def outside_quotes(spec: DeploymentSpec, credentials: Credentials) -> PaperHttpQuotes:
+    """The quotes of the stream of a deployment's own broker.
+
+    Raises
+    ------
+    BadInputError
+        Its account is a book of the gateway's own.
+    """
+    account = outside_of(spec.account)
+    if account is None:
+        raise BadInputError(
+            f"deployment {spec.deployment_id}: the source {BROKER_SOURCE!r} is the stream of the account's "
+            "broker, found a paper account, which has none; name the program that publishes the quotes"
+        )
+    config = PaperHttpConfig(url=account.url, account_id=account.at_broker, token="")
+    return PaperHttpQuotes(config, credential=partial(credentials.read, spec.account.id))
 
 
 def check_sole(desk: Desk, spec: DeploymentSpec) -> None:

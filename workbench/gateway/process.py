@@ -30,7 +30,7 @@ from workbench.gateway.market_data.event_log import EventLog
 from workbench.gateway.market_data.sources import SocketQuotes
 from workbench.gateway.market_data.stream_feed import StreamFeed
 from workbench.gateway.metrics import GatewayMetrics
-from workbench.gateway.outside_accounts import outside_connector
+from workbench.gateway.outside_accounts import BROKER_SOURCE, outside_connector, outside_quotes
 from workbench.gateway.recovery import load_desk
 from workbench.gateway.reports import Sources, check_store
 from workbench.gateway.server import GatewayServer
@@ -158,6 +158,7 @@ def _serve(
         lease=take_lease(engine, holder=f"{platform.node()} {os.getpid()}", now_ns=time.time_ns()),
     )
     market = MarketStore(settings.market_root, settings.store_url)
+    credentials = Credentials(settings.credentials_dir)
 
     def load_bars(spec: DeploymentSpec, record: Instrument) -> Bars:
         bars = market.bars(record.id, spec.bar_length, fingerprint=spec.fingerprint_of(record.id))
@@ -173,7 +174,9 @@ def _serve(
 
     def open_stream(spec: DeploymentSpec, feed: StreamFeedSpec) -> Feed:
         return StreamFeed(
-            SocketQuotes(settings.quotes_socket(feed.source)),
+            outside_quotes(spec, credentials)
+            if feed.source == BROKER_SOURCE
+            else SocketQuotes(settings.quotes_socket(feed.source)),
             EventLog(
                 settings.home / "streams" / f"{spec.deployment_id}.events",
                 instruments=[item.id for item in spec.all_records],
@@ -196,7 +199,7 @@ def _serve(
         log=log,
         at_boundary=at_boundary,
         kill_requests=KillRequests(settings.kills_dir),
-        connect_broker=outside_connector(Credentials(settings.credentials_dir)),
+        connect_broker=outside_connector(credentials),
     )
     desk.controls.approvers.update(settings.approvers)
     load_desk(desk)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 import httpx
 import numpy as np
 
+from workbench.errors import BadInputError
 from workbench.gateway.brokers.paper_http.config import PaperHttpConfig
 from workbench.gateway.brokers.paper_http.parsing import (
     BeatLine,
@@ -84,7 +85,7 @@ class PaperHttpQuotes:
         try:
             answer = self._get(f"/quotes?after={after}&until={until}", timeout_s=_AGAIN_S)
             found = decode(answer, QuotesReply)
-        except (httpx.HTTPError, UnreadableError) as error:
+        except (httpx.HTTPError, UnreadableError, BadInputError) as error:
             raise MissedQuotesError(f"quotes {after + 1} to {until} could not be had: {error}") from None
         if found.epoch != self._epoch or len(found.quotes) != until - after:
             raise MissedQuotesError(f"quotes {after + 1} to {until} are gone")
@@ -157,7 +158,7 @@ class PaperHttpQuotes:
                     self._wake()
                     if self._cut.is_set():
                         return seen
-        except (httpx.HTTPError, UnreadableError, ValueError):
+        except (httpx.HTTPError, UnreadableError, BadInputError, ValueError):
             return seen
         return seen
 
