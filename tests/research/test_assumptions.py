@@ -1,10 +1,15 @@
 """What a backtest takes for granted stands in its result."""
 
+from datetime import date
+
 import pytest
 
 from tests.research.markets_for_tests import book_for, finer_walk, moved, ticks_of
 from tests.research.strategies_for_tests import Cross, book, walk
 from tests.research.test_paths_agree import assert_same
+from workbench.domain.calendar import session_of
+from workbench.domain.cost_book import CostBook
+from workbench.domain.cost_history import CostHistory
 from workbench.errors import BadInputError
 from workbench.market import Bars
 from workbench.market.sample import synthetic_companions
@@ -39,6 +44,15 @@ def test_on_ticks_latency_costs_what_it_is_and_nothing_is_said() -> None:
     assert run_backtest(Cross(), bars, finer=ticks_of(fine, seed=2), **options).cautions == []
     (note,) = run_backtest(Cross(), bars, finer=fine, **options).cautions
     assert "the open of the M1 bar" in note
+
+
+def test_prices_from_before_the_cost_book_are_told() -> None:
+    bars = walk(200, seed=3)
+    late = CostBook(broker="late", valid_from=date(2040, 1, 9), costs=book().costs)
+    (note,) = run_backtest(Cross(), bars, cost_book=late).cautions
+    assert note.startswith("The costs of late begin on 2040-01-09, the prices on ")
+    early = CostBook(broker="late", valid_from=session_of(int(bars.open_ns[0])), costs=book().costs)
+    assert run_backtest(Cross(), bars, cost_book=CostHistory([early, late])).cautions == []
 
 
 @pytest.mark.parametrize("looked_at", [False, True])

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from workbench.domain.calendar import day_open_ns, session_of
 from workbench.engine.core import F_BOOK, F_LEFT, F_TIME, F_UNITS
 from workbench.engine.layout import CANCELED_INSUFFICIENT_LIQUIDITY, CANCELED_REST
 from workbench.engine.matching import CANCEL_REASONS
@@ -82,6 +83,13 @@ def cautions(result: "BacktestResult") -> list[str]:
                 f"decided at a close misses the open that comes at once, and the next quote that is known is "
                 f"the open of the {' or '.join(slow)} bar after it; match on ticks (finer=) to see less."
             )
+    first = min(result.cost_books or (result.cost_book,), key=lambda book: book.valid_from)
+    begins = min(bars.open_ns[0] for bars in result.traded.values())
+    if begins < day_open_ns(first.valid_from):
+        notes.append(
+            f"The costs of {first.broker} begin on {first.valid_from}, the prices on "
+            f"{session_of(int(begins))}: what is traded before pays costs that held later."
+        )
     if larger := larger_than_offered(result):
         notes.append(
             f"{larger:,} of {len(result.outcome.fills):,} fills were larger than the size on offer at their "
