@@ -7,7 +7,7 @@ import pytest
 
 from tests.gateway.bench import Room
 from workbench.domain.orders import ClientOrderId, Order, OrderKind
-from workbench.errors import WorkbenchError
+from workbench.errors import BadInputError, WorkbenchError
 from workbench.gateway.breaker import Breaker
 from workbench.gateway.errors import LeaseLostError, LedgerWriteError
 from workbench.gateway.lease import take_lease
@@ -125,6 +125,8 @@ def test_a_position_that_differs_freezes_the_instrument_until_a_named_person_ado
     desk.world._restart()  # it outlasts the process
     desk.wait(2.0)
     assert set(desk.standing.frozen) == {"EUR_USD"}
+    with pytest.raises(BadInputError, match="expected a person and a reason"):
+        desk.verb("adopt", instrument="EUR_USD", reason=" ")
     adopted = desk.verb("adopt", instrument="EUR_USD", reason="bought by hand")
     assert adopted["units"] == 700
     assert desk.standing.books.units("EUR_USD") == desk.world.house.units("EUR_USD") == 2_700

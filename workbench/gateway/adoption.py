@@ -60,6 +60,7 @@ def adopt(desk: Desk, request: OperatorRequest) -> dict[str, Any]:
             raise RefusedError(f"the account moved while {name} was looked at; try again")
     except (AmbiguousError, RejectedError, UnavailableError) as error:
         raise RefusedError(f"expected the broker's report of {name}, found: {error}; try again") from None
+    _named(request, arguments.reason)
     record = trading.record_of(name)
     theirs = held.get(name)
     units = (theirs.units if theirs else 0) - standing.books.units(name)
@@ -119,6 +120,7 @@ def resolve(desk: Desk, request: OperatorRequest) -> dict[str, Any]:
             f"expected an order that is UNKNOWN, found {name}; those are "
             f"{', '.join(standing.unknown()) or 'none'}"
         )
+    _named(request, arguments.reason)
     fresh = standing.copy()
     with desk.ledger.change("resolution") as change:
         evidence = Evidence(
@@ -142,6 +144,15 @@ _NUMBERS = sa.select(sa.func.max(adjustments.c.number)).where(
 
 def _next_number(last: int | None) -> int:
     return (last or 0) + 1
+
+
+def _named(request: OperatorRequest, reason: str) -> None:
+    """Refuse a decision in nobody's name or for no reason: both are for the record."""
+    if not request.user.strip() or not reason.strip():
+        raise BadInputError(
+            f"expected a person and a reason for the record, found {request.user or 'nobody'} and "
+            f"{reason or 'none'}; say what you saw at the broker"
+        )
 
 
 def _elsewhere(trading: Trading) -> Standing:
