@@ -24,11 +24,14 @@ from workbench.gateway.simulation.world import World
 
 SEEDS = int(os.environ.get("WORKBENCH_SIMULATION_SEEDS", "200"))  # the full programme: 5,000
 TRIES = 40
-REGRESSIONS = {  # runs that once broke an invariant
-    901: ("F19",),  # a replacement whose answer was lost: the old order and the new one were not both counted
-    0: ("F35", "F36", "F41", "F42"),
-    2472: ("F18", "F37", "F44", "F45", "F50", "F52"),
-}
+REGRESSIONS = (  # runs that once broke an invariant
+    (
+        901,
+        ("F19",),
+    ),  # a replacement whose answer was lost: the old order and the new one were not both counted
+    (3, ("F19",)),  # a change of exits whose request was lost stayed UNKNOWN for ever
+    (3, ("F02",)),  # one whose answer was lost did too
+)
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +71,7 @@ def test_each_fault_is_met_and_survived(disk: SimulatedDisk, fault: str) -> None
     assert met
 
 
-@pytest.mark.parametrize(("seed", "faults"), REGRESSIONS.items())
+@pytest.mark.parametrize(("seed", "faults"), REGRESSIONS)
 def test_seeds_that_once_failed_do_not(disk: SimulatedDisk, seed: int, faults: tuple[str, ...]) -> None:
     assert World(seed=seed, disk=disk, faults=faults).run().violations == ()
 

@@ -12,10 +12,11 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from workbench.domain.limits import Limits
-from workbench.domain.orders import OrderState
+from workbench.domain.orders import ChangeState, OrderState
 from workbench.gateway import (
     cancels,
     deliveries,
+    exits_elsewhere,
     killing,
     ledger,
     orders,
@@ -341,6 +342,11 @@ def _compare_nothing() -> Any:
     )
 
 
+def _exits_assumed() -> Any:
+    done = exits_elsewhere._Found(ChangeState.DONE, "assumed")
+    return _patched((exits_elsewhere, "_found", lambda *_, **__: done))
+
+
 def _evidence(change: _Any, desk: _Any, deployment: _Any, standing: Standing) -> Evidence:
     return Evidence(
         change=change,
@@ -392,6 +398,7 @@ PLANTED = (
     _bug("watermark first", "the watermark is durable before the executions", _watermark_first, "F34", "F14"),
     _bug("no limits", "missing limits limit nothing", _no_limits_is_no_limit, "F50"),
     _bug("no backoff", "a broker that is away is asked without a pause", _no_backoff, "F26", "F24"),
+    _bug("exits assumed", "exits whose change nobody answered count as changed", _exits_assumed, "F19"),
     _bug("report unchecked", "the broker's positions and cash are not compared", _compare_nothing, "E01"),
 )
 """Twenty and a few more."""
