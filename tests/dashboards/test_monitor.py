@@ -106,6 +106,22 @@ def test_what_the_gateway_did_is_shown_before_the_supervisor_writes_it_down(make
     assert _buttons(page) == {}
 
 
+def test_the_limits_in_force_and_their_use_are_a_table_of_words(make_home):
+    use = {
+        "control": "R09",
+        "name": "max_position_units",
+        "scope": "account:paper",
+        "used": "91,000",
+        "limit": "100,000",
+        "ratio": 0.91,
+    }
+    said = {DEPLOYMENT: TradingState(state="running", limit_use=(use,))}
+    text = _texts(_page(make_home(), FakeVerbs(**said)))
+    assert "Limits in force" in text
+    for part in ("R09 max_position_units", "account:paper", "91,000 of 100,000", "91% – nearly used"):
+        assert part in text
+
+
 def test_a_frozen_deployment_says_why(make_home):
     frozen = {DEPLOYMENT: TradingState(state="frozen", detail="deployment d-1 is frozen: its books differ")}
     text = _texts(_page(make_home(), FakeVerbs(**frozen)))

@@ -63,3 +63,21 @@ def test_the_metric_shows_it_once_a_second_and_forgets_a_limit_that_is_gone(room
     assert ratio() == 0.5
     room.act("close", deployment_id="d-1")
     assert ratio() is None
+
+
+def test_the_status_says_it_as_people_read_it(room: Room) -> None:
+    kernel = room.open()
+    kernel.take()
+    _set(room, "max_margin_use_ppm", "50 %")
+    _set(room, "max_position_units", "2000")
+    kernel.submit(buy(1_000, "a", kind=OrderKind.LIMIT, price=int(made_up_bars(40).bid_close[0]) - 200))
+    shown = {item["name"]: item for item in room.shown()["limit_use"]}
+    assert shown["max_position_units"] == {
+        "control": "R09",
+        "name": "max_position_units",
+        "scope": "account:paper-1",
+        "used": "1,000",
+        "limit": "2,000",
+        "ratio": 0.5,
+    }
+    assert shown["max_margin_use_ppm"]["limit"] == "50 %"

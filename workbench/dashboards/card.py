@@ -17,6 +17,7 @@ from workbench.errors import WorkbenchError
 __all__ = ["Card", "Reading", "Verbs"]
 
 _KINDS = {"running": "good", "unheard": "bad", "finished": "good", "failed": "bad", "frozen": "bad"}
+_NEARLY = 0.9  # of a limit
 _OVER = ("finished", "failed", "stopped")
 
 
@@ -187,6 +188,19 @@ def _figures(item: DeploymentView) -> str:
     )
 
 
+def _limits(item: DeploymentView) -> str:
+    rows = [
+        (
+            f"{use['control']} {use['name']}",
+            str(use["scope"]),
+            f"{use['used']} of {use['limit']}",
+            f"{use['ratio']:.0%}" + (" – nearly used" if use["ratio"] > _NEARLY else ""),
+        )
+        for use in item.limit_use
+    ]
+    return table("Limits in force", ("Limit", "Of", "Used", "Share"), rows, empty="The gateway says of none.")
+
+
 def _lists(reading: Reading) -> str:
     item = reading.deployment
     decided = [(words.moment(line.decided_ns), words.order_sentence(line)) for line in reading.orders]
@@ -207,6 +221,7 @@ def _lists(reading: Reading) -> str:
             executed,
             empty="No execution yet.",
         )
+        + _limits(item)
         + f"<p><small>Deployment {text(item.id)}, release {text(item.release_id[:12])}, "
         f"{text(words.restarts(item.restarts))}.</small></p>"
     )

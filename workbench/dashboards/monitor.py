@@ -167,7 +167,10 @@ def _as_gateway_says(item: DeploymentView, gateway: GatewayAnswer) -> Deployment
     if gateway.wrong and item.state == "running":
         return replace(item, state="unheard")
     said = gateway.deployments.get(item.id)
-    if said is None or said.state == "running" or item.state not in _ACTIVE:
+    if said is None:
+        return item
+    item = replace(item, limit_use=said.limit_use)
+    if said.state == "running" or item.state not in _ACTIVE:
         return item
     return replace(item, state="stopped" if said.state == "closed" else said.state, detail=said.detail)
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from workbench.domain.roles import allowed
 from workbench.errors import WorkbenchError
@@ -20,6 +21,7 @@ class TradingState:
 
     state: str  # running | finished | stopped | closed | frozen
     detail: str = ""
+    limit_use: tuple[Mapping[str, Any], ...] = ()  # the limits that hold for it and what is used of each
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +60,9 @@ class GatewayVerbs:
             return GatewayAnswer(wrong=str(error))
         return GatewayAnswer(
             deployments={
-                item["deployment_id"]: TradingState(state=item["state"], detail=item["detail"])
+                item["deployment_id"]: TradingState(
+                    state=item["state"], detail=item["detail"], limit_use=tuple(item.get("limit_use", ()))
+                )
                 for item in status["deployments"]
             }
         )

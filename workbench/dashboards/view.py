@@ -3,7 +3,7 @@
 Nothing here sends an order or runs code of a viewer; the verbs go through `workbench.dashboards.verbs`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -52,6 +52,7 @@ class DeploymentView:
     positions: tuple[dict[str, Any], ...]
     killed_by: str  # who threw the kill switch over it, empty for nobody
     kill_reason: str
+    limit_use: tuple[Mapping[str, Any], ...] = ()  # as the gateway says
 
     @property
     def profit(self) -> Decimal:

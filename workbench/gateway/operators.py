@@ -13,6 +13,7 @@ from workbench.gateway.adoption import adopt, resolve
 from workbench.gateway.controls.editing import change_limits, show_limits
 from workbench.gateway.controls.halting import forgive
 from workbench.gateway.controls.override_verbs import change_override
+from workbench.gateway.controls.usage import shown_use
 from workbench.gateway.desk import Desk
 from workbench.gateway.errors import LedgerWriteError, NotAllowedError, RefusedError
 from workbench.gateway.killing import kill, kills_in_force, unkill
@@ -128,6 +129,7 @@ def _shown(desk: Desk, trading: Trading) -> dict[str, Any]:
         "kernel_pid": trading.kernel_pid,
         "kernel_seen_ns": trading.kernel_seen_ns,
         "limits": trading.limits.to_json(),
+        "limit_use": shown_use(trading),
     }
 
 

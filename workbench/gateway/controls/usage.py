@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from workbench.domain.control_text import limit_text
+from workbench.domain.controls import LIMITS
 from workbench.domain.orders import ClientOrderId, Order
 from workbench.gateway.controls.checks import observed, release_layer
 from workbench.gateway.controls.judging import exposures_of
@@ -11,7 +13,7 @@ from workbench.gateway.controls.judging import exposures_of
 if TYPE_CHECKING:
     from workbench.gateway.trading import Trading
 
-__all__ = ["USED_LIMITS", "LimitUse", "limit_use"]
+__all__ = ["USED_LIMITS", "LimitUse", "limit_use", "shown_use"]
 
 _COUNTS_THE_ORDER = frozenset(
     {"max_open_orders", "max_orders_per_minute", "max_messages_per_second", "max_messages_per_minute"}
@@ -46,6 +48,8 @@ def limit_use(trading: "Trading") -> tuple[LimitUse, ...]:
 
     A limit that is missing, or that nobody has set, is not among them.
     """
+    if trading.standing is not None and not trading.standing.opened:
+        return ()  # nothing is known of the account yet
     found: dict[str, LimitUse] = {}
     for exposure in exposures_of(trading, killed=""):
         nothing = Order(client_order_id=ClientOrderId("none"), instrument=exposure.instrument.id, units=0)
@@ -61,6 +65,23 @@ def limit_use(trading: "Trading") -> tuple[LimitUse, ...]:
                 use = LimitUse(name=name, scope=layer.scope, used=used, limit=limit)
                 found[name] = _fuller(use, found.get(name))
     return tuple(_in_order(found.values()))
+
+
+def shown_use(trading: "Trading") -> list[dict[str, Any]]:
+    """The same as people read it; nothing of a deployment that is over."""
+    if trading.archived is not None or trading.desk_view is None:
+        return []
+    return [
+        {
+            "control": LIMITS[item.name].control,
+            "name": item.name,
+            "scope": item.scope,
+            "used": limit_text(item.name, item.used),
+            "limit": limit_text(item.name, item.limit),
+            "ratio": item.ratio,
+        }
+        for item in limit_use(trading)
+    ]
 
 
 def _fuller(one: LimitUse, other: LimitUse | None) -> LimitUse:
