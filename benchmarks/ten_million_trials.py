@@ -1,6 +1,6 @@
 """Ten million trials in the ledger: how long they take to keep, and to count.
 
-``python benchmarks/ten_million_trials.py [URL] [--trials 10000000]``; without a URL an SQLite file in a folder
+``python benchmarks/ten_million_trials.py [URL] [--trials 10000000]``; without a URL SQLite in a folder
 that is removed afterwards.
 """
 

@@ -32,9 +32,9 @@ from workbench.gateway.messages import (
     SubmitIntent,
     Waiting,
 )
+from workbench.live.decided import decision_of
 from workbench.live.errors import DecisionDiffersError, GatewayRefusedError
 from workbench.live.log import open_log
-from workbench.live.decided import decision_of
 from workbench.live.runtime import Ending, StrategyRuntime
 from workbench.strategy import Decision
 

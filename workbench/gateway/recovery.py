@@ -187,7 +187,7 @@ def _trading(desk: Desk, spec: DeploymentSpec, feed: Feed) -> Trading:
         )
     if elsewhere is not None and spec.account.rules.mode is AccountMode.HEDGING:
         raise BadInputError(
-            f"account {spec.account.id}: expected mode NETTING or FIFO, found HEDGING; books of an account at "
+            f"account {spec.account.id}: expected mode NETTING or FIFO, found HEDGING; the books of one at "
             "a broker outside this process keep one position an instrument"
         )
     broker = elsewhere or PaperBroker(

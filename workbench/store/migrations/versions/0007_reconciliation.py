@@ -1,4 +1,4 @@
-"""What the gateway knows of its brokers, and the books: lease, watermarks, frozen instruments, adjustments."""
+"""What the gateway knows of its brokers, and the books: lease, watermarks, what is frozen, adjustments."""
 
 import sqlalchemy as sa
 from alembic import op
