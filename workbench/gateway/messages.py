@@ -242,15 +242,7 @@ class Refused(_Message, frozen=True, kw_only=True):
 
 
 KernelReply = (
-    Attached
-    | EventReply
-    | Waiting
-    | IntentResult
-    | CancelResult
-    | ChangeResult
-    | Judged
-    | Ok
-    | Refused
+    Attached | EventReply | Waiting | IntentResult | CancelResult | ChangeResult | Judged | Ok | Refused
 )
 
 

@@ -23,6 +23,7 @@ from workbench.gateway.controls.exposure import (
     worst_margin,
     worst_units,
 )
+from workbench.gateway.standing import Phase
 
 if TYPE_CHECKING:
     from workbench.gateway.trading import Trading
@@ -87,7 +88,7 @@ def exposure_of(trading: "Trading", name: InstrumentId, *, killed: str) -> Expos
             _elsewhere(trading, item.id, waiting[item.id], books, rate=rates[item.id] or _UNKNOWN)
             for item in others
         ),
-        atomic_replace=trading.broker.capabilities().atomic_replace,
+        atomic_replace=_atomic_replace(trading),
         data_age_ns=_data_age(trading, record),
         clock_offset_ns=trading.broker.clock_offset_ns(),
         reconcile_age_ns=0 if trading.standing is None else trading.standing.reconcile_age_ns(),
@@ -179,6 +180,12 @@ def _legs(trading: "Trading", record: Instrument) -> tuple[Leg, ...] | None:
         return tuple(conversion_legs(record.quote, spec.account.currency, spec.all_records))
     except BadInputError:
         return None
+
+
+def _atomic_replace(trading: "Trading") -> bool:
+    """Whether only one of the two versions of a replaced order can be live; not while nobody answers."""
+    away = trading.standing is not None and trading.standing.phase is Phase.AWAY
+    return not away and trading.broker.capabilities().atomic_replace
 
 
 def _home_rate(trading: "Trading", record: Instrument) -> tuple[int, int] | None:
