@@ -12,7 +12,6 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from workbench.domain.calendar import is_open
 from workbench.gateway.controls.usage import limit_use
 from workbench.gateway.desk import Desk
-from workbench.gateway.standing import Phase
 from workbench.gateway.trading import State, Trading
 from workbench.operations.alerts import CRITICAL, WARNING, Alert, AlertSender
 from workbench.operations.tracing import Tracer
@@ -194,7 +193,7 @@ class GatewayMetrics:
         standing = trading.standing
         if standing is None:
             return
-        self._away.labels(deployment=name).set(standing.phase is Phase.AWAY)
+        self._away.labels(deployment=name).set(standing.away)
         self._frozen.labels(deployment=name).set(len(standing.frozen))
         compared_ns = standing.reconcile_age_ns()
         if compared_ns is not None:

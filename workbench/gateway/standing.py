@@ -103,6 +103,11 @@ class Standing:
             return None
         return max(0, round((self.monotonic() - self.compared_s) * 1e9))
 
+    @property
+    def away(self) -> bool:
+        """Whether nobody answers there."""
+        return self.phase is Phase.AWAY
+
     def copy(self) -> "Standing":
         """A standing to change while a change is not durable yet."""
         return replace(

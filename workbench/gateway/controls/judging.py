@@ -23,7 +23,6 @@ from workbench.gateway.controls.exposure import (
     worst_margin,
     worst_units,
 )
-from workbench.gateway.standing import Phase
 
 if TYPE_CHECKING:
     from workbench.gateway.trading import Trading
@@ -184,7 +183,7 @@ def _legs(trading: "Trading", record: Instrument) -> tuple[Leg, ...] | None:
 
 def _atomic_replace(trading: "Trading") -> bool:
     """Whether only one of the two versions of a replaced order can be live; not while nobody answers."""
-    away = trading.standing is not None and trading.standing.phase is Phase.AWAY
+    away = trading.standing is not None and trading.standing.away
     return not away and trading.broker.capabilities().atomic_replace
 
 
