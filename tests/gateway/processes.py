@@ -1,6 +1,7 @@
 """Real gateway processes for the tests, forked from a server that has everything imported."""
 
 import multiprocessing
+import multiprocessing.forkserver
 import os
 import signal
 import sys
@@ -11,6 +12,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+import psutil
 import sqlalchemy as sa
 
 from tests.gateway.bench import Kernel
@@ -21,8 +23,16 @@ from workbench.gateway.process import open_log, run_gateway
 from workbench.settings import Settings
 from workbench.store import open_store
 
+_server = multiprocessing.forkserver._forkserver  # type: ignore[attr-defined]
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(["tests.gateway.processes"])
+
+
+def _forget_dead_server() -> None:
+    """Let the fork server be started again: a run in this process ends all of the process's children."""
+    if _server._forkserver_pid is not None and not psutil.pid_exists(_server._forkserver_pid):
+        os.close(_server._forkserver_alive_fd)
+        _server._forkserver_address = _server._forkserver_alive_fd = _server._forkserver_pid = None
 
 
 @dataclass(frozen=True)
@@ -99,6 +109,7 @@ class Gateway:
             target=_serve,
             args=(self.settings, os.environ["XDG_RUNTIME_DIR"], DieAt(die_at), open_engine, limit_bytes),
         )
+        _forget_dead_server()
         self.process.start()
         if wait:
             self.wait()

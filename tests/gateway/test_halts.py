@@ -278,8 +278,8 @@ def test_r06_re_entries_halt(room: Room) -> None:
     trading = room.desk.deployments["d-1"]
     kernel.submit(buy(1_000, "a"))
     kernel.take()
-    assert room.shown()["halted"] == "R06 re-entries in ten minutes: limit 0, observed 1"
     assert trading.history.reentries
+    assert room.shown()["halted"] == "R06 re-entries in ten minutes: limit 0, observed 1"
 
 
 def test_prices_of_the_last_minute() -> None:

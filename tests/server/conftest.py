@@ -68,7 +68,10 @@ class FakeVerbs:
     def controls(self) -> dict[str, Any]:
         self._do("status")
         book = ControlBook(table=LimitTable(first_entries(by="workbench", now_ns=0)))
-        return show_limits(SimpleNamespace(controls=book, deployments={}), _request("controls", {}))
+        return show_limits(
+            SimpleNamespace(controls=book, deployments={}, ledger=SimpleNamespace(now_ns=lambda: 0)),
+            _request("controls", {}),
+        )
 
     def limits(self, action: str, **change: Any) -> dict[str, Any]:
         self._do("limits", action, change)

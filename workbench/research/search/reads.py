@@ -43,10 +43,12 @@ def reads_of(*items: Callable[..., Any]) -> str:
 
 def _follow(item: Any, found: dict[str, str]) -> None:
     """Note the source of a class or function, and go on to what its code reads."""
-    name = f"{item.__module__}.{item.__qualname__}"
+    source = _source(item)
+    # by what it says, not by where it stands: a notebook's code is in another module when it is a script's
+    name = f"{item.__qualname__}:{hashlib.sha256(source.encode()).hexdigest()}"
     if name in found:
         return
-    found[name] = _source(item)
+    found[name] = source
     if isinstance(item, type):
         for member, value in vars(item).items():
             if not member.startswith("_") and not callable(
@@ -121,9 +123,10 @@ def _text(value: Any, found: dict[str, str]) -> str:
     called = getattr(value, "py_func", value)  # of what numba compiles
     if isinstance(called, types.FunctionType | type):
         module = sys.modules.get(called.__module__)
-        if not _is_library(called.__module__, getattr(module, "__file__", None)):
-            _follow(called, found)
-        return f"{called.__module__}.{called.__qualname__}"
+        if _is_library(called.__module__, getattr(module, "__file__", None)):
+            return f"{called.__module__}.{called.__qualname__}"
+        _follow(called, found)
+        return str(called.__qualname__)
     return _bytes_digest(value)
 
 
