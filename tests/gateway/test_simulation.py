@@ -22,7 +22,7 @@ from workbench.gateway.simulation.runner import replay_command, simulate
 from workbench.gateway.simulation.suite import fault_suite
 from workbench.gateway.simulation.world import World
 
-SEEDS = int(os.environ.get("WORKBENCH_SIMULATION_SEEDS", "200"))  # the full programme: 5,000
+SEEDS = int(os.environ.get("WORKBENCH_SIMULATION_SEEDS", "100"))  # the full programme: 5,000
 TRIES = 40
 REGRESSIONS = (  # runs that once broke an invariant
     (
