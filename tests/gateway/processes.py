@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from tests.gateway.bench import Kernel
 from workbench.errors import WorkbenchError
+from workbench.gateway import specs
 from workbench.gateway.client import GatewayClient, OperatorClient
 from workbench.gateway.errors import GatewayUnreachableError
 from workbench.gateway.process import open_log, run_gateway
@@ -74,6 +75,7 @@ def _serve(
     die_at: DieAt,
     open_engine: Callable[[str], sa.Engine],
     limit_bytes: int,
+    replays_elsewhere: bool,
 ) -> None:
     os.environ["XDG_RUNTIME_DIR"] = runtime  # the fork server's own is that of the first test
     os.umask(0o077)
@@ -81,6 +83,8 @@ def _serve(
         import resource
 
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, limit_bytes))
+    if replays_elsewhere:
+        specs._check_feed = lambda spec: None
     try:
         run_gateway(settings, log=open_log(settings.logs_dir), at_boundary=die_at(), open_engine=open_engine)
     except WorkbenchError as error:
@@ -95,6 +99,7 @@ class Gateway:
     settings: Settings
     process: BaseProcess | None = None
     killed: list[float] = field(default_factory=list)
+    replays_elsewhere: bool = False  # lets a replay drive an account elsewhere, which a gateway refuses
 
     def start(
         self,
@@ -107,7 +112,14 @@ class Gateway:
         """Start it and, unless it may die before, wait until it answers."""
         self.process = _context.Process(
             target=_serve,
-            args=(self.settings, os.environ["XDG_RUNTIME_DIR"], DieAt(die_at), open_engine, limit_bytes),
+            args=(
+                self.settings,
+                os.environ["XDG_RUNTIME_DIR"],
+                DieAt(die_at),
+                open_engine,
+                limit_bytes,
+                self.replays_elsewhere,
+            ),
         )
         _forget_dead_server()
         self.process.start()

@@ -23,6 +23,7 @@ from workbench.gateway.brokers.paper_http import PaperServer
 from workbench.gateway.errors import RefusedError
 from workbench.gateway.feeds import BarReplay
 from workbench.gateway.journal import verify_journal
+from workbench.gateway.specs import parse_spec
 from workbench.live import list_accounts
 from workbench.market import Bars
 from workbench.store import open_store
@@ -68,6 +69,11 @@ def spec(name: str, bars: Bars, broker: Broker, **changes: Any) -> dict[str, Any
     return opening(name, bars, account=account, **changes)
 
 
+def streamed(name: str, bars: Bars, broker: Broker) -> dict[str, Any]:
+    """The same on a stream of quotes."""
+    return {**spec(name, bars, broker), "feed": {"kind": "stream", "source": "q", "start_ns": 1}}
+
+
 def shown(gateway: Gateway, name: str = "d-1") -> dict[str, Any]:
     """Its line of the status."""
     found = gateway.operator().status()["deployments"]
@@ -90,6 +96,7 @@ def test_a_gateway_killed_behind_failing_answers_sends_once_and_ends_with_the_br
     gateway: Gateway, broker: Broker, bars: Bars
 ) -> None:
     Credentials(gateway.settings.credentials_dir).write("far-1", SECRET)
+    gateway.replays_elsewhere = True
     faults = (Fault.REPLY_LOST, Fault.SERVER_ERROR, Fault.REQUEST_LOST)
     for number, part in enumerate((20, 45, 10_000)):
         gateway.start()
@@ -161,9 +168,9 @@ def test_one_deployment_at_a_time_has_an_account_elsewhere(
     Credentials(gateway.settings.credentials_dir).write("far-1", SECRET)
     gateway.start()
     operator = gateway.operator()
-    operator.open(**spec("d-1", bars, broker))
+    operator.open(**streamed("d-1", bars, broker))
     until(gateway, "ready")
-    other = spec("d-2", bars, broker)
+    other = streamed("d-2", bars, broker)
     other["account"]["url"] = broker.proxy.url.replace("127.0.0.1", "localhost") + "/"
     with pytest.raises(RefusedError, match="is that of deployment d-1, which is running"):
         operator.open(**other)
@@ -185,7 +192,7 @@ def test_without_its_credential_an_account_takes_no_order_and_with_it_it_does(
     gateway: Gateway, broker: Broker, bars: Bars
 ) -> None:
     gateway.start()
-    gateway.operator().open(**spec("d-1", bars, broker))
+    gateway.operator().open(**streamed("d-1", bars, broker))
     deadline = time.monotonic() + 20
     while "credential" not in (found := shown(gateway))["broker"]["detail"] and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -196,6 +203,17 @@ def test_without_its_credential_an_account_takes_no_order_and_with_it_it_does(
     assert shown(gateway)["broker"]["phase"] == "away"
     Credentials(gateway.settings.credentials_dir).write("far-1", SECRET)
     until(gateway, "ready")
+
+
+@pytest.mark.parametrize(("kind", "said"), [("replay", "bars"), ("ticks", "ticks")])
+def test_a_replay_sends_no_orders_to_a_broker_elsewhere(kind: str, said: str, bars: Bars) -> None:
+    account = {"id": "far-1", "broker": "paper_http", "url": "http://127.0.0.1:1", "at_broker": "far"}
+    asked = opening("d-1", bars, account=account, feed={"kind": kind})
+    with pytest.raises(BadInputError, match=f"expected a stream of quotes, found a replay of {said}"):
+        parse_spec(asked)
+    on_a_stream = parse_spec({**asked, "feed": {"kind": "stream", "source": "broker", "start_ns": 1}})
+    assert on_a_stream.account.broker == "paper_http"
+    assert parse_spec(opening("d-1", bars, feed={"kind": kind})).feed.kind == kind
 
 
 def test_an_account_is_added_with_its_secret_in_a_private_file_alone(

@@ -146,7 +146,9 @@ def test_a_deployment_takes_the_stream_of_its_own_broker_with_its_own_credential
     credentials = Credentials(tmp_path / "credentials")
     credentials.write("far-1", "secret")
     account = {"id": "far-1", "broker": "paper_http", "url": line.proxy.url, "at_broker": "far", "balance": 0}
-    source = outside_quotes(parse_spec(opening("d-1", made_up_bars(2), account=account)), credentials)
+    feed = {"kind": "stream", "source": "broker", "start_ns": 1}
+    asked = {**opening("d-1", made_up_bars(2), account=account), "feed": feed}
+    source = outside_quotes(parse_spec(asked), credentials)
     deadline = time.monotonic() + 30
     while not source.epoch():
         assert time.monotonic() < deadline

@@ -103,3 +103,23 @@ def test_a_finished_deployment_does_not_start_again(desk: Desk) -> None:
     set_state(desk.engine, name, state="finished", desired="stopped")
     with pytest.raises(DeploymentRefusedError, match="its feed has ended"):
         set_desired(desk.engine, name, running=True)
+
+
+def test_a_replay_is_not_deployed_on_an_account_at_a_broker_elsewhere(desk: Desk) -> None:
+    from workbench.live.deployments import deploy
+
+    add_account(
+        desk.engine,
+        "far-1",
+        balance=Decimal(0),
+        broker="paper_http",
+        settings={"url": "http://127.0.0.1:1", "at_broker": "far"},
+    )
+    asked = {"release_id": "r1", "account_id": "far-1", "by": "david"}
+    for feed, said in (({}, "bars"), ({"kind": "replay"}, "bars"), ({"kind": "ticks"}, "ticks")):
+        with pytest.raises(DeploymentRefusedError, match=f"a stream of quotes, found a replay of {said}"):
+            deploy(desk.engine, desk.load, feed=feed, **asked)
+    assert list_deployments(desk.engine) == []
+    stream = {"kind": "stream", "source": "broker", "start_ns": 1}
+    name = deploy(desk.engine, desk.load, feed=stream, **asked)
+    assert deployment(desk.engine, name).account_id == "far-1"

@@ -171,6 +171,7 @@ def parse_spec(value: Mapping[str, Any]) -> DeploymentSpec:
         )
     _ = spec.bar_length, spec.parsed_limits(), spec.margin_rates_ppm
     _check_rules(spec.account)
+    _check_feed(spec)
     if spec.feed.start_ns >= spec.feed.end_ns:
         raise BadInputError(
             f"expected a replay to end after its start, found {spec.feed.start_ns} to {spec.feed.end_ns}"
@@ -197,6 +198,16 @@ def _check_conversion(spec: DeploymentSpec) -> None:
                 f"{currency}; take an account in {record.quote}, or give the backtest a pair of the two "
                 "in also= and promote again"
             ) from None
+
+
+def _check_feed(spec: DeploymentSpec) -> None:
+    """Past prices decide no orders that a broker executes now."""
+    if spec.account.broker != "paper" and not isinstance(spec.feed, StreamFeedSpec):
+        raise BadInputError(
+            f"account {spec.account.id} is at broker {spec.account.broker}: expected a stream of quotes, found "
+            f"a replay of {'ticks' if spec.feed.kind == 'ticks' else 'bars'}, whose past prices would send "
+            "orders there now; deploy it on a stream, or on a paper account"
+        )
 
 
 def _check_rules(account: AccountSpec) -> None:

@@ -179,7 +179,8 @@ def check_terms(release: ReleasedNotebook, *, currency: str, broker: str, feed: 
     Raises
     ------
     DeploymentRefusedError
-        The account is in another currency, or orders were filled by recorded sizes and the feed has none.
+        The account is in another currency, a broker elsewhere would get orders on replayed prices, or orders
+        were filled by recorded sizes and the feed has none.
     """
     if release.currency and currency != release.currency:
         raise DeploymentRefusedError(
@@ -187,6 +188,12 @@ def check_terms(release: ReleasedNotebook, *, currency: str, broker: str, feed: 
             f"{currency}; deploy it on an account in {release.currency}"
         )
     kind = feed.get("kind", "replay")
+    if broker != "paper" and kind != "stream":
+        raise DeploymentRefusedError(
+            f"this account is at broker {broker}: expected a stream of quotes, found a replay of "
+            f"{'ticks' if kind == 'ticks' else 'bars'}, whose past prices would send orders there now; "
+            "deploy on a stream, or on a paper account"
+        )
     if broker == "paper" and release.sizes and not (kind == "ticks" and feed.get("sizes", False)):
         raise DeploymentRefusedError(
             f"release {release.name} was tested with sizes=True, where an order takes no more than the size "
