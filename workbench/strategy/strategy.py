@@ -12,6 +12,7 @@ from workbench.errors import BadInputError
 from workbench.strategy.causal import CausalFunction, source_of
 from workbench.strategy.expressions import BarExpr, Model, bar
 from workbench.strategy.parameters import Param, check_declared, check_name
+from workbench.strategy.reads import reads_of
 from workbench.strategy.rules import Rules
 from workbench.strategy.rules_json import rules_format, rules_from_json, rules_to_json
 
@@ -162,7 +163,10 @@ class RulesStrategy(Strategy):
 
 
 def spec(strategy: Strategy) -> dict[str, Any]:
-    """What identifies a strategy, as a plain value: class, parameters, rules (or the source's hash), digest.
+    """What identifies a strategy, as a plain value: class, parameters, rules, digest.
+
+    Of an `on_bar` or `on_tick` strategy the hash of its source stands for the rules, and that of all it reads
+    by name besides: constants, helpers and models of the notebook or of the user's own modules.
 
     Raises
     ------
@@ -179,6 +183,7 @@ def spec(strategy: Strategy) -> dict[str, Any]:
         value["rules"] = rules_to_json(strategy.traced())
     else:
         value["source_sha256"] = _source_sha256(type(strategy))  # type: ignore[arg-type]  # a class is hashable
+        value["reads_sha256"] = reads_of(*_own_classes(type(strategy)))
     return {**value, "digest": _digest(value)}
 
 
@@ -216,8 +221,11 @@ def _digest(value: Mapping[str, Any]) -> str:
 def _source_sha256(cls: type) -> str:
     """Hash of the source of the class and of those between it and `Strategy`."""
     content = hashlib.sha256()
-    for owner in cls.__mro__:
-        if owner is Strategy:
-            break
+    for owner in _own_classes(cls):
         content.update(source_of(owner).encode())
     return content.hexdigest()
+
+
+def _own_classes(cls: type) -> tuple[type, ...]:
+    """The class and those between it and `Strategy`."""
+    return cls.__mro__[: cls.__mro__.index(Strategy)]

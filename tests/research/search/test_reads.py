@@ -9,7 +9,8 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from tests.research.strategies_for_tests import Cross, book, walk
 from workbench.research.search import OtherSearchError, Random, search
-from workbench.research.search.reads import reads_of
+from workbench.strategy import spec
+from workbench.strategy.reads import reads_of
 
 CELL = """
 import numpy as np
@@ -93,3 +94,28 @@ def test_values_count_by_what_they_hold() -> None:
         assert reads_of(reading(value)) == reads_of(reading(value))
     assert len({reads_of(reading(value)) for value in same}) == len(same)
     assert reads_of(reading(np.arange(5))) != reads_of(reading(np.arange(5.0)))
+
+
+BY_BAR = """
+from workbench.strategy import Strategy, bar, crosses_above, sma
+LEVEL = {level}
+UP = crosses_above(sma(bar.mid.close, 5), sma(bar.mid.close, {slow}))
+class ByBar(Strategy):
+    def on_bar(self, market, account):
+        if market.value(UP) == 1.0 and market.close > LEVEL:
+            account.buy(1_000)
+"""
+
+
+def test_the_spec_of_an_on_bar_strategy_tells_what_it_reads(shell: InteractiveShell) -> None:
+    def digest(level: int, slow: int) -> str:
+        assert shell.run_cell(BY_BAR.format(level=level, slow=slow)).success
+        found = spec(shell.user_ns["ByBar"]())["digest"]
+        assert shell.user_ns["UP"].clock is not None  # an expression that was looked at is no other
+        assert len(shell.user_ns["UP"].key) > 0
+        assert spec(shell.user_ns["ByBar"]())["digest"] == found
+        return str(found)
+
+    first = digest(level=100, slow=20)
+    assert digest(level=100, slow=20) == first
+    assert len({first, digest(level=101, slow=20), digest(level=100, slow=21)}) == 3

@@ -8,7 +8,7 @@ from workbench.market import Bars
 from workbench.research.given import Series
 from workbench.research.search.goals import Goal
 from workbench.research.search.methods import Method, settings_of
-from workbench.research.search.reads import reads_of
+from workbench.strategy.reads import reads_of
 from workbench.research.search.space import Space
 from workbench.research.search.work import Work
 from workbench.strategy import Strategy

@@ -1,7 +1,7 @@
 """What a strategy's code reads from outside: constants, functions and classes of the notebook or of a module.
 
-A parameter cell, a helper or a `causal` function changes what a search finds as the class itself does, so
-that a search that goes on has to know them.
+A parameter cell, a helper or a `causal` function changes what a strategy does as the class itself does, so
+that who names a strategy by what it is, or goes on with a search, has to know them.
 """
 
 import dis
@@ -19,8 +19,9 @@ import numpy as np
 
 from workbench.errors import BadInputError
 from workbench.strategy.causal import CausalFunction, source_of
+from workbench.strategy.expressions import Expr
 
-__all__ = ["reads_of"]
+__all__ = ["is_library", "reads_of"]
 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None))
 _OURS = "workbench"
@@ -113,24 +114,27 @@ def _text(value: Any, found: dict[str, str]) -> str:
         return f"{{{','.join(f'{key}:{item}' for key, item in sorted(pairs))}}}"
     if isinstance(value, CausalFunction):
         return value.digest
+    if isinstance(value, Expr):  # its other parts are made when they are asked for
+        return f"{value.key} {_text(value.model, found)}"
     if isinstance(value, np.ndarray) and not value.dtype.hasobject:
         return f"{value.dtype}{value.shape}{hashlib.sha256(value.tobytes()).hexdigest()}"
     if isinstance(value, functools.partial):
         return _text((value.func, value.args, value.keywords), found)
     if isinstance(value, types.ModuleType):
         file = getattr(value, "__file__", None)
-        return value.__name__ if _is_library(value.__name__, file) else _file_digest(file)
+        return value.__name__ if is_library(value.__name__, file) else _file_digest(file)
     called = getattr(value, "py_func", value)  # of what numba compiles
     if isinstance(called, types.FunctionType | type):
         module = sys.modules.get(called.__module__)
-        if _is_library(called.__module__, getattr(module, "__file__", None)):
+        if is_library(called.__module__, getattr(module, "__file__", None)):
             return f"{called.__module__}.{called.__qualname__}"
         _follow(called, found)
         return str(called.__qualname__)
     return _bytes_digest(value)
 
 
-def _is_library(name: str, file: str | None) -> bool:
+def is_library(name: str, file: str | None) -> bool:
+    """Whether a module of this name and file is installed, not written by the user."""
     root = name.partition(".")[0]
     if root in ("__main__", ""):
         return False
