@@ -22,14 +22,23 @@ from workbench.strategy.plan import make_plan
 from workbench.strategy.program import PRICES, READS_CLOCK, compile_program, run_nodes
 from workbench.strategy.running import BarColumns
 
-__all__ = ["Conditions", "evaluate_conditions"]
+__all__ = [
+    "BEFORE",
+    "CROSS",
+    "KEEP",
+    "PAIR",
+    "ConditionPlan",
+    "Conditions",
+    "evaluate_conditions",
+    "run_steps",
+]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Words = npt.NDArray[np.int64]
 
-_PAIR, _CROSS, _AND, _OR, _AND_NOT, _BEFORE, _KEEP = range(7)
-_ROWS = {_PAIR: 3, _CROSS: 5}  # greater, less, equal; crossed above, crossed below
+PAIR, CROSS, _AND, _OR, _AND_NOT, BEFORE, KEEP = range(7)
+_ROWS = {PAIR: 3, CROSS: 5}  # greater, less, equal; crossed above, crossed below
 _TWO = (_AND, _OR, _AND_NOT)
 _COMPARISONS = {  # true where; false where; of greater, less, equal
     "gt": ((0,), (1, 2)),
@@ -66,7 +75,7 @@ def evaluate_conditions(
     everything = [*truths.values(), *wanted.values()]
     if not make_plan(everything).trivial:
         return _by_columns(truths, wanted, bars, others)
-    plan = _Plan(list(truths.values()))
+    plan = ConditionPlan(list(truths.values()))
     program = compile_program([*wanted.values(), *plan.leaves], instrument=bars.instrument)
     if program.asked:
         return _by_columns(truths, wanted, bars, others)
@@ -118,8 +127,8 @@ def _by_columns(
     )
 
 
-class _Plan:
-    """Steps on rows of words; equal ones are one. `_KEEP` writes a row to the result of its number."""
+class ConditionPlan:
+    """Steps on rows of words; equal ones are one. `KEEP` writes a row to the result of its number."""
 
     def __init__(self, conditions: Sequence[Expr]) -> None:
         self.code: list[tuple[int, int, int, int]] = []  # operation, two operands, row of the result
@@ -130,7 +139,7 @@ class _Plan:
         self._true: dict[str, int] = {}
         self._false: dict[str, int] = {}
         for place, item in enumerate(conditions):
-            self.code.append((_KEEP, self.true_row(item), 0, place))
+            self.code.append((KEEP, self.true_row(item), 0, place))
 
     def packed(self) -> tuple[Ints, int]:
         """The steps with rows used again once nobody reads them, so that they stay in the cache; how many.
@@ -140,7 +149,7 @@ class _Plan:
         owner: dict[int, int] = {}  # of each row: the first row of its step
         last: dict[int, int] = {}
         for at, (op, a, b, made) in enumerate(self.code):
-            if op != _KEEP:
+            if op != KEEP:
                 owner.update(dict.fromkeys(range(made, made + _ROWS.get(op, 1)), made))
             if op not in _ROWS:
                 last[owner[a]] = last[owner[b] if op in _TWO else owner[a]] = at
@@ -150,7 +159,7 @@ class _Plan:
         used, found = 0, []
         for at, (op, a, b, made) in enumerate(self.code):
             first, second = (a, b) if op in _ROWS else (place[a], place[b] if op in _TWO else 0)
-            if op == _KEEP:
+            if op == KEEP:
                 found.append((op, first, 0, made, 0))
             else:
                 size = _ROWS.get(op, 1)
@@ -203,7 +212,7 @@ class _Plan:
         if truth:
             return crossed
         known = self._any(base, (0, 1, 2))
-        both = self._step(_AND, known, self._step(_BEFORE, known, 0))
+        both = self._step(_AND, known, self._step(BEFORE, known, 0))
         return self._step(_AND_NOT, both, crossed)
 
     def _any(self, base: int, which: tuple[int, ...]) -> int:
@@ -217,7 +226,7 @@ class _Plan:
         first, second = self._number(a), self._number(b)
         mirrored = first > second
         operands = (second, first) if mirrored else (first, second)
-        return self._step(_CROSS if crossing else _PAIR, *operands), mirrored
+        return self._step(CROSS if crossing else PAIR, *operands), mirrored
 
     def _number(self, item: Expr) -> int:
         if item.key not in self._leaf:
@@ -277,45 +286,74 @@ def _run(
             values[:, m : 64 * many] = np.nan
         for leaf in range(leaves.shape[0]):
             whole[leaves[leaf]] = _all_known(values[leaves[leaf]], many)
-        for at in range(steps.shape[0]):
-            op, a, b, row, own = steps[at, 0], steps[at, 1], steps[at, 2], steps[at, 3], steps[at, 4]
-            if op == _PAIR:
-                _compare(values[a], values[b], many, words[row], words[row + 1], words[row + 2])
-            elif op == _CROSS:
-                _cross(
-                    values[a],
-                    values[b],
-                    many,
-                    whole[a] and whole[b],
-                    words[row],
-                    words[row + 1],
-                    words[row + 2],
-                    words[row + 3],
-                    words[row + 4],
-                    carried[own : own + 2],
-                )
-            elif op == _AND:
-                for w in range(many):
-                    words[row, w] = words[a, w] & words[b, w]
-            elif op == _OR:
-                for w in range(many):
-                    words[row, w] = words[a, w] | words[b, w]
-            elif op == _AND_NOT:
-                for w in range(many):
-                    words[row, w] = words[a, w] & ~words[b, w]
-            elif op == _KEEP:
-                target = found[row]
-                for w in range(many):
-                    target[start // 64 + w] = words[a, w]
-            else:
-                carry = carried[own]
-                for w in range(many):
-                    word = words[a, w]
-                    words[row, w] = (word << np.int64(1)) | carry
-                    carry = (word >> np.int64(63)) & np.int64(1)
-                carried[own] = carry
+        run_steps(values, whole, steps, words, carried, found, start // WORD, many)
         for place in range(number_nodes.shape[0]):
             numbers[place, start : start + m] = values[number_nodes[place], :m]
+
+
+@borrowing
+def run_steps(
+    values: Floats,
+    whole: Any,
+    steps: Ints,
+    words: Words,
+    carried: Ints,
+    found: Any,
+    first_word: int,
+    many: int,
+) -> None:
+    """The steps of a `ConditionPlan` on the next `many` words of bars.
+
+    Parameters
+    ----------
+    values
+        The compared numbers at these bars, a row each; NaN beyond the last bar.
+    whole
+        Of each row of `values` whether all of it is known; False is always right.
+    words
+        Room for the rows of the plan.
+    carried
+        What the steps remember of the words before: zeros at first.
+    found
+        Receives the conditions, a row each, from word `first_word` on.
+    """
+    for at in range(steps.shape[0]):
+        op, a, b, row, own = steps[at, 0], steps[at, 1], steps[at, 2], steps[at, 3], steps[at, 4]
+        if op == PAIR:
+            _compare(values[a], values[b], many, words[row], words[row + 1], words[row + 2])
+        elif op == CROSS:
+            _cross(
+                values[a],
+                values[b],
+                many,
+                whole[a] and whole[b],
+                words[row],
+                words[row + 1],
+                words[row + 2],
+                words[row + 3],
+                words[row + 4],
+                carried[own : own + 2],
+            )
+        elif op == _AND:
+            for w in range(many):
+                words[row, w] = words[a, w] & words[b, w]
+        elif op == _OR:
+            for w in range(many):
+                words[row, w] = words[a, w] | words[b, w]
+        elif op == _AND_NOT:
+            for w in range(many):
+                words[row, w] = words[a, w] & ~words[b, w]
+        elif op == KEEP:
+            target = found[row]
+            for w in range(many):
+                target[first_word + w] = words[a, w]
+        else:
+            carry = carried[own]
+            for w in range(many):
+                word = words[a, w]
+                words[row, w] = (word << np.int64(1)) | carry
+                carry = (word >> np.int64(63)) & np.int64(1)
+            carried[own] = carry
 
 
 @borrowing
