@@ -204,9 +204,9 @@ def _check_feed(spec: DeploymentSpec) -> None:
     """Past prices decide no orders that a broker executes now."""
     if spec.account.broker != "paper" and not isinstance(spec.feed, StreamFeedSpec):
         raise BadInputError(
-            f"account {spec.account.id} is at broker {spec.account.broker}: expected a stream of quotes, found "
-            f"a replay of {'ticks' if spec.feed.kind == 'ticks' else 'bars'}, whose past prices would send "
-            "orders there now; deploy it on a stream, or on a paper account"
+            f"account {spec.account.id} is at broker {spec.account.broker}: expected a stream of quotes, "
+            f"found a replay of {'ticks' if spec.feed.kind == 'ticks' else 'bars'}, whose past prices would "
+            "send orders there now; deploy it on a stream, or on a paper account"
         )
 
 
