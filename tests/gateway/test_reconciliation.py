@@ -6,19 +6,20 @@ from typing import Any
 import pytest
 
 from tests.gateway.bench import Room
-from workbench.domain.orders import ClientOrderId, Order, OrderKind
+from workbench.domain.instruments import InstrumentId
+from workbench.domain.orders import ClientOrderId, ExitChange, Order, OrderKind
 from workbench.errors import BadInputError, WorkbenchError
 from workbench.gateway.breaker import Breaker
 from workbench.gateway.errors import LeaseLostError, LedgerWriteError
 from workbench.gateway.lease import take_lease
 from workbench.gateway.ledger import Ledger
-from workbench.gateway.messages import OperatorRequest
+from workbench.gateway.messages import ChangeIntent, ChangeResult, OperatorRequest
 from workbench.gateway.operators import act
 from workbench.gateway.reconciliation import watch
 from workbench.gateway.simulation.adapter import GRACE_S
 from workbench.gateway.simulation.clock import SimulatedClock
 from workbench.gateway.simulation.disk import SimulatedDisk
-from workbench.gateway.simulation.world import DEPLOYMENT, World
+from workbench.gateway.simulation.world import DEPLOYMENT, TOKEN, World
 from workbench.gateway.standing import Phase
 from workbench.gateway.trading import Trading
 
@@ -133,6 +134,42 @@ def test_a_position_that_differs_freezes_the_instrument_until_a_named_person_ado
     assert set(desk.standing.books.trial_balance().values()) == {0}
     desk.go(2)
     assert desk.world.kernel.answers["three"] == "WORKING"
+
+
+def test_cash_that_differs_under_equal_positions_freezes_and_is_told(disk: SimulatedDisk) -> None:
+    desk = Desk(disk, decisions=[[], [], [buy("one", 500)]])
+    desk.go(1)
+    desk.world.outsider()  # buys, and sells again before anybody looks
+    desk.world.house.move_to(desk.world.house.seq + 1)
+    desk.world.house.paper.place(buy("ext-back", -700))
+    desk.world.house.move_to(desk.world.house.seq + 2)
+    assert desk.world.house.units("EUR_USD") == 0
+    desk.wait(6.0)
+    assert "the books hold a balance of" in desk.standing.frozen["EUR_USD"]
+    assert desk.standing.phase is Phase.READY
+    assert desk.world.logged["mismatch"] == 1
+    desk.go(3)
+    assert desk.world.kernel.answers["one"] == "DENIED"
+    adopted = desk.verb("adopt", instrument="EUR_USD", reason="traded by hand")
+    assert (adopted["units"], adopted["cash"] < 0) == (0, True)
+    assert desk.standing.books.cash == desk.world.house.paper.account().balance
+
+
+def test_exits_of_a_position_that_is_gone_are_not_set_on_anothers(disk: SimulatedDisk) -> None:
+    desk = Desk(disk, decisions=[[]])
+    desk.go(1)
+    desk.world.outsider()
+    desk.world.house.move_to(desk.world.house.seq + 2)
+    assert desk.world.house.units("EUR_USD") == 700
+    change = ExitChange(instrument=InstrumentId("EUR_USD"), stop=118_000)
+    reply = desk.world.ask(
+        ChangeIntent(
+            deployment_id=DEPLOYMENT, token=TOKEN, event_seq=desk.world.kernel.after, number=0, change=change
+        )
+    )
+    assert isinstance(reply, ChangeResult)
+    assert (reply.state, reply.reason) == ("REJECTED", "nothing of EUR_USD is held")
+    assert desk.world.house.paper.positions()[0].stop == 0
 
 
 def test_others_orders_count_in_the_exposure_and_are_never_touched(disk: SimulatedDisk) -> None:

@@ -116,7 +116,9 @@ def _tell_broker(
     trading.history.message(trading.time_ns)
     state, reason = ChangeState.DONE, ""
     try:
-        if not trading.broker.change_exits(change):
+        # at a broker elsewhere another's position may lie where ours was: it is not touched
+        strange = trading.standing is not None and not change.trade and _held(trading, change) is None
+        if strange or not trading.broker.change_exits(change):
             state, reason = ChangeState.REJECTED, f"nothing of {change.trade or change.instrument} is held"
     except RejectedError as error:
         state, reason = ChangeState.REJECTED, str(error)

@@ -19,6 +19,8 @@ from workbench.store.schema import leases
 __all__ = ["check_lease", "gateway_lease", "take_lease"]
 
 _NUMBER = sa.select(leases.c.number).where(leases.c.id == 1)
+_NUMBER_SHARED = _NUMBER.with_for_update(read=True)
+_NUMBER_ALONE = _NUMBER.with_for_update()
 
 
 @contextmanager
@@ -59,7 +61,7 @@ def take_lease(engine: sa.Engine, *, holder: str, now_ns: int) -> int:
     """
     try:
         with engine.begin() as connection:
-            last = connection.scalar(_NUMBER.with_for_update())
+            last = connection.scalar(_NUMBER_ALONE)
             number = (last or 0) + 1
             row = {"number": number, "holder": holder, "taken_ns": now_ns}
             if last is None:
@@ -82,7 +84,7 @@ def check_lease(connection: sa.Connection, number: int) -> None:
     LeaseLostError
         Somebody did.
     """
-    found = connection.scalar(_NUMBER.with_for_update(read=True))
+    found = connection.scalar(_NUMBER_SHARED)
     if found != number:
         raise LeaseLostError(
             f"expected to hold lease {number} of this store, found {found}: another gateway writes to it now;"

@@ -38,6 +38,7 @@ _EACH_S = 30.0  # the check against the broker's positions and cash when nothing
 _AGAIN_S = 0.5  # while something is open: an UNKNOWN order, a cancel, a difference
 _CONFIRM_S = 4.5  # a difference that lasts so long is no report that came early; told within 5 s
 _LIVE = (OrderState.WORKING, OrderState.PARTIAL)
+_CASH = "cash:"  # before the instrument, of a difference in cash
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -307,7 +308,8 @@ def _compare_positions(evidence: Evidence, report: _Report) -> None:
     """Units must be equal exactly; a difference that lasts freezes the instrument, and nothing is booked."""
     standing = evidence.standing
     theirs = {item.instrument: item.units for item in report.positions}
-    for name in sorted({*theirs, *standing.books.held()}):
+    asked = {name for name in standing.mismatch_s if not name.startswith(_CASH)}  # both may hold none again
+    for name in sorted({*theirs, *standing.books.held(), *asked}):
         units, books = theirs.get(name, 0), standing.books.units(name)
         _confirm(
             evidence,
@@ -315,9 +317,6 @@ def _compare_positions(evidence: Evidence, report: _Report) -> None:
             wrong=units != books,
             reason=f"the books hold {books} units of {name}, the broker shows {units}",
         )
-    for name in [item for item in standing.mismatch_s if item and item not in theirs]:
-        if standing.books.units(name) == 0:
-            del standing.mismatch_s[name]
 
 
 def _compare_cash(evidence: Evidence, account: AccountSnapshot) -> None:
@@ -343,7 +342,7 @@ def _compare_cash(evidence: Evidence, account: AccountSnapshot) -> None:
 
 def _confirm(evidence: Evidence, name: InstrumentId, *, wrong: bool, reason: str, cash: bool = False) -> None:
     standing = evidence.standing
-    key = InstrumentId(f"cash:{name}") if cash else name
+    key = InstrumentId(f"{_CASH}{name}") if cash else name
     if not wrong:
         standing.mismatch_s.pop(key, None)
         return

@@ -181,6 +181,7 @@ class _Reader:
     killed: bool = False
     frozen: bool = False
     freezes: list[str] = field(default_factory=list)
+    revived: set[str] = field(default_factory=set)  # proved absent, and acknowledged by an answer after that
     found: list[Violation] = field(default_factory=list)
     wishes: dict[tuple[int, int], dict[str, Any]] = field(default_factory=dict)  # for other exits
     exits: dict[tuple[int, int], str] = field(default_factory=dict)  # what became of them
@@ -193,6 +194,9 @@ class _Reader:
             self._line(row.kind, msgspec.json.decode(row.body))
         self._against(world)
         return self.found
+
+    def _state(self, name: str) -> str:
+        return self.orders[name].state if name in self.orders else ""
 
     def _wrong(self, rule: str, detail: str) -> None:
         self.found.append(Violation(rule=rule, detail=detail))
@@ -218,6 +222,8 @@ class _Reader:
                 self.frozen = False
             case "adjustment":
                 self.position += body["units"]
+            case "answer.late" if self._state(body["client_order_id"]) == "ABSENT":
+                self.revived.add(body["client_order_id"])
             case _ if kind in _ENDS:
                 self._end(body, _ENDS[kind])
             case _ if kind in _OPENINGS:
@@ -305,8 +311,11 @@ class _Reader:
         """I3, I4, I5, I13: the journal and what the broker really did."""
         self._exits(world)
         house = world.house
-        if self.freezes and not any(house.hits[fault] for fault in _MAY_FREEZE):
-            self._wrong("I2", f"frozen although the broker told the truth: {self.freezes[0]}")
+        # it acknowledged an order that it had dropped, and was heard only after its record had denied it
+        untrue = house.dropped & self.revived
+        unasked = [item for item in self.freezes if not any(f"order {name} " in item for name in untrue)]
+        if unasked and not any(house.hits[fault] for fault in _MAY_FREEZE):
+            self._wrong("I2", f"frozen although the broker told the truth: {unasked[0]}")
         for name in house.sent:
             if name not in self.orders:
                 self._wrong("I3", f"the broker got {name}, which was never intended")

@@ -59,6 +59,7 @@ class House:
     hits: Counter[str] = field(default_factory=Counter)
     exits: list[ExitChange] = field(default_factory=list)  # that were done
     lied: set[str] = field(default_factory=set)  # faults after which the account is not what was said of it
+    dropped: set[str] = field(default_factory=set)  # client ids of orders that were accepted and never taken
     seq: int = 0
     cancels: int = 0
     openings: int = 0  # orders that may open a position
@@ -119,6 +120,7 @@ class House:
         self.log.append(f"place {name} {order.units}")
         if self.misdeeds.drop_order:
             self.hits["F30"] += 1
+            self.dropped.add(name)
             return _word(Word(id=f"D{len(self.log):09d}"))
         try:
             accepted = self.paper.place(order)
