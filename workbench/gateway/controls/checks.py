@@ -30,6 +30,7 @@ _RELEASE = "release"
 _NONE = Others()
 _BEYOND = 10**12  # millionths of nothing
 _MS = 1_000_000
+_SUMMED_MONEY = frozenset({"max_daily_loss", "max_currency_exposure_ppm"})
 
 
 def check_order(order: Order, *, limits: Limits, exposure: Exposure, past: str = "") -> Denial | None:
@@ -139,11 +140,16 @@ def _bound(kind: LimitKind, layer: Layer, order: Order, exposure: Exposure, past
         return _denial(kind, layer, ", ".join(limit) or "none", observed)
     found = _MEASURES[name](order, exposure, layer.scope)
     if found is None:
-        return _denial(kind, layer, str(limit), "nothing")
+        return _denial(kind, layer, str(limit), _why_nothing(name, exposure, layer.scope))
     within = found >= limit if kind.sense is Sense.LEAST else limit > 0 and found <= limit
     if within or (passed and limit > 0 and found < _BEYOND):
         return None
     return _denial(kind, layer, str(limit), str(found))
+
+
+def _why_nothing(name: str, exposure: Exposure, scope: str) -> str:
+    unpriced = _others(exposure, scope).unpriced if name in _SUMMED_MONEY else ""
+    return f"nothing: no quote of now converts {unpriced}" if unpriced else "nothing"
 
 
 def _denial(kind: LimitKind, layer: Layer, limit: str, observed: str) -> Denial:
@@ -208,8 +214,28 @@ def _position(order: Order, exposure: Exposure, scope: str) -> int:
     return max(longest + others.longest, -(shortest + others.shortest), 0)
 
 
-def _currency(order: Order, exposure: Exposure, scope: str) -> int:
-    """The largest net exposure in one currency other than the account's, in millionths of equity."""
+def _currency(order: Order, exposure: Exposure, scope: str) -> int | None:
+    """The largest net exposure in one currency other than the account's, in millionths of equity.
+
+    Over several deployments theirs on top, of the equity of all; never less than the deployment's own.
+    """
+    own = _spans(order, exposure)
+    others = _others(exposure, scope)
+    if others.currencies is None:
+        return None
+    together = dict(own)
+    for currency, (up, down) in others.currencies.items():
+        most, least = own.get(currency, (0, 0))
+        together[currency] = max(most, 0) + up, min(least, 0) + down
+    home = exposure.currency or exposure.instrument.quote
+    return max(
+        _ppm(_widest(own, home), exposure.equity),
+        _ppm(_widest(together, home), exposure.equity + others.equity),
+    )
+
+
+def _spans(order: Order, exposure: Exposure) -> dict[str, tuple[int, int]]:
+    """The most long and short, signed, that the account can come to be in each currency."""
     record = exposure.instrument
     waiting = (*exposure.waiting, order)
     price = max(exposure.ask, *(item.price for item in waiting), 0) * record.micro_per_point
@@ -226,9 +252,12 @@ def _currency(order: Order, exposure: Exposure, scope: str) -> int:
         for currency, up, down in ((base, high, low), (quote, -low, -high)):
             most, least = spans.get(currency, (0, 0))
             spans[currency] = (most + up, least + down)
-    spans.pop(exposure.currency or record.quote, None)
-    worst = max((max(abs(most), abs(least)) for most, least in spans.values()), default=0)
-    return _ppm(worst, exposure.equity)
+    return spans
+
+
+def _widest(spans: Mapping[str, tuple[int, int]], home: str) -> int:
+    sides = (max(abs(most), abs(least)) for name, (most, least) in spans.items() if name != home)
+    return max(sides, default=0)
 
 
 def _margin(order: Order, exposure: Exposure, scope: str) -> int:
@@ -246,8 +275,9 @@ def _margin(order: Order, exposure: Exposure, scope: str) -> int:
     return _ppm(margin, exposure.equity)
 
 
-def _loss(exposure: Exposure, scope: str) -> int:
-    return exposure.day_start_equity - exposure.equity + _others(exposure, scope).loss
+def _loss(exposure: Exposure, scope: str) -> int | None:
+    others = _others(exposure, scope).loss
+    return None if others is None else exposure.day_start_equity - exposure.equity + others
 
 
 def _repeat(order: Order, exposure: Exposure, scope: str) -> int:

@@ -50,7 +50,11 @@ class Elsewhere:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Others:
-    """What the other deployments of a scope add."""
+    """What the other deployments of a scope add, in the currency of the account that is judged.
+
+    Of `currencies`, in micro-units, what one deployment is long does not make up for what another is short:
+    either may end by itself. None where no quote values what one of them holds.
+    """
 
     messages_last_second: int = 0
     messages_last_minute: int = 0
@@ -58,7 +62,10 @@ class Others:
     open_orders: int = 0
     longest: int = 0  # units of the instrument, as if all that buys were filled
     shortest: int = 0
-    loss: int = 0  # micro-units since 17:00 New York, of those in the same currency
+    loss: int | None = 0  # micro-units since 17:00 New York; None where no quote converts one
+    currencies: Mapping[str, tuple[int, int]] | None = field(default_factory=dict)  # most long and short
+    equity: int = 0  # of those that trade
+    unpriced: str = ""  # what no quote converts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,6 @@ limit that needs them denies: the feed's `data_age_ns`, the broker's `clock_offs
 construction, so all three are 0 there.
 """
 
-from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -18,11 +17,11 @@ from workbench.errors import BadInputError
 from workbench.gateway.controls.exposure import (
     Elsewhere,
     Exposure,
-    Others,
     at_home,
     worst_margin,
     worst_units,
 )
+from workbench.gateway.controls.others import data_age, has_exits, legs_held, others_of
 
 if TYPE_CHECKING:
     from workbench.gateway.trading import Trading
@@ -31,7 +30,6 @@ __all__ = ["exposure_of", "exposures_of"]
 
 _MINUTE_NS = 60_000_000_000
 _UNKNOWN = (0, 1)  # of a rate: what is valued by it is refused
-_REPLAYS = ("replay", "ticks")
 
 
 def exposure_of(trading: "Trading", name: InstrumentId, *, killed: str) -> Exposure:
@@ -64,9 +62,9 @@ def exposure_of(trading: "Trading", name: InstrumentId, *, killed: str) -> Expos
                 held=books.units(item.id),
                 ask=trading.prices.get(item.id, (0, 0))[1],
                 rate_ppm=trading.margin_rates_ppm[item.id],
-                has_exits=_has_exits(books, item.id),
+                has_exits=has_exits(books, item.id),
                 home_rate=rates[item.id] or _UNKNOWN,
-                legs=_legs_held(trading, item.id),
+                legs=legs_held(trading, item.id),
                 both_need_margin=_both_need_margin(trading),
             )
             for item in others
@@ -76,7 +74,7 @@ def exposure_of(trading: "Trading", name: InstrumentId, *, killed: str) -> Expos
         layers=trading.desk_view.layers(record.id) if trading.desk_view is not None else (),
         time_ns=now,
         currency=spec.account.currency,
-        has_exits=_has_exits(books, record.id),
+        has_exits=has_exits(books, record.id),
         halted=trading.halted,
         frozen=trading.obstacle(record.id),
         peak_equity=max(history.peak_equity, trading.equity),
@@ -91,9 +89,9 @@ def exposure_of(trading: "Trading", name: InstrumentId, *, killed: str) -> Expos
         data_age_ns=_data_age(trading, record),
         clock_offset_ns=trading.broker.clock_offset_ns(),
         reconcile_age_ns=0 if trading.standing is None else trading.standing.reconcile_age_ns(),
-        others=_others(trading, record.id),
+        others=others_of(trading, record.id),
         home_rate=rates[record.id] or _UNKNOWN,
-        legs=_legs_held(trading, record.id),
+        legs=legs_held(trading, record.id),
         both_need_margin=_both_need_margin(trading),
         by_trade=trading.standing is None and spec.account.rules.mode is not AccountMode.NETTING,
         unpriced=", ".join(
@@ -123,14 +121,6 @@ def _by_instrument(trading: "Trading") -> dict[InstrumentId, tuple[Order, ...]]:
     }
 
 
-def _legs_held(trading: "Trading", name: InstrumentId) -> tuple[int, int] | None:
-    """Units long and short of a hedging account; None where they are netted."""
-    if trading.spec.account.rules.mode is not AccountMode.HEDGING:
-        return None
-    units = [item.units for item in trading.books.trades if item.instrument == name]
-    return sum(item for item in units if item > 0), sum(item for item in units if item < 0)
-
-
 def _both_need_margin(trading: "Trading") -> bool:
     return trading.spec.account.rules.hedged_margin is HedgedMargin.ABSOLUTE_SUM
 
@@ -140,14 +130,6 @@ def _is_held(books: AccountSnapshot, name: InstrumentId) -> bool:
     return any(item.instrument == name for item in books.positions) or any(
         item.instrument == name for item in books.trades
     )
-
-
-def _has_exits(books: AccountSnapshot, name: InstrumentId) -> bool:
-    exits = (item.stop or item.target or item.trailing for item in books.positions if item.instrument == name)
-    of_trades = (
-        item.stop or item.target or item.trailing for item in books.trades if item.instrument == name
-    )
-    return any(exits) or any(of_trades)
 
 
 def _elsewhere(
@@ -161,7 +143,7 @@ def _elsewhere(
     record = next(item for item in trading.spec.records if item.id == name)
     dearest = max(trading.prices.get(name, (0, 0))[1], *(item.price for item in waiting), 0)
     longest, shortest = worst_units(
-        waiting, books.units(name), has_exits=_has_exits(books, name), legs=_legs_held(trading, name)
+        waiting, books.units(name), has_exits=has_exits(books, name), legs=legs_held(trading, name)
     )
     worth = dearest * record.micro_per_point
     return Elsewhere(
@@ -195,57 +177,6 @@ def _home_rate(trading: "Trading", record: Instrument) -> tuple[int, int] | None
 
 def _data_age(trading: "Trading", record: Instrument) -> int | None:
     """How old its price is, or that of a pair it is converted by where that is older."""
-    known = trading.spec.feed.kind in _REPLAYS
     names = (record.id, *(leg.instrument for leg in _legs(trading, record) or ()))
-    ages = [_signal(trading.feed, "data_age_ns", name, known=known) for name in names]
+    ages = [data_age(trading, name) for name in names]
     return None if None in ages else max(age for age in ages if age is not None)
-
-
-def _signal(source: object, name: str, *arguments: object, known: bool) -> int | None:
-    """What a part says of itself; without a word of its own 0 where it is known by construction."""
-    ask: Callable[..., int | None] | None = getattr(source, name, None)
-    if ask is None:
-        return 0 if known else None
-    return ask(*arguments)
-
-
-def _others(trading: "Trading", name: InstrumentId) -> Mapping[str, Others]:
-    """What the other deployments of the account and of the firm add."""
-    if trading.desk_view is None:
-        return {}
-    spec = trading.spec
-    peers = [
-        item for item in trading.desk_view.deployments() if item.spec.deployment_id != spec.deployment_id
-    ]
-    account = [item for item in peers if item.spec.account.id == spec.account.id]
-    return {
-        "firm": _added(peers, name, currency=spec.account.currency),
-        "account": _added(account, name, currency=spec.account.currency),
-    }
-
-
-def _added(peers: Iterable["Trading"], name: InstrumentId, *, currency: str) -> Others:
-    total = Others()
-    for peer in peers:
-        if peer.archived is not None:
-            continue
-        now = peer.time_ns
-        peer.history.trim(now)
-        waiting = peer.waiting()
-        longest, shortest = worst_units(
-            [item for item in waiting if item.instrument == name],
-            peer.books.units(name),
-            has_exits=_has_exits(peer.books, name),
-            legs=_legs_held(peer, name),
-        )
-        loss = peer.day_start_equity - peer.equity if peer.spec.account.currency == currency else 0
-        total = Others(
-            messages_last_second=total.messages_last_second + peer.history.messages_last_second(now),
-            messages_last_minute=total.messages_last_minute + len(peer.history.messages),
-            orders_last_minute=total.orders_last_minute + len(peer.history.sent),
-            open_orders=total.open_orders + len(waiting),
-            longest=total.longest + longest,
-            shortest=total.shortest + shortest,
-            loss=total.loss + loss,
-        )
-    return total
