@@ -5,11 +5,15 @@ from typing import Any
 
 import pytest
 
-from tests.gateway.bench import Kernel, Room, buy, expected_fills, handy
+from tests.gateway.bench import NO_LIMITS, TOKEN, Kernel, Room, buy, expected_fills, handy
+from workbench.domain.control_table import FIRM, Entry, LimitTable
+from workbench.domain.instruments import InstrumentId
 from workbench.domain.orders import ClientOrderId, ExitChange, OrderKind
 from workbench.gateway.brokers.port import AmbiguousError
+from workbench.gateway.controls import Exposure
 from workbench.gateway.journal import verify_journal
-from workbench.gateway.messages import ChangeResult, IntentResult, Refused
+from workbench.gateway.messages import AskExposure, ChangeResult, IntentResult, Judged, Refused
+from workbench.live.judging import OrderJudge
 from workbench.market import Bars
 from workbench.store.schema import exit_changes, intents, journal, orders
 
@@ -41,6 +45,10 @@ def _state(reply: Any, *, repeated: bool = False) -> str:
     assert isinstance(reply, ChangeResult | IntentResult), reply
     assert reply.repeated == repeated
     return reply.state
+
+
+def _exposure(room: Room) -> Exposure:
+    return room.desk.deployments["d-1"].exposure(InstrumentId("EUR_USD"), killed="")
 
 
 def _held(room: Room) -> tuple[int, int, int]:
@@ -135,6 +143,55 @@ def test_a_change_without_an_answer_stays_unknown(room: Room) -> None:
     room.start()
     assert _state(kernel.change(_exits(stop=101_000)), repeated=True) == "UNKNOWN"
     assert _held(room) == (100_000, 0, 0)
+
+
+def _rates(room: Room, **limits: int) -> None:
+    entries = list(NO_LIMITS.entries)
+    for name, value in limits.items():
+        number = len(entries) + 1
+        entries.append(
+            Entry(version=number, name=name, scope=FIRM, value=value, action="set", by="test", created_ns=0)
+        )
+    room.desk.controls.table = LimitTable(entries)
+
+
+def test_changes_count_as_messages_where_orders_are_decided_and_where_they_are_sent(room: Room) -> None:
+    kernel = _holding(room)
+    kernel.take()
+    before = _exposure(room).messages_last_minute
+    assert _state(kernel.change(_exits(stop=99_000))) == "DONE"
+    assert _state(kernel.change(_exits(target=150_000), 1)) == "DONE"
+    assert isinstance(kernel.change(_exits(stop=-1), 2), ChangeResult)  # denied, so nothing was sent
+    assert _exposure(room).messages_last_minute == before + 2
+    room.start()
+    assert _exposure(room).messages_last_minute == before + 2
+    _rates(room, max_messages_per_minute=before + 2)
+    judged = room.ask(AskExposure(deployment_id="d-1", token=TOKEN))
+    assert isinstance(judged, Judged)
+    first = OrderJudge(judged.exposures, judged.limits).check(buy(1_000, "first"))
+    assert first is not None
+    assert f"limit {before + 2}, observed {before + 3}" in first.reason
+    again = kernel.submit(buy(1_000, "second"))
+    assert isinstance(again, IntentResult)
+    assert (again.control, again.reason) == ("R05", first.reason)
+
+
+def test_changes_beyond_the_rate_are_denied_unless_they_only_protect_better(room: Room) -> None:
+    kernel = _holding(room)
+    kernel.take()
+    _rates(room, max_messages_per_second=1)
+    assert _state(kernel.change(_exits(target=150_000))) == "DONE"
+    number = 0
+    for number, change in enumerate((_exits(target=151_000), _exits(stop=99_000), _exits(stop=0)), 1):
+        reply = kernel.change(change, number)
+        assert isinstance(reply, ChangeResult)
+        assert (reply.state, reply.control) == ("DENIED", "R05")
+        assert reply.reason == "R05 messages a second of the firm: limit 1, observed 2"
+    assert _state(kernel.change(_exits(stop=101_000), number + 1)) == "DONE"
+    assert _state(kernel.change(_exits(trailing=20_000), number + 2)) == "DONE"
+    assert _exposure(room).messages_last_second == 3
+    kernel.take()  # an hour later
+    assert _state(kernel.change(_exits(target=151_000))) == "DONE"
 
 
 # --- orders in the place of others -----------------------------------------------------------------------

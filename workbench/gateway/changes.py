@@ -3,7 +3,8 @@
 The levels are the strategy's own, so telling a paper book again comes to the same: a wish that was durable
 when the process ended is told again at the next start. At a broker elsewhere one that nobody answered stays
 UNKNOWN, and either exits may stand, until the broker's report shows which (`exits_elsewhere`). Changes are
-judged on what they take away: while a kill is on, an exit may be drawn closer and no more.
+judged on what they take away: while a kill is on, an exit may be drawn closer and no more. Each counts as a
+message to the broker, as an order does (R05).
 """
 
 import sqlalchemy as sa
@@ -11,7 +12,7 @@ import sqlalchemy as sa
 from workbench.domain.accounts import Position, Trade
 from workbench.domain.orders import ChangeState, ExitChange
 from workbench.gateway.brokers.port import AmbiguousError, RejectedError, UnavailableError
-from workbench.gateway.controls import MOST_POINTS, Denial
+from workbench.gateway.controls import MOST_POINTS, Denial, check_rate
 from workbench.gateway.desk import Desk
 from workbench.gateway.journal import canonical_json
 from workbench.gateway.messages import ChangeIntent, ChangeResult, KernelReply, Refused
@@ -54,6 +55,7 @@ def change_exits(desk: Desk, trading: Trading, request: ChangeIntent) -> KernelR
         _late(trading, request.event_seq)
         or _sense(trading, request.change)
         or _kill(trading, request.change, killed=desk.kill_over(trading))
+        or _rate(trading, request.change)
     )
     state = ChangeState.INTENT if denial is None else ChangeState.DENIED
     with desk.ledger.change("exit change intent") as change:
@@ -210,6 +212,15 @@ def _kill(trading: Trading, change: ExitChange, *, killed: str) -> Denial | None
         return None
     reason = f"R23 kill switch: no stop moved away or removed, found a kill of {killed}"
     return Denial(control="R23", reason=reason)
+
+
+def _rate(trading: Trading, change: ExitChange) -> Denial | None:
+    """R05; a change that does no more than protect better is counted and never denied."""
+    held, prices = _held(trading, change), trading.prices.get(change.instrument, (0, 0))
+    protects = held is not None and change.target is None and not _loosens(change, held, prices)
+    if protects and (change.stop or change.trailing):
+        return None
+    return check_rate(limits=trading.limits, exposure=trading.exposure(change.instrument, killed=""))
 
 
 def _held(trading: Trading, change: ExitChange) -> Position | Trade | None:

@@ -1,7 +1,7 @@
 """The controls over orders: what is checked, remembered and halted, and who may change the limits."""
 
 from workbench.gateway.controls.book import ControlBook, DeskView
-from workbench.gateway.controls.checks import ORDER_LIMITS, check_order
+from workbench.gateway.controls.checks import ORDER_LIMITS, check_order, check_rate
 from workbench.gateway.controls.exposure import (
     Denial,
     Elsewhere,
@@ -33,6 +33,7 @@ __all__ = [
     "RiskHistory",
     "Sent",
     "check_order",
+    "check_rate",
     "exposure_of",
     "exposures_of",
     "judge_order",

@@ -12,7 +12,7 @@ from workbench.domain.control_table import FIRM, Layer
 from workbench.domain.control_windows import in_trading_window, in_utc_window, minutes_to_rollover
 from workbench.domain.controls import LIMITS, LimitKind, Sense, Value
 from workbench.domain.limits import Limits
-from workbench.domain.orders import Order, OrderKind
+from workbench.domain.orders import ClientOrderId, Order, OrderKind
 from workbench.gateway.controls.exposure import (
     Denial,
     Exposure,
@@ -24,12 +24,13 @@ from workbench.gateway.controls.exposure import (
 )
 from workbench.gateway.controls.sense import check_sense
 
-__all__ = ["ORDER_LIMITS", "check_order", "observed", "release_layer"]
+__all__ = ["ORDER_LIMITS", "check_order", "check_rate", "no_order", "observed", "release_layer"]
 
 _RELEASE = "release"
 _NONE = Others()
 _BEYOND = 10**12  # millionths of nothing
 _MS = 1_000_000
+_RATES = ("max_messages_per_second", "max_messages_per_minute")
 _SUMMED_MONEY = frozenset({"max_daily_loss", "max_currency_exposure_ppm"})
 
 
@@ -53,6 +54,19 @@ def check_order(order: Order, *, limits: Limits, exposure: Exposure, past: str =
     layers = (release_layer(limits), *_with_firm(exposure.layers))
     found = (_bound(LIMITS[name], layer, order, exposure, past) for name in ORDER_LIMITS for layer in layers)
     return next((denial for denial in found if denial), None)
+
+
+def check_rate(*, limits: Limits, exposure: Exposure) -> Denial | None:
+    """R05 for a message that is not an order: the first limit on messages that one more would break."""
+    layers = (release_layer(limits), *_with_firm(exposure.layers))
+    message = no_order(exposure)
+    found = (_bound(LIMITS[name], layer, message, exposure, "") for name in _RATES for layer in layers)
+    return next((denial for denial in found if denial), None)
+
+
+def no_order(exposure: Exposure) -> Order:
+    """An order for nothing, for what is compared whatever an order asks for."""
+    return Order(client_order_id=ClientOrderId("none"), instrument=exposure.instrument.id, units=0)
 
 
 def observed(name: str, order: Order, exposure: Exposure, scope: str) -> int | None:

@@ -13,12 +13,12 @@ import msgspec
 import sqlalchemy as sa
 
 from workbench.domain.controls import LIMITS
-from workbench.domain.orders import Order, OrderKind, OrderState
+from workbench.domain.orders import ChangeState, Order, OrderKind, OrderState
 from workbench.gateway.brokers.port import Transaction
 from workbench.gateway.controls.book import DeskView
 from workbench.gateway.controls.exposure import only_reduces
 from workbench.gateway.records import fill_of
-from workbench.store.schema import cancels, control_halts, deliveries, fills, intents
+from workbench.store.schema import cancels, control_halts, deliveries, exit_changes, fills, intents
 
 if TYPE_CHECKING:
     from workbench.gateway.desk import Desk
@@ -38,6 +38,7 @@ __all__ = [
 _SECOND_NS = 1_000_000_000
 _MINUTE_NS = 60 * _SECOND_NS
 _HALTS = control_halts
+_TOLD = (ChangeState.DONE, ChangeState.REJECTED, ChangeState.UNKNOWN)  # to a broker, which heard of it
 
 
 def watched(desk: "Desk", trading: "Trading") -> "Trading":
@@ -89,15 +90,24 @@ def recall_orders(connection: sa.Connection, trading: "Trading") -> None:
             history.answered(rejected=fresh and row.state == OrderState.REJECTED)
             if time_ns > since_ns:
                 history.order(msgspec.convert(row.body, Order), time_ns)
-    times = sa.select(deliveries.c.time_ns).join(
-        cancels,
-        sa.and_(
-            deliveries.c.deployment_id == cancels.c.deployment_id,
-            deliveries.c.event_seq == cancels.c.event_seq,
-        ),
-    )
-    mine = times.where(cancels.c.deployment_id == trading.spec.deployment_id)
-    sent = connection.scalars(mine.where(deliveries.c.time_ns > since_ns))
+    sent = [
+        time_ns
+        for table, told in (
+            (cancels, cancels.c.event_seq > 0),
+            (exit_changes, exit_changes.c.state.in_(_TOLD)),
+        )
+        for time_ns in connection.scalars(
+            sa.select(deliveries.c.time_ns)
+            .join(
+                table,
+                sa.and_(
+                    deliveries.c.deployment_id == table.c.deployment_id,
+                    deliveries.c.event_seq == table.c.event_seq,
+                ),
+            )
+            .where(table.c.deployment_id == trading.spec.deployment_id, told, deliveries.c.time_ns > since_ns)
+        )
+    ]
     history.messages = deque(sorted((*history.messages, *sent)))
     if trading.standing is not None:
         _recall_books(connection, trading, forgiven=forgiven)

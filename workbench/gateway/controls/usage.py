@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.domain.control_text import limit_text
 from workbench.domain.controls import LIMITS
-from workbench.domain.orders import ClientOrderId, Order
-from workbench.gateway.controls.checks import observed, release_layer
+from workbench.gateway.controls.checks import no_order, observed, release_layer
 from workbench.gateway.controls.judging import exposures_of
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ def limit_use(trading: "Trading") -> tuple[LimitUse, ...]:
         return ()  # nothing is known of the account yet
     found: dict[str, LimitUse] = {}
     for exposure in exposures_of(trading, killed=""):
-        nothing = Order(client_order_id=ClientOrderId("none"), instrument=exposure.instrument.id, units=0)
+        nothing = no_order(exposure)
         for layer in (release_layer(trading.limits), *exposure.layers):
             for name in USED_LIMITS:
                 limit = layer.values.get(name)
