@@ -83,6 +83,37 @@ def test_a_person_reads_state_position_profit_orders_and_fills(make_home):
     assert "GATEWAY RUNNING" in text
 
 
+def test_changes_of_exits_and_replaced_orders_stand_among_the_decisions(make_home):
+    home = make_home()
+    row = {
+        "deployment_id": DEPLOYMENT,
+        "instrument": "EUR_USD",
+        "changed_seq": 0,
+        "created_ns": 1,
+        "control": "",
+        "reason": "",
+    }
+    asked = (
+        {"stop": 117_900, "target": 0, "trailing": None, "trade": None},
+        {"stop": None, "target": None, "trailing": 1_200, "trade": None},
+        {"stop": 0, "target": None, "trailing": None, "trade": None},
+    )
+    denied = {"control": "R23", "reason": "a kill of all"}
+    with home.gateway.begin() as connection:
+        for number, (body, state) in enumerate(zip(asked, ("DONE", "UNKNOWN", "DENIED"), strict=True)):
+            more = denied if state == "DENIED" else {}
+            values = {**row, "event_seq": 4, "number": number, "body": body, "state": state, **more}
+            connection.execute(sa.insert(schema.exit_changes).values(values))
+        known = connection.execute(sa.select(schema.intents.c.body).limit(1)).scalar_one()
+        connection.execute(sa.update(schema.intents).values(body={**known, "replaces": "abc-1-0"}))
+    text = _texts(_page(home, FakeVerbs()))
+    assert "other exits for EUR_USD, stop loss at 1.17900, no take profit: done" in text
+    assert "trailing stop 1,200 points away: unknown: the broker has not said" in text
+    assert "no stop loss: denied by R23: a kill of all" in text
+    assert "in the place of an order that waited: filled" in text
+    assert text.count(words.moment(home.view.changes(DEPLOYMENT)[0].decided_ns)) >= 4  # when it was decided
+
+
 def test_an_empty_home_says_so(make_home):
     home = make_home()
     with home.store.begin() as connection:

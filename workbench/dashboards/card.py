@@ -11,7 +11,7 @@ from workbench.dashboards import words
 from workbench.dashboards.chart import EquityChart
 from workbench.dashboards.markup import badge, definitions, put, table, text
 from workbench.dashboards.verbs import GatewayAnswer
-from workbench.dashboards.view import DeploymentView, EquityPoint, FillLine, OrderLine
+from workbench.dashboards.view import ChangeLine, DeploymentView, EquityPoint, FillLine, OrderLine
 from workbench.errors import WorkbenchError
 
 __all__ = ["Card", "Reading", "Verbs"]
@@ -49,6 +49,7 @@ class Reading:
     equity: list[EquityPoint]
     orders: list[OrderLine]
     fills: list[FillLine]
+    changes: list[ChangeLine]
 
 
 class Card:
@@ -203,7 +204,10 @@ def _limits(item: DeploymentView) -> str:
 
 def _lists(reading: Reading) -> str:
     item = reading.deployment
-    decided = [(words.moment(line.decided_ns), words.order_sentence(line)) for line in reading.orders]
+    log = [(line.decided_ns, words.order_sentence(line)) for line in reading.orders]
+    log += [(line.decided_ns, words.change_sentence(line)) for line in reading.changes]
+    log.sort(key=lambda found: -found[0])
+    decided = [(words.moment(at_ns), sentence) for at_ns, sentence in log]
     executed = [
         (
             words.moment(line.time_ns),
@@ -214,7 +218,7 @@ def _lists(reading: Reading) -> str:
         for line in reading.fills
     ]
     return (
-        table("Last decisions and orders", ("Decided at", "Order"), decided, empty="No order yet.")
+        table("Last decisions and orders", ("Decided at", "Order or exits"), decided, empty="No order yet.")
         + table(
             "Last executions",
             ("Time", "What", "Profit booked", "Commission"),

@@ -97,6 +97,7 @@ class Monitor:
                         equity=view.equity(item.id),
                         orders=view.orders(item.id, most=8),
                         fills=view.fills(item.id, most=8),
+                        changes=view.changes(item.id, most=8),
                     )
                     for item in shown
                 ],

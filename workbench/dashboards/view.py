@@ -17,6 +17,7 @@ from workbench.domain.money import to_decimal
 from workbench.store import schema
 
 __all__ = [
+    "ChangeLine",
     "DeploymentView",
     "EquityPoint",
     "FillLine",
@@ -77,6 +78,21 @@ class OrderLine:
     instrument: str
     units: int
     reduce_only: bool
+    state: str
+    control: str
+    reason: str
+    replaces: bool = False  # an order that waited
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeLine:
+    """Other exits that were asked for, and what became of them."""
+
+    decided_ns: int  # of the bar it was decided on
+    instrument: str
+    stop: Decimal | None  # price; 0 takes it away, None leaves it
+    target: Decimal | None
+    trailing: int | None  # points from the market
     state: str
     control: str
     reason: str
@@ -189,18 +205,9 @@ class StoreView:
 
     def orders(self, deployment_id: str, *, most: int = 20) -> list[OrderLine]:
         """The last orders, the newest first."""
-        intents, deliveries = schema.intents, schema.deliveries
+        intents = schema.intents
         query = (
-            sa.select(
-                intents, deliveries.c.time_ns.label("decided_ns"), schema.orders.c.state.label("at_broker")
-            )
-            .outerjoin(
-                deliveries,
-                sa.and_(
-                    deliveries.c.deployment_id == intents.c.deployment_id,
-                    deliveries.c.event_seq == intents.c.event_seq,
-                ),
-            )
+            _decided(intents, schema.orders.c.state.label("at_broker"))
             .outerjoin(schema.orders, schema.orders.c.client_order_id == intents.c.client_order_id)
             .where(intents.c.deployment_id == deployment_id)
             .order_by(intents.c.event_seq.desc(), intents.c.client_order_id.desc())
@@ -216,6 +223,32 @@ class StoreView:
                 units=row["body"]["units"],
                 reduce_only=row["body"]["reduce_only"],
                 state=row["at_broker"] or row["state"],
+                control=row["control"],
+                reason=row["reason"],
+                replaces=bool(row["body"].get("replaces")),
+            )
+            for row in rows
+        ]
+
+    def changes(self, deployment_id: str, *, most: int = 20) -> list[ChangeLine]:
+        """The last changes of exits, the newest first."""
+        table = schema.exit_changes
+        query = (
+            _decided(table)
+            .where(table.c.deployment_id == deployment_id)
+            .order_by(table.c.event_seq.desc(), table.c.number.desc())
+            .limit(most)
+        )
+        with _reading(self._gateway) as connection:
+            rows = connection.execute(query).mappings().all()
+        return [
+            ChangeLine(
+                decided_ns=row["decided_ns"] or row["created_ns"],
+                instrument=row["instrument"],
+                stop=_level(row, "stop"),
+                target=_level(row, "target"),
+                trailing=row["body"].get("trailing"),
+                state=row["state"],
                 control=row["control"],
                 reason=row["reason"],
             )
@@ -246,6 +279,23 @@ class StoreView:
             )
             for row in rows
         ]
+
+
+def _decided(table: sa.Table, *columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    """The rows of a table with the market's time of the event that each was decided on."""
+    deliveries = schema.deliveries
+    return sa.select(table, deliveries.c.time_ns.label("decided_ns"), *columns).outerjoin(
+        deliveries,
+        sa.and_(
+            deliveries.c.deployment_id == table.c.deployment_id,
+            deliveries.c.event_seq == table.c.event_seq,
+        ),
+    )
+
+
+def _level(row: sa.RowMapping, name: str) -> Decimal | None:
+    points = row["body"].get(name)
+    return None if points is None else instrument(row["instrument"]).to_price(points)
 
 
 @contextmanager

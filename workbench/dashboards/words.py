@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from workbench.dashboards.view import DeploymentView, EquityPoint, FillLine, OrderLine
+from workbench.dashboards.view import ChangeLine, DeploymentView, EquityPoint, FillLine, OrderLine
 from workbench.domain.calendar import to_datetime
 from workbench.domain.instruments import instrument
 from workbench.domain.money import to_decimal
 
 __all__ = [
     "age",
+    "change_sentence",
     "equity_sentence",
     "fill_sentence",
     "moment",
@@ -46,6 +47,13 @@ _ORDER_STATES = {
     "UNKNOWN": "unknown: the broker has not said; it counts as live",
     "DENIED": "denied",
     "ABSENT": "never reached the broker",
+}
+_CHANGE_STATES = {
+    "INTENT": "written down, about to be sent",
+    "DONE": "done",
+    "REJECTED": "rejected",
+    "UNKNOWN": "unknown: the broker has not said; the old exits may stand or the new ones",
+    "DENIED": "denied",
 }
 _REASONS = {
     "MARKET": "at the market",
@@ -141,9 +149,26 @@ def order_sentence(line: OrderLine) -> str:
     record = instrument(line.instrument)
     verb = "buy" if line.units > 0 else "sell"
     aim = " to close" if line.reduce_only else ""
+    place = " in the place of an order that waited" if line.replaces else ""
     outcome = _ORDER_STATES.get(line.state, line.state)
-    why = f" by {line.control}: {line.reason}" if line.control else f": {line.reason}" if line.reason else ""
-    return f"{verb} {abs(line.units):,} {record.base}{aim}: {outcome}{why}"
+    return f"{verb} {abs(line.units):,} {record.base}{aim}{place}: {outcome}{_why(line)}"
+
+
+def change_sentence(line: ChangeLine) -> str:
+    """Which exits were asked for and what became of that."""
+    asked = [
+        f"no {name}" if not level else f"{name} at {level}"
+        for name, level in (("stop loss", line.stop), ("take profit", line.target))
+        if level is not None
+    ]
+    if line.trailing is not None:
+        asked.append(f"trailing stop {line.trailing:,} points away" if line.trailing else "no trailing stop")
+    outcome = _CHANGE_STATES.get(line.state, line.state)
+    return f"other exits for {line.instrument}, {', '.join(asked) or 'none named'}: {outcome}{_why(line)}"
+
+
+def _why(line: OrderLine | ChangeLine) -> str:
+    return f" by {line.control}: {line.reason}" if line.control else f": {line.reason}" if line.reason else ""
 
 
 def fill_sentence(line: FillLine) -> str:
