@@ -15,16 +15,18 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from tests.live.fake_gateway import FakeGateway, tell_token
 from workbench.domain.limits import Limits
+from workbench.live.allowance import Allowance
 from workbench.live.client import SupervisorClient
 from workbench.live.deployments import Deployment, deploy
 from workbench.live.driving import drive
 from workbench.live.errors import DeploymentRefusedError
 from workbench.live.launch import Launch, Places
+from workbench.live.liveness import Timing
 from workbench.live.log import open_log
+from workbench.live.prepared import Prepared
 from workbench.live.releases import ReleasedNotebook
 from workbench.live.restarts import RestartPolicy
 from workbench.live.supervisor import Supervisor
-from workbench.live.watch import Prepared, Timing
 from workbench.store.schema import releases
 
 KERNEL = (sys.executable, str(Path(__file__).with_name("kernel_under_test.py")))
@@ -73,7 +75,9 @@ def places_of(home: Path, runtime: Path, deployment_id: str) -> Places:
     return Places(home / "deployments" / deployment_id, runtime / "live" / short)
 
 
-def launch_for(home: Path, runtime: Path, deployment_id: str, *, token: str) -> Launch:
+def launch_for(
+    home: Path, runtime: Path, deployment_id: str, *, token: str, allowance: Allowance | None = None
+) -> Launch:
     """The order to launch of a deployment on account `paper-1`."""
     places = places_of(home, runtime, deployment_id)
     return Launch(
@@ -91,6 +95,7 @@ def launch_for(home: Path, runtime: Path, deployment_id: str, *, token: str) -> 
         instruments=("EUR_USD",),
         timeframe="H1",
         warm_up=(),
+        allowance=allowance or Allowance(),
     )
 
 
@@ -101,13 +106,14 @@ class Preparing:
     home: Path
     runtime: Path
     notebook: Path
+    allowance: Allowance = field(default_factory=Allowance)
 
     def __call__(self, deployment: Deployment, *, places: Places, token: str) -> Prepared:
         refused = self.home / "refused"
         if refused.exists():
             raise DeploymentRefusedError(refused.read_text())
         tell_token(self.runtime / "gateway.sock", token)
-        launch = launch_for(self.home, self.runtime, deployment.id, token=token)
+        launch = launch_for(self.home, self.runtime, deployment.id, token=token, allowance=self.allowance)
         return Prepared(launch=launch, notebook=self.notebook, parameters={})
 
 
@@ -123,6 +129,7 @@ class Desk:
     approved: bool = True
     policy: RestartPolicy = field(default_factory=lambda: RestartPolicy(first_wait_s=0.05, factor=1.0))
     timing: Timing = field(default_factory=Timing)
+    allowance: Allowance = field(default_factory=Allowance)
     supervisor: Supervisor | None = None
     thread: threading.Thread | None = None
     released: list[str] = field(default_factory=list)
@@ -177,7 +184,7 @@ class Desk:
             socket=self.socket,
             deployments_dir=self.home / "deployments",
             runtime_dir=self.runtime,
-            prepare=Preparing(self.home, self.runtime, self.notebook),
+            prepare=Preparing(self.home, self.runtime, self.notebook, self.allowance),
             release=self.released.append,
             drive=drive,
             log=open_log(self.home / "logs" / "supervisor.log"),

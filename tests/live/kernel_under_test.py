@@ -1,5 +1,6 @@
 """A live kernel with hand-written strategies: `python tests/live/kernel_under_test.py -f kernel.json`."""
 
+import ctypes
 import hashlib
 import os
 import sys
@@ -15,6 +16,33 @@ from workbench.gateway.client import GatewayClient
 from workbench.live.launch import Launch
 from workbench.live.session import Ready
 from workbench.strategy import Decision
+
+
+def hold_everything() -> None:
+    """Hang as compiled code does that never lets another thread run."""
+    ctypes.PyDLL(None).sleep(3_600)
+
+
+def eat_memory() -> None:
+    """Take more and more, up to 4 GiB."""
+    eaten = []
+    for _ in range(80):
+        eaten.append(b"x" * (50 << 20))
+    time.sleep(3_600)
+
+
+def print_for_ever() -> None:
+    """Fill a disk, if somebody lets it."""
+    while True:
+        print("x" * 10_000)
+
+
+def crash() -> None:
+    """Read memory that is not there."""
+    ctypes.string_at(0)
+
+
+_MISHAPS = {6: hold_everything, 20: crash, 40: eat_memory, 60: print_for_ever}  # by event, once each
 
 
 class Swinger:
@@ -34,6 +62,11 @@ class Swinger:
             Path("hung").touch()
             while True:  # holds the strategy's thread, not the process
                 time.sleep(0.05)
+        if self.mood == "everything" and event_seq in _MISHAPS and not Path(f"had-{event_seq}").exists():
+            Path(f"had-{event_seq}").touch()
+            _MISHAPS[event_seq]()
+        if self.mood == "stuck" and event_seq == 6:
+            hold_everything()
         if self.mood == "raises" and event_seq == 6:
             raise ZeroDivisionError("no spread")
         units = self.units + os.getpid() if self.mood == "forgets" else self.units

@@ -22,7 +22,7 @@ from tests.live.fake_gateway import FakeGateway, made_up_bars, tell_token
 from workbench.live.children import kernel_environment, start_kernel
 from workbench.live.driving import drive
 from workbench.live.launch import Launch, Places
-from workbench.live.watch import Prepared
+from workbench.live.prepared import Prepared
 
 pytestmark = pytest.mark.processes
 

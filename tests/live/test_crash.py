@@ -8,8 +8,8 @@ import pytest
 from tests.live.desk import Desk, eventually, write_notebook
 from tests.live.fake_gateway import FakeGateway, made_up_bars
 from tests.live.kernel_under_test import Swinger
+from workbench.live.liveness import Timing
 from workbench.live.restarts import RestartPolicy
-from workbench.live.watch import Timing
 
 pytestmark = pytest.mark.processes
 
@@ -99,18 +99,25 @@ def test_a_strategy_that_hangs_is_killed_and_started_again(desk: Desk) -> None:
     deployment = desk.deploy()
     desk.start()
     line = desk.until(deployment, state="finished")
-    assert [item["reason"] for item in line["recoveries"]] == ["its strategy did not come back for 2 s"]
+    assert [item["reason"] for item in line["recoveries"]] == [
+        "its strategy did not come back for 2 s; its waiting orders are taken back"
+    ]
+    assert desk.released == [deployment]  # the gateway was told before it started again
     assert desk.gateway.acked == 120
 
 
 def test_a_frozen_process_is_killed_and_started_again(desk: Desk) -> None:
     desk.timing = Timing(hung_after_s=1.5)
+    desk.gateway.endless = True
     deployment = desk.deploy()
     desk.start()
     desk.decided(5)
     os.kill(desk.of(deployment)["pid"], signal.SIGSTOP)
-    line = desk.until(deployment, state="finished")
-    assert [item["reason"] for item in line["recoveries"]] == ["its kernel gave no sign of life for 2 s"]
+    line = eventually(lambda: (line := desk.of(deployment))["recoveries"] and line, what="the recovery")
+    assert [item["reason"] for item in line["recoveries"]] == [
+        "its kernel gave no sign of life for 2 s; its waiting orders are taken back"
+    ]
+    desk.decided(60)
 
 
 def test_a_cell_that_fails_is_named(desk: Desk) -> None:

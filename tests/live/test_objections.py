@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.live.desk import ARM, Desk, eventually, write_notebook
-from workbench.live.watch import Timing
+from workbench.live.liveness import Timing
 
 pytestmark = pytest.mark.processes
 

@@ -270,7 +270,7 @@ def test_a_stop_ends_the_loop_while_it_waits_and_while_the_gateway_is_silent(tmp
         thread = threading.Thread(target=lambda loop=loop, endings=endings: endings.append(loop.run()))  # type: ignore[misc]
         thread.start()
         deadline = time.monotonic() + 5
-        while loop.progress.waiting != waiting and time.monotonic() < deadline:
+        while loop.waiting != waiting and time.monotonic() < deadline:
             time.sleep(0.001)
         loop.request_stop()
         thread.join(5)

@@ -9,8 +9,10 @@ import sqlalchemy as sa
 
 from tests.live.desk import Desk, eventually
 from workbench.live.deployments import Deployment, deployment
+from workbench.live.liveness import Timing
+from workbench.live.prepared import GatewayAbsentError, Prepared
 from workbench.live.restarts import RestartPolicy
-from workbench.live.watch import GatewayAbsentError, Prepared, Stage, Timing, Watch
+from workbench.live.watch import Stage, Watch
 
 
 @pytest.fixture
@@ -73,7 +75,7 @@ def test_what_a_busy_store_did_not_take_is_written_down_later(
     desk: Desk, executor: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = watch(desk, executor, OSError("disk full"))
-    from workbench.live import watch as module
+    from workbench.live import telling as module
 
     real, busy = module.set_state, [True]
 

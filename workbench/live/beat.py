@@ -25,10 +25,11 @@ class Phase(StrEnum):
     FINISHED = "finished"  # the feed ended
     STOPPED = "stopped"  # it was asked to stop, and did
     BROKEN = "broken"  # it ended with an error that a restart may mend
+    OVERDUE = "overdue"  # its guard ended it: it took more time or memory than it may
     FAILED = "failed"  # it will not trade on, and a restart would not help
 
 
-ENDED = frozenset({Phase.FINISHED, Phase.STOPPED, Phase.BROKEN, Phase.FAILED})
+ENDED = frozenset({Phase.FINISHED, Phase.STOPPED, Phase.BROKEN, Phase.OVERDUE, Phase.FAILED})
 
 
 class Beat(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

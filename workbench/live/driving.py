@@ -3,7 +3,7 @@
 import threading
 
 from workbench.live.launch import Places
-from workbench.live.watch import Prepared
+from workbench.live.prepared import Prepared
 from workbench.notebook import drive_notebook
 
 __all__ = ["drive"]

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from workbench.live.allowance import Allowance
 from workbench.live.errors import SupervisorError
 
 __all__ = ["Launch", "Places", "WarmUp", "write_connection_file"]
@@ -49,6 +50,7 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     feed: str = "replay"  # its kind
     others: tuple[str, ...] = ()  # not traded: looked at, and converted by
     currency: str = ""  # of the account; that of the first instrument's quotes when empty
+    allowance: Allowance = Allowance()
 
 
 @dataclass(frozen=True, slots=True)

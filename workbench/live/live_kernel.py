@@ -4,6 +4,9 @@ A driver runs the released notebook's cells in it, the last one arms it. From th
 nothing that is asked of it: the handlers of all requests but `kernel_info` refuse, then the session
 key changes and the sockets' names are removed. Debugger, subshells, history, shutdown and interrupt
 requests are refused from the start. SIGTERM alone ends it, gracefully; SIGINT does nothing.
+
+It is two processes from its first moment: a guard, which is the one that others know, and its child, in
+which the cells and the strategy run (`workbench.live.guard`).
 """
 
 import argparse
@@ -16,19 +19,24 @@ import signal
 import socket
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
 import msgspec
 from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
+from structlog.typing import Processor
 from traitlets.config import Config
 
 from workbench.live import arming
 from workbench.live.beat import Phase
 from workbench.live.errors import NotArmableError
+from workbench.live.forking import Kin, part
+from workbench.live.guard import Guard
 from workbench.live.launch import Launch, Places
-from workbench.live.log import open_log
+from workbench.live.log import JsonLog, open_log
+from workbench.live.saying import say
 from workbench.live.session import Parts, Session
 from workbench.operations import open_tracer
 
@@ -120,24 +128,56 @@ def main(parts: Parts) -> None:
     connection_file = parser.parse_args().connection_file
     launch = msgspec.json.decode(sys.stdin.buffer.read(), type=Launch)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    _hide_memory()
     places = Places(Path(launch.folder), Path(launch.private))
-    tracer = open_tracer(os.environ.get("WORKBENCH_TRACES_URL", ""), service="workbench-live")
-    log = open_log(
+    lease = _lease_or_leave(launch, places)
+    kin = part()
+    _hide_memory()
+    if kin.child:
+        sys.exit(_watch_over(kin, launch, places))
+    _trade(parts, kin, launch, places, connection_file)
+    os.close(lease)  # not reached while the process lives: both processes hold the lease until their end
+
+
+def _lease_or_leave(launch: Launch, places: Places) -> int:
+    try:
+        return _take_lease(Path(launch.lease))
+    except NotArmableError as error:
+        log = _log(launch, places)
+        log.error("refused", detail=str(error))
+        sys.exit(str(error))
+
+
+def _watch_over(kin: Kin, launch: Launch, places: Places) -> int:
+    guard = Guard(
+        kin.child,
+        deployment_id=launch.deployment_id,
+        places=places,
+        allowance=launch.allowance,
+        board=kin.board,
+        said=kin.said,
+        printed=kin.printed,
+        log=_log(launch, places),
+    )
+    guard.listen()
+    return guard.run()
+
+
+def _log(launch: Launch, places: Places, *watchers: Processor) -> JsonLog:
+    return open_log(
         places.log,
-        watchers=() if tracer is None else (tracer.on_event,),
+        watchers=watchers,
         deployment_id=launch.deployment_id,
         release_id=launch.release_id,
         account_id=launch.account_id,
         pid=os.getpid(),
     )
-    log.info("starting")
-    try:
-        lease = _take_lease(Path(launch.lease))
-    except NotArmableError as error:
-        log.error("refused", detail=str(error))
-        sys.exit(str(error))
 
+
+def _trade(parts: Parts, kin: Kin, launch: Launch, places: Places, connection_file: str) -> None:
+    """The kernel proper."""
+    tracer = open_tracer(os.environ.get("WORKBENCH_TRACES_URL", ""), service="workbench-live")
+    log = _log(launch, places, *(() if tracer is None else (tracer.on_event,)))
+    log.info("starting")
     app = _application(connection_file)
     stop = StopSignal()
 
@@ -152,6 +192,8 @@ def main(parts: Parts) -> None:
         parts=parts,
         close_kernel=close_kernel,
         cut_off=lambda: app.kernel.change_key(),
+        board=kin.board,
+        tell=partial(say, kin.said),
     )
     arming.install(session)
     stop.listen()
@@ -160,7 +202,6 @@ def main(parts: Parts) -> None:
     session.ready()
     log.info(Phase.READY.value)
     app.start()  # type: ignore[no-untyped-call]
-    os.close(lease)  # not reached while the process lives: the lease is held until its end
 
 
 def _application(connection_file: str) -> IPKernelApp:

@@ -12,10 +12,12 @@ __all__ = ["SupervisorMetrics", "alert_title"]
 
 _WARNING_EVENTS = {
     "killed": "A live kernel was killed",
+    "overdue": "A strategy did not come back and was ended",
     "restarts": "A live kernel starts again",
     "store": "The store does not take a deployment's state",
     "the store does not answer": "The store does not answer",
 }
+_COUNTED = ("launched", "killed", "overdue", "recovered", "restarts")
 _IN_ORDER = frozenset({"finished", "stopped"})
 _LOOK_S = 1.0
 
@@ -47,7 +49,7 @@ class SupervisorMetrics:
             ("event",),
             registry=self.registry,
         )
-        for event in ("launched", "killed", "recovered", "restarts"):
+        for event in _COUNTED:
             self._events.labels(event=event)
         self._alerts_sent = Counter(
             "workbench_supervisor_alerts",
@@ -66,7 +68,7 @@ class SupervisorMetrics:
 
     def on_event(self, logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         """A structlog processor: count a line of the log."""
-        if event.get("event") in ("launched", "killed", "recovered", "restarts"):
+        if event.get("event") in _COUNTED:
             self._events.labels(event=event["event"]).inc()
         return event
 

@@ -21,8 +21,8 @@ from workbench.live.deployments import (
 )
 from workbench.live.errors import DeploymentRefusedError
 from workbench.live.launch import Launch, Places, WarmUp
+from workbench.live.prepared import GatewayAbsentError, Prepared
 from workbench.live.releases import LoadRelease, ReleasedNotebook
-from workbench.live.watch import GatewayAbsentError, Prepared
 from workbench.settings import Settings
 
 __all__ = ["Preparation"]

@@ -1,4 +1,4 @@
-"""The live session: arms the strategy, runs its thread, beats, and ends the process when it is over."""
+"""The live session: arms the strategy, runs its thread, and ends the process when it is over."""
 
 import os
 import sys
@@ -8,20 +8,24 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn, Protocol
 
+import msgspec
+
 from workbench.errors import WorkbenchError
 from workbench.live.arming import Armed
-from workbench.live.beat import Beat, Phase, write_beat
+from workbench.live.beat import Phase
+from workbench.live.board import Board
 from workbench.live.errors import DecisionDiffersError, NotArmableError
+from workbench.live.gateway_line import Gateway
 from workbench.live.launch import Launch, Places
 from workbench.live.log import JsonLog
-from workbench.live.pids import started_at
-from workbench.live.runtime import Decider, Ending, Gateway, Progress, StrategyRuntime
+from workbench.live.runtime import Decider, Ending, StrategyRuntime
+from workbench.live.saying import Said
 
 __all__ = ["Parts", "Ready", "Session"]
 
-_BEAT_EVERY_S = 0.25
+_SEAL_LOOK_S = 0.25
 _SEAL_ALONE_AFTER_S = 120.0  # a driver that was killed never says that it is done
-_STOP_WITHIN_S = 10.0
+_SWITCH_S = 0.0005  # how long another thread of the kernel may hold the strategy's up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +62,8 @@ class Session:
         From now on the kernel executes nothing that is asked of it.
     cut_off
         Its session key is another one now.
+    board, tell
+        Where the guard reads how far the strategy is, and hears in words where the session stands.
     """
 
     def __init__(
@@ -69,6 +75,8 @@ class Session:
         parts: Parts,
         close_kernel: Callable[[], None],
         cut_off: Callable[[], None],
+        board: Board,
+        tell: Callable[[Said], None],
         leave: Callable[[int], NoReturn] = os._exit,
     ) -> None:
         self._launch = launch
@@ -78,15 +86,15 @@ class Session:
         self._close_kernel = close_kernel
         self._cut_off = cut_off
         self._leave = leave
-        self._lock = threading.Lock()  # of phase and detail, and of the beat's file
-        self._phase, self._detail = Phase.STARTING, ""
+        self._board = board
+        self._tell = tell
+        self._lock = threading.Lock()  # of what is said
+        self._said = Said()
         self._runtime: StrategyRuntime | None = None
         self._strategy_thread: threading.Thread | None = None
         self._armed_at = 0.0
-        self._pid_started = started_at(os.getpid())
         self._sealed = threading.Event()
-        self._beat()
-        threading.Thread(target=self._keep_beating, name="beat", daemon=True).start()
+        threading.Thread(target=self._watch_seal, name="seal", daemon=True).start()
 
     def ready(self) -> None:
         """The kernel's sockets are there."""
@@ -125,9 +133,11 @@ class Session:
             decider=ready.decider,
             deployment_id=launch.deployment_id,
             token=launch.token,
-            pid=os.getpid(),
+            pid=os.getppid(),  # the guard's: that is the process a person ends
             log=self._log,
-            tell=self._on_progress,
+            board=self._board,
+            attached=lambda: self._enter(Phase.TRADING),
+            wait=self._waits,
             quotes=ready.quotes,
         )
         self._log.info(
@@ -137,6 +147,7 @@ class Session:
             warm_up_bars=ready.warm_up_bars,
             seconds=round(time.monotonic() - began, 3),
         )
+        sys.setswitchinterval(_SWITCH_S)
         self._armed_at = time.monotonic()
         self._runtime = runtime
         self._enter(Phase.ARMED)
@@ -153,16 +164,14 @@ class Session:
         )
 
     def stop(self) -> NoReturn:
-        """Finish the decision at hand, tell the gateway, flush the log and end the process with 0."""
+        """Finish the decision at hand, tell the gateway, flush the log and end the process with 0.
+
+        A strategy that does not finish it is ended by the guard.
+        """
         self._log.info("asked to stop")
-        thread = self._strategy_thread
-        if thread is not None and self._runtime is not None:
+        if self._strategy_thread is not None and self._runtime is not None:
             self._runtime.request_stop()
-            thread.join(_STOP_WITHIN_S)
-            if thread.is_alive():
-                self._end(
-                    Phase.BROKEN, f"the strategy did not finish its decision in {_STOP_WITHIN_S:.0f} s", 1
-                )
+            self._strategy_thread.join()
         self._end(Phase.STOPPED, "Stopped as asked.", 0)
 
     def _trade(self) -> None:
@@ -185,14 +194,16 @@ class Session:
             self._end(Phase.FINISHED, "The feed has ended.", 0)
         # stopped: the thread that asked ends the process
 
-    def _on_progress(self, progress: Progress) -> None:
-        if progress.attached and self._phase is Phase.ARMED:
-            self._enter(Phase.TRADING)
-
     def _enter(self, phase: Phase, detail: str = "") -> None:
+        self._say(phase=phase, detail=detail)
+
+    def _waits(self, what: str) -> None:
+        self._say(waiting=what)
+
+    def _say(self, **changes: Any) -> None:
         with self._lock:
-            self._phase, self._detail = phase, detail
-        self._beat()
+            self._said = msgspec.structs.replace(self._said, **changes)
+            self._tell(self._said)
 
     def _end(self, phase: Phase, detail: str, code: int) -> NoReturn:
         """Leave without waiting for the main thread, which may be stuck in a cell."""
@@ -203,35 +214,18 @@ class Session:
         sys.stderr.flush()
         self._leave(code)
 
-    def _keep_beating(self) -> None:
-        while True:
-            time.sleep(_BEAT_EVERY_S)
-            self._beat()
-            if self._armed_at and not self._sealed.is_set():
-                alone = time.monotonic() - self._armed_at > _SEAL_ALONE_AFTER_S
-                if alone or self._places.seal.exists():
-                    self._cut_off()
-                    self._places.cut_off()
-                    self._log.info("sealed", alone=alone)
-                    self._sealed.set()
-
-    def _beat(self) -> None:
-        now = time.monotonic_ns()
-        with self._lock:
-            progress = self._runtime.progress if self._runtime else Progress(at_ns=now)
-            write_beat(
-                self._places.beat,
-                Beat(
-                    deployment_id=self._launch.deployment_id,
-                    pid=os.getpid(),
-                    pid_started=self._pid_started,
-                    phase=self._phase,
-                    detail=self._detail,
-                    event_seq=progress.event_seq,
-                    decisions=progress.decisions,
-                    orders=progress.orders,
-                    waiting=progress.waiting,
-                    beat_ns=now,
-                    progress_ns=progress.at_ns,
-                ),
-            )
+    def _watch_seal(self) -> None:
+        """Cut the kernel off when its driver has what it wants."""
+        while not self._sealed.wait(_SEAL_LOOK_S):
+            if not self._armed_at:
+                continue
+            alone = time.monotonic() - self._armed_at > _SEAL_ALONE_AFTER_S
+            if alone or self._places.seal.exists():
+                self._cut_off()
+                self._places.cut_off()
+                sys.stdout, sys.stderr = (
+                    sys.__stdout__,
+                    sys.__stderr__,
+                )  # nobody reads the notebook's any more
+                self._log.info("sealed", alone=alone)
+                self._sealed.set()

@@ -29,9 +29,11 @@ from workbench.live.children import KERNEL_COMMAND
 from workbench.live.deployments import deployment, list_deployments, set_desired
 from workbench.live.errors import RoleRefusedError, SupervisorRunningError
 from workbench.live.launch import Places
+from workbench.live.liveness import Timing
 from workbench.live.log import JsonLog
+from workbench.live.prepared import Drive, Prepare, Release
 from workbench.live.restarts import RestartPolicy
-from workbench.live.watch import Drive, Prepare, Release, Timing, Watch
+from workbench.live.watch import Watch
 
 __all__ = ["Supervisor", "serve_signals", "supervisor_lease"]
 

@@ -7,14 +7,13 @@ A state machine that never blocks: the supervisor's loop calls `tick` often, and
 import os
 import secrets
 import signal
-import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -22,61 +21,20 @@ import sqlalchemy as sa
 from workbench.errors import WorkbenchError
 from workbench.live.beat import ENDED, Beat, Phase, read_beat
 from workbench.live.children import KERNEL_COMMAND, kernel_environment, start_kernel
-from workbench.live.deployments import Deployment, set_state
-from workbench.live.launch import Launch, Places
-from workbench.live.memory import Memory, Recovery, read_memory, write_memory
+from workbench.live.deployments import Deployment
+from workbench.live.launch import Places
+from workbench.live.liveness import Timing, why_hung
+from workbench.live.memory import Remembered
 from workbench.live.pids import alive, send, started_at
+from workbench.live.prepared import Drive, GatewayAbsentError, Prepare, Prepared, Release
 from workbench.live.restarts import RestartPolicy
+from workbench.live.telling import StoredRow
 from workbench.live.watched_kernel import WatchedKernel
 
-__all__ = ["Drive", "GatewayAbsentError", "Prepare", "Prepared", "Release", "Stage", "Timing", "Watch"]
+__all__ = ["Stage", "Watch"]
 
 
-class GatewayAbsentError(Exception):
-    """No gateway answers; nothing is wrong with the deployment."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
-    """What is needed to start a live kernel, checked and opened at the gateway."""
-
-    launch: Launch
-    notebook: Path
-    parameters: Mapping[str, Any]
-
-
-class Prepare(Protocol):
-    """Checks the release and opens the deployment at the gateway."""
-
-    def __call__(self, deployment: Deployment, *, places: Places, token: str) -> Prepared:
-        """Raise `GatewayAbsentError` to be asked again, a `WorkbenchError` to refuse for good."""
-
-
-class Release(Protocol):
-    """Tells the gateway that a deployment is over."""
-
-    def __call__(self, deployment_id: str) -> None:
-        """Give the deployment's place at the gateway back."""
-
-
-class Drive(Protocol):
-    """Runs the released notebook's cells in the live kernel; the empty string when all went well."""
-
-    def __call__(
-        self, prepared: Prepared, *, places: Places, kernel_pid: int, stop: threading.Event
-    ) -> str: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timing:
-    """How long things may take."""
-
-    ready_within_s: float = 120.0  # from the kernel's start until it trades
-    hung_after_s: float = 30.0  # without a sign of life
-    stop_within_s: float = 15.0  # from SIGTERM to SIGKILL
-    drive_grace_s: float = 30.0  # a deploy cell that does not come back, once the strategy trades
-    gateway_again_s: float = 1.0
-    heartbeat_every_s: float = 5.0  # how often the store is told
+_SAYS_WHY = (Phase.BROKEN, Phase.OVERDUE)
 
 
 class Stage(StrEnum):
@@ -108,24 +66,28 @@ class Watch:
         kernel_command: tuple[str, ...] = KERNEL_COMMAND,
         note: Callable[..., None] = lambda event, **values: None,
     ) -> None:
-        self.row = row
         self.stage = Stage.WAITING
-        self._engine = engine
+        self._stored = StoredRow(row, engine=engine, note=note)
+        self._tell = self._stored.tell
         self._places = places
         self._prepare, self._release, self._drive = prepare, release, drive
         self._executor = executor
         self._policy, self._timing = policy, timing
         self._kernel_command = kernel_command
         self._note = note
-        self._memory: Memory = read_memory(places.memory)
+        self._remembered = Remembered(places.memory, policy=policy)
         self._kernel: WatchedKernel | None = None
         self._preparing: Future[Prepared] | None = None
+        self._releasing: Future[None] | None = None
         self._start_at = 0.0
-        self._told_at = 0.0
-        self._untold: dict[str, Any] = {}
         self._adopt()
 
     # --- what the supervisor asks ---------------------------------------------------------------------
+
+    @property
+    def row(self) -> Deployment:
+        """The deployment, as the store should have it."""
+        return self._stored.now
 
     @property
     def handle(self) -> int:
@@ -145,7 +107,7 @@ class Watch:
             "stage": self.stage.value,
             "pid": self._kernel.pid if self._kernel else 0,
             "restarts": self.row.restarts,
-            "recoveries": [msgspec.to_builtins(item) for item in self._memory.recoveries],
+            "recoveries": [msgspec.to_builtins(item) for item in self._remembered.now.recoveries],
             "event_seq": beat.event_seq if beat else 0,
             "decisions": beat.decisions if beat else 0,
             "orders": beat.orders if beat else 0,
@@ -156,17 +118,16 @@ class Watch:
     def update(self, row: Deployment) -> None:
         """Take over what the store says should be."""
         if row.desired == "running" and self.row.desired != "running":
-            self._memory = replace_memory(self._memory, restarts=())
-        self.row = replace(self.row, desired=row.desired)
+            self._remembered.forgive()
+        self._stored.now = replace(self.row, desired=row.desired)
         if self.stage is Stage.OVER and row.desired == "running" and row.state == "starting":
-            self.row = row
-            self._memory = replace_memory(self._memory, restarts=(), ended_at=0.0)
+            self._stored.now = row
+            self._remembered.forgive()
             self.stage, self._start_at = Stage.WAITING, 0.0
 
     def tick(self) -> None:
         """Look, and do the next thing."""
-        if self._untold:
-            self._tell()
+        self._stored.tell_again()
         match self.stage:
             case Stage.WAITING:
                 self._wait()
@@ -229,7 +190,7 @@ class Watch:
     def _wait(self) -> None:
         if self.row.desired != "running":
             self._over("stopped", "Stopped before it was started.")
-        elif time.monotonic() >= self._start_at:
+        elif time.monotonic() >= self._start_at and (self._releasing is None or self._releasing.done()):
             self._preparing = self._executor.submit(
                 self._prepare, self.row, places=self._places, token=secrets.token_hex(32)
             )
@@ -266,7 +227,7 @@ class Watch:
         )
         self._watch_process(kernel)
         self._tell(
-            state="restarting" if self._memory.ended_at else "starting",
+            state="restarting" if self._remembered.now.ended_at else "starting",
             detail="Runs its notebook.",
             pid=kernel.pid,
             pid_started=kernel.started,
@@ -301,15 +262,16 @@ class Watch:
         if failure:
             self._kill(failure)
             return
-        if beat is not None and beat.phase in (Phase.FAILED, Phase.BROKEN):
+        if beat is not None and beat.phase in (Phase.FAILED, Phase.BROKEN, Phase.OVERDUE):
             self._kill(beat.detail)
             return
         if beat is not None and beat.phase is Phase.TRADING and self.stage is Stage.LAUNCHING:
             self._trades(kernel)
-        if hung := self._hung(kernel, beat):
+        if hung := why_hung(kernel, beat, timing=self._timing):
+            kernel.hung = True
             self._kill(hung)
             return
-        if beat is not None and time.monotonic() - self._told_at > self._timing.heartbeat_every_s:
+        if beat is not None and time.monotonic() - self._stored.told_at > self._timing.heartbeat_every_s:
             self._tell(heartbeat_ns=time.time_ns() - (time.monotonic_ns() - beat.beat_ns))
 
     def _see_driven(self, kernel: WatchedKernel, beat: Beat | None) -> str:
@@ -332,32 +294,10 @@ class Watch:
         kernel.trading_since = time.monotonic()
         self.stage = Stage.TRADING
         detail = "Trades."
-        if self._memory.ended_at:
-            recovery = Recovery(
-                reason=self._memory.ended_why,
-                seen_ns=int(self._memory.ended_at * 1e9),
-                seconds=round(time.time() - self._memory.ended_at, 3),
-            )
-            self._memory = replace_memory(
-                self._memory, recoveries=(*self._memory.recoveries, recovery), ended_at=0.0
-            )
-            write_memory(self._places.memory, self._memory)
+        if recovery := self._remembered.recovered():
             detail = f"Trades again, {recovery.seconds:.1f} s after {recovery.reason}."
             self._note("recovered", deployment_id=self.row.id, seconds=recovery.seconds)
         self._tell(state="running", detail=detail, heartbeat_ns=time.time_ns())
-
-    def _hung(self, kernel: WatchedKernel, beat: Beat | None) -> str:
-        limit = self._timing.hung_after_s
-        now = time.monotonic()
-        if not kernel.trading_since and now - kernel.began > self._timing.ready_within_s:
-            return f"it did not trade {self._timing.ready_within_s:.0f} s after its start"
-        if beat is None:
-            return ""
-        if now - beat.beat_ns / 1e9 > limit:
-            return f"its kernel gave no sign of life for {limit:.0f} s"
-        if beat.phase is Phase.TRADING and (beat.beat_ns - beat.progress_ns) / 1e9 > limit:
-            return f"its strategy did not come back for {limit:.0f} s"
-        return ""
 
     def _kill(self, why: str) -> None:
         kernel = self._kernel
@@ -373,9 +313,32 @@ class Watch:
         """The process is not there any more: why, and what now."""
         kernel = self._kernel
         assert kernel is not None
-        why = kernel.killed_why or (beat.detail if beat and beat.phase is Phase.BROKEN else "")
+        why = kernel.killed_why or (beat.detail if beat and beat.phase in _SAYS_WHY else "")
         self._forget_process()
-        self._ended(beat, why or self._words_of(kernel))
+        if (
+            beat is not None
+            and (kernel.hung or beat.phase is Phase.OVERDUE)
+            and self.row.desired == "running"
+        ):
+            self._overdue(beat, why)
+        else:
+            self._ended(beat, why or self._words_of(kernel))
+
+    def _overdue(self, beat: Beat, why: str) -> None:
+        """A strategy that did not come back: its waiting orders are taken back, its position keeps its exits.
+
+        It may start again, but not to be held up by the same event a second time.
+        """
+        self._note("overdue", deployment_id=self.row.id, why=why, event_seq=beat.event_seq)
+        if self._remembered.overdue(beat.event_seq):
+            self._over(
+                "failed",
+                f"Ended twice after event {beat.event_seq}, because {why}; its waiting orders are taken back "
+                "and its position is kept; see its log, then start it again.",
+            )
+            return
+        self._releasing = self._executor.submit(self._release, self.row.id)
+        self._restart(f"{why}; its waiting orders are taken back")
 
     def _words_of(self, kernel: WatchedKernel) -> str:
         words = kernel.end_words()
@@ -396,8 +359,7 @@ class Watch:
             self._restart(why)
 
     def _restart(self, why: str) -> None:
-        now = time.time()
-        wait_s = self._policy.wait_s(self._memory.restarts, now=now)
+        wait_s = self._remembered.restart(why)
         if wait_s is None:
             self._over(
                 "failed",
@@ -405,14 +367,6 @@ class Watch:
                 f"the last time because {why}; see its log, then start it again.",
             )
             return
-        self._memory = replace_memory(
-            self._memory,
-            restarts=(*self._policy.recent(self._memory.restarts, now=now), now),
-            ended_at=self._memory.ended_at or now,
-            ended_why=why,
-        )
-        self._places.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_memory(self._places.memory, self._memory)
         self._note("restarts", deployment_id=self.row.id, why=why, wait_s=wait_s)
         self._tell(
             state="restarting",
@@ -450,7 +404,8 @@ class Watch:
         elif beat is not None and beat.phase is Phase.FINISHED:
             self._over("finished", beat.detail)
         else:
-            self._over("stopped", f"Stopped; {why}." if why else "Stopped.")
+            forced = beat.detail if beat is not None and beat.phase is Phase.STOPPED else ""
+            self._over("stopped", f"Stopped; {why}." if why else forced or "Stopped.")
 
     def _over(self, state: str, detail: str) -> None:
         self._places.clear()
@@ -467,23 +422,6 @@ class Watch:
         if kernel.handle >= 0:
             os.close(kernel.handle)
         self._kernel = None
-
-    def _tell(self, **values: Any) -> None:
-        """Write down what was found; what a busy store does not take is written at the next tick."""
-        self._told_at = time.monotonic()
-        self.row = replace(self.row, **values)
-        self._untold.update(values)
-        try:
-            set_state(self._engine, self.row.id, **self._untold)
-        except sa.exc.OperationalError as error:
-            self._note("store", deployment_id=self.row.id, problem=str(error))
-        else:
-            self._untold.clear()
-
-
-def replace_memory(memory: Memory, **changes: Any) -> Memory:
-    """The memory with some fields changed."""
-    return msgspec.structs.replace(memory, **changes)
 
 
 def _desired(state: str, row: Deployment) -> str:

@@ -26,6 +26,7 @@ class WatchedKernel:
     trading_since: float = 0.0
     stop_by: float = 0.0
     killed_why: str = ""
+    hung: bool = False  # killed because it did not come back
 
     def is_alive(self) -> bool:
         """Whether any thread of it is left: the first one may be gone before the others."""
