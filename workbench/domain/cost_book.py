@@ -48,10 +48,10 @@ class CostBook:
         return _rebuilt, ({**values, "costs": dict(self.costs)},)
 
     def __str__(self) -> str:
-        return "\n".join(book_table(self))
+        return "\n".join(book_table(self._head, self.costs))
 
     def _repr_html_(self) -> str:
-        return book_html(self)
+        return book_html(self._head, self.costs)
 
     def of(self, name: str) -> InstrumentCosts:
         """The costs of one instrument.
@@ -172,6 +172,11 @@ class CostBook:
         """SHA-256 of the canonical content, hexadecimal."""
         text = json.dumps(self._content(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def _head(self) -> str:
+        made = f", from {self.parent[:12]}" if self.parent else ""
+        return f"costs of {self.broker} from {self.valid_from}, version {self.version[:12]}{made}"
 
     def _content(self) -> dict[str, Any]:
         return {

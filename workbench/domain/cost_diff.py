@@ -1,15 +1,31 @@
 """What is different between two cost books, as values and as a table."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from datetime import date
+from typing import Protocol
 
 from workbench.domain.cost_tables import aligned, shown
 from workbench.domain.cost_terms import InstrumentCosts
+from workbench.domain.instruments import InstrumentId
 
-if TYPE_CHECKING:
-    from workbench.domain.cost_book import CostBook
+__all__ = ["CostChange", "Priced", "changes_between", "changes_table"]
 
-__all__ = ["CostChange", "changes_between", "changes_table"]
+
+class Priced(Protocol):
+    """What is compared of a cost book."""
+
+    @property
+    def broker(self) -> str:
+        """Whose costs."""
+
+    @property
+    def valid_from(self) -> date:
+        """The first day they hold."""
+
+    @property
+    def costs(self) -> Mapping[InstrumentId, InstrumentCosts]:
+        """The costs by instrument."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +42,7 @@ class CostChange:
         return f"{where}: {self.before} -> {self.after}"
 
 
-def changes_between(before: "CostBook", after: "CostBook") -> list[CostChange]:
+def changes_between(before: Priced, after: Priced) -> list[CostChange]:
     """What is different in `after`, in order of instrument and field."""
     found = [
         CostChange(instrument="", field=name, before=str(old), after=str(new))

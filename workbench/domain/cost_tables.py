@@ -1,13 +1,10 @@
 """A cost book as tables for people: plain text and HTML."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
-from typing import TYPE_CHECKING
 
 from workbench.domain.cost_terms import FinancingMode, InstrumentCosts
-
-if TYPE_CHECKING:
-    from workbench.domain.cost_book import CostBook
+from workbench.domain.instruments import InstrumentId
 
 __all__ = ["aligned", "book_html", "book_table", "shown", "spread_rows"]
 
@@ -30,26 +27,26 @@ _OF = {
 }
 
 
-def book_table(book: "CostBook") -> list[str]:
-    """A head and one line an instrument."""
-    rows = [_row(name, item) for name, item in sorted(book.costs.items())]
-    return [_head(book), *(aligned(rows, _HEADERS) if rows else ["no instruments"])]
+def book_table(head: str, costs: Mapping[InstrumentId, InstrumentCosts]) -> list[str]:
+    """The head and one line an instrument."""
+    rows = [_row(name, item) for name, item in sorted(costs.items())]
+    return [head, *(aligned(rows, _HEADERS) if rows else ["no instruments"])]
 
 
-def book_html(book: "CostBook") -> str:
+def book_html(head: str, costs: Mapping[InstrumentId, InstrumentCosts]) -> str:
     """The same as HTML, with the spreads of every hour to unfold."""
-    head = "".join(f"<th>{escape(name)}</th>" for name in _HEADERS)
+    headers = "".join(f"<th>{escape(name)}</th>" for name in _HEADERS)
     body = "".join(
         "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in _row(name, item)) + "</tr>"
-        for name, item in sorted(book.costs.items())
+        for name, item in sorted(costs.items())
     )
     tables = "".join(
         f"<details><summary>{escape(name)}: spread in points by hour, New York</summary>"
         f"{_spread_html(item)}</details>"
-        for name, item in sorted(book.costs.items())
+        for name, item in sorted(costs.items())
     )
     return (
-        f"<p><b>{escape(_head(book))}</b></p><table><thead><tr>{head}</tr></thead>"
+        f"<p><b>{escape(head)}</b></p><table><thead><tr>{headers}</tr></thead>"
         f"<tbody>{body}</tbody></table>{tables}"
     )
 
@@ -83,11 +80,6 @@ def aligned(rows: Sequence[Sequence[str]], headers: Sequence[str]) -> list[str]:
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in table
     ]
-
-
-def _head(book: "CostBook") -> str:
-    made = f", from {book.parent[:12]}" if book.parent else ""
-    return f"costs of {book.broker} from {book.valid_from}, version {book.version[:12]}{made}"
 
 
 def _row(name: str, costs: InstrumentCosts) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ invisible, so an import that is cut off leaves nothing but files that the next o
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from workbench.domain.cost_history import Costs
 from workbench.domain.instruments import Instrument
@@ -19,10 +19,8 @@ from workbench.market.storage.datasets import Dataset, ImportReport
 from workbench.market.storage.ingesting import Origin
 from workbench.market.storage.market_reader import MarketReader, VerifyReport, instrument_of
 from workbench.market.storage.reading import bytes_shown
+from workbench.market.storage.recorder import TickRecorder
 from workbench.market.ticks import Ticks
-
-if TYPE_CHECKING:
-    from workbench.market.storage.recorder import TickRecorder
 
 __all__ = ["Dataset", "ImportReport", "MarketStore", "VerifyReport"]
 
@@ -194,10 +192,8 @@ class MarketStore(MarketReader):
 
     def recorder(
         self, instrument: str | Instrument, *, source: str, keep: Sequence[str] = ("M1",)
-    ) -> "TickRecorder":
+    ) -> TickRecorder:
         """What takes live quotes and makes a new version of the newest dataset at each `commit`."""
-        from workbench.market.storage.recorder import TickRecorder
-
         return TickRecorder(self, instrument_of(instrument), source=source, keep=keep)
 
     def collect_garbage(self, *, older_than_s: float = 86_400.0) -> int:

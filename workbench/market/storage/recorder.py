@@ -1,18 +1,30 @@
 """Live quotes into the store: gathered in memory, made a new version at each commit."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 
 from workbench.domain.instruments import Instrument
+from workbench.market.storage.datasets import ImportReport
 from workbench.market.ticks import Ticks
 
-if TYPE_CHECKING:
-    from workbench.market.storage.datasets import ImportReport
-    from workbench.market.storage.market_store import MarketStore
+__all__ = ["TakesTicks", "TickRecorder"]
 
-__all__ = ["TickRecorder"]
+
+class TakesTicks(Protocol):
+    """What a recorder needs of the market store."""
+
+    def add_ticks(
+        self,
+        batches: Sequence[Ticks],
+        *,
+        instrument: Instrument,
+        source: str,
+        extend: bool,
+        keep: Sequence[str],
+    ) -> ImportReport:
+        """Keep quotes in time order as a new version of the newest dataset."""
 
 
 class TickRecorder:
@@ -23,7 +35,7 @@ class TickRecorder:
     """
 
     def __init__(
-        self, store: "MarketStore", instrument: Instrument, *, source: str, keep: Sequence[str] = ("M1",)
+        self, store: TakesTicks, instrument: Instrument, *, source: str, keep: Sequence[str] = ("M1",)
     ) -> None:
         self._store = store
         self._instrument = instrument
@@ -45,7 +57,7 @@ class TickRecorder:
         self._gather()
         self._batches.append(ticks)
 
-    def commit(self) -> "ImportReport | None":
+    def commit(self) -> ImportReport | None:
         """Make a new version of what waits; None when nothing does.
 
         Raises

@@ -7,25 +7,39 @@ Only tables that a query names are read; nothing can be written.
 """
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
 
 import pyarrow as pa
 
 from workbench.errors import BadInputError
+from workbench.market.bars import Bars
 from workbench.market.frames import to_arrow
-from workbench.market.storage.datasets import TICK
+from workbench.market.storage.datasets import TICK, Dataset
+from workbench.market.ticks import Ticks
 
 if TYPE_CHECKING:
     import duckdb
 
-    from workbench.market.storage.market_reader import MarketReader
-
-__all__ = ["ask", "table_names"]
+__all__ = ["Readable", "ask", "table_names"]
 
 _PINNED = re.compile(r"([a-z0-9_]+)@([0-9a-f]{8,64})")
 
 
-def table_names(store: "MarketReader") -> dict[str, tuple[str, str]]:
+class Readable(Protocol):
+    """What a query needs of the market store."""
+
+    def datasets(self) -> Sequence[Dataset]:
+        """The catalogue, newest first."""
+
+    def bars(self, instrument: str, timeframe: str, *, fingerprint: str | None) -> Bars:
+        """All bars of a dataset, of the newest without a fingerprint."""
+
+    def ticks(self, instrument: str, *, fingerprint: str | None) -> Ticks:
+        """The same of quotes."""
+
+
+def table_names(store: Readable) -> dict[str, tuple[str, str]]:
     """Instrument and timeframe by the name of their table."""
     names = {}
     for dataset in store.datasets():
@@ -34,7 +48,7 @@ def table_names(store: "MarketReader") -> dict[str, tuple[str, str]]:
     return names
 
 
-def ask(store: "MarketReader", query: str) -> "duckdb.DuckDBPyRelation":
+def ask(store: Readable, query: str) -> "duckdb.DuckDBPyRelation":
     """The answer to a query, as a relation: ``.df()``, ``.pl()``, ``.arrow()``, ``.fetchall()``.
 
     Raises
