@@ -16,7 +16,7 @@ __all__ = ["backtests_in", "watched_sweeps"]
 _VARIANTS = 3  # of a sweep or a search
 _TERMS = (
     *("cost_book", "currency", "balance", "finer", "also", "timeframe"),
-    *("account", "trade_from_ns"),
+    *("account", "trade_from_ns", "sizes"),
 )
 _Again = Callable[[Mapping[str, Any]], Any]
 

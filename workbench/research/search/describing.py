@@ -8,14 +8,14 @@ from workbench.market import Bars
 from workbench.research.given import Series
 from workbench.research.search.goals import Goal
 from workbench.research.search.methods import Method, settings_of
-from workbench.strategy.reads import reads_of
 from workbench.research.search.space import Space
 from workbench.research.search.work import Work
 from workbench.strategy import Strategy
+from workbench.strategy.reads import reads_of
 
 __all__ = ["description_of", "digest_of"]
 
-_FORMAT = 2
+_FORMAT = 3
 
 
 def description_of(work: Work, space: Space, method: Method, goals: tuple[Goal, ...]) -> dict[str, Any]:
@@ -28,10 +28,11 @@ def description_of(work: Work, space: Space, method: Method, goals: tuple[Goal, 
         "where": None if space.where is None else reads_of(space.where),
         "method": settings_of(method),
         "goals": [str(item) for item in goals],
-        "data": [_series(item) for item in work.data],
-        "finer": [_series(item) for item in work.finer],
-        "also": [_series(item) for item in work.also],
-        "timeframe": work.timeframe,
+        "data": [_series(item) for item in work.prices.data],
+        "finer": [_series(item) for item in work.prices.finer],
+        "also": [_series(item) for item in work.prices.also],
+        "timeframe": work.prices.timeframe,
+        "sizes": work.prices.sizes,
         "costs": [book.version for book in work.cost_books],
         "currency": work.currency,
         "balance": work.balance,

@@ -15,6 +15,8 @@ __all__ = ["Asker", "Grid", "Method", "Random", "check_trials", "settings_of"]
 Floats = npt.NDArray[np.float64]
 _AT_ONCE = 16_384  # points asked for in one go
 _TRIES = 64  # for a point that is new, before the space counts as used up
+_LISTED = 2**20  # points of a space that are put in an order at random; of larger ones they are drawn
+_HOW_LONG = ("trials", "generations")  # a search of more goes on where one of fewer ended
 
 
 class Asker(Protocol):
@@ -48,8 +50,9 @@ class Method(Protocol):
 
 
 def settings_of(method: Any) -> dict[str, Any]:
-    """Name and settings, for the description of a search."""
-    return {"name": method.name, **{item.name: getattr(method, item.name) for item in fields(method)}}
+    """Name and settings, for the description of a search; how long it goes on is not among them."""
+    named = (item.name for item in fields(method) if item.name not in _HOW_LONG)
+    return {"name": method.name, **{name: getattr(method, name) for name in named}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +90,10 @@ class Grid:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Random:
-    """Points at random, none twice; a space with fewer is tried whole."""
+    """Points at random, none twice; a space with fewer is tried whole.
+
+    With the same seed the first of more trials are those of fewer.
+    """
 
     trials: int = 1_000
     seed: int = 0
@@ -106,7 +112,7 @@ class Random:
     def begin(self, space: Space, *, goals: int) -> Asker:
         """Start a search."""
         rng = np.random.default_rng(self.seed)
-        if space.size is not None and space.size <= 4 * self.trials:
+        if space.size is not None and space.size <= _LISTED:
             return _Listed(self._of_all(space, space.size, rng))
         return _Listed(self._drawn(space, rng))
 

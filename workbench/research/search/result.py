@@ -16,13 +16,14 @@ from workbench.errors import BadInputError
 from workbench.market import Bars
 from workbench.research import html
 from workbench.research.given import Series
+from workbench.research.markets import INSTRUMENT, TIMEFRAME
 from workbench.research.overfitting import deflated_sharpe_ratio, expected_maximum_sharpe
 from workbench.research.result import BacktestResult
 from workbench.research.search.columns import Column, joined_columns
 from workbench.research.search.goals import Goal, goals_of
 from workbench.research.search.kept import NUMBER
 from workbench.research.search.methods import Method
-from workbench.research.search.space import INSTRUMENT, TIMEFRAME, Point, Space
+from workbench.research.search.space import Point, Space
 from workbench.research.search.work import Work
 from workbench.research.statistics import SESSIONS_PER_YEAR
 from workbench.research.sweep_result import SweepResult
@@ -82,10 +83,10 @@ class SearchResult:
             goals=goals,
             space=space,
             columns={name: column[order] for name, column in columns.items()},
-            datasets=tuple(dict.fromkeys(item.content_digest() for item in work.data)),
+            datasets=tuple(dict.fromkeys(item.content_digest() for item in work.prices.data)),
             cost_book=work.cost_books[-1].version,
             currency=work.currency,
-            description="; ".join(_told(item) for item in work.data),
+            description="; ".join(_told(item) for item in work.prices.data),
             work=work,
         )
 

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from workbench.errors import BadInputError
+from workbench.research.markets import INSTRUMENT, TIMEFRAME
 from workbench.strategy import Param, Strategy
 
-__all__ = ["INSTRUMENT", "TIMEFRAME", "Axis", "Point", "Space", "Where", "space_of"]
+__all__ = ["Axis", "Point", "Space", "Where", "space_of"]
 
-INSTRUMENT, TIMEFRAME = "instrument", "timeframe"
 Point = tuple[Any, ...]  # a value an axis
 Where = Callable[..., bool]
 

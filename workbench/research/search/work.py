@@ -7,14 +7,13 @@ from typing import Any
 
 from workbench.domain.accounts import AccountRules
 from workbench.domain.cost_book import CostBook
-from workbench.market import Bars
-from workbench.market.resampling import resample
 from workbench.research.account_terms import AccountTerms
 from workbench.research.backtest import backtest_of
-from workbench.research.given import Given, Series, given
+from workbench.research.given import Given
+from workbench.research.markets import INSTRUMENT, TIMEFRAME, Prices
 from workbench.research.result import BacktestResult
 from workbench.research.search.columns import column_of
-from workbench.research.search.space import INSTRUMENT, TIMEFRAME, Point
+from workbench.research.search.space import Point
 from workbench.research.sweep import trials_of
 from workbench.research.trial_table import TrialTable
 from workbench.strategy import Strategy
@@ -39,10 +38,7 @@ class Work:
 
     strategy_class: type[Strategy]
     names: tuple[str, ...]  # of the axes
-    data: tuple[Series, ...]
-    finer: tuple[Series, ...]
-    also: tuple[Series, ...]
-    timeframe: str | None
+    prices: Prices
     cost_books: tuple[CostBook, ...]
     currency: str
     balance: int  # micro-units
@@ -74,35 +70,14 @@ class Work:
     def result(self, point: Point) -> BacktestResult:
         """The whole backtest of one point."""
         strategy = self.strategy_class(**_parameters(self.names, point))
-        return backtest_of(strategy, self.prices(self.market_of(point)), self.terms)
+        return backtest_of(strategy, self.given(self.market_of(point)), self.terms)
 
-    def prices(self, market: Market) -> Given:
+    def given(self, market: Market) -> Given:
         """The prices of a market, made once."""
         with self._lock:
             if market not in self._prepared:
-                self._prepared[market] = self._given(market)
+                self._prepared[market] = self.prices.market(*market).given(trade_from_ns=self.trade_from_ns)
             return self._prepared[market]
-
-    def _given(self, market: Market) -> Given:
-        name, frame = market
-        chosen = [item for item in self.data if not name or item.instrument.id == name]
-        traded = {item.instrument.id for item in chosen}
-        near = [item for item in self.finer if item.instrument.id in traded]
-        others = [item for item in self.also if item.instrument.id not in traded]
-        if frame:
-            chosen = [resample(item, frame) if isinstance(item, Bars) else item for item in chosen]
-        return given(
-            chosen,
-            finer=near or None,
-            also=others or None,
-            timeframe=self.timeframe_for(frame),
-            trade_from_ns=self.trade_from_ns,
-        )
-
-    def timeframe_for(self, frame: str) -> str | None:
-        """The bars to decide on, where ticks are given."""
-        has_ticks = any(not isinstance(item, Bars) for item in self.data)
-        return (frame or self.timeframe) if has_ticks else None
 
 
 def trade(work: Work, chunk: Chunk) -> TrialTable:
@@ -112,7 +87,7 @@ def trade(work: Work, chunk: Chunk) -> TrialTable:
         part if isinstance(part, TrialTable) else TrialTable.of(part)
         for part in trials_of(
             strategies,
-            work.prices(chunk.market),
+            work.given(chunk.market),
             work.terms,
             statistics=work.statistics,
             workers=work.threads,
