@@ -53,6 +53,7 @@ def sweep(
     timeframe: Timeframe | str | None = None,
     account: AccountRules = _RULES,
     trade_from_ns: int | None = None,
+    sizes: bool = False,
     statistics: str = "bars",
     where: Callable[..., bool] | None = None,
     ledger: TrialLedger | None = None,
@@ -65,7 +66,7 @@ def sweep(
     ----------
     grid
         Values by parameter of the strategy; parameters left out keep their default.
-    data, cost_book, currency, balance, finer, also, timeframe, account, trade_from_ns
+    data, cost_book, currency, balance, finer, also, timeframe, account, trade_from_ns, sizes
         As in `run_backtest`.
     statistics
         "bars" for all figures, with drawdown and Sharpe ratio from the equity at every bar; "trades" for
@@ -90,7 +91,9 @@ def sweep(
     for name, values in axes.items():
         for value in values:  # each is checked before the first run
             strategy_class(**{name: value})
-    prices = given(data, finer=finer, also=also, timeframe=timeframe, trade_from_ns=trade_from_ns)
+    prices = given(
+        data, finer=finer, also=also, timeframe=timeframe, trade_from_ns=trade_from_ns, sizes=sizes
+    )
     first, last = (strategy_class(**points[at]) for at in (0, len(points) - 1))
     for item in (first, last):
         if item.form == "rules":
