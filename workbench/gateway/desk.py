@@ -51,6 +51,8 @@ class Desk:
     load_ticks: Callable[[DeploymentSpec, Instrument], Ticks] = _no_ticks
     open_stream: Callable[[DeploymentSpec, StreamFeedSpec], Feed] = _no_stream
     kill_requests: KillRequests | None = None  # those that are not among `kills` yet
+    later: Callable[[Trading, Callable[[], None]], bool] = lambda trading, work: False
+    """Do this where its broker may be waited for, before all else that waits there; False: do it here."""
 
     def find(self, deployment_id: str) -> Trading:
         """An open deployment.

@@ -5,6 +5,7 @@ cancels neither, and what the store did not take is written as soon as it does.
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -20,7 +21,7 @@ from workbench.gateway.orders import cancel_waiting, send_cancels, strategy_orde
 from workbench.gateway.trading import Trading
 from workbench.store.schema import kills
 
-__all__ = ["KillChase", "kill", "kills_in_force", "unkill"]
+__all__ = ["KillChase", "kill", "kills_in_force", "unkill", "waiting_under_kill"]
 
 _TAKE_AFTER_S = 1.0  # whoever wrote a request asks for it too, and is answered first
 _AGAIN_S = 0.5
@@ -101,10 +102,9 @@ class KillChase:
             return
         self._tried_at = now
         for name, trading in left.items():
-            try:
-                cancel_waiting(self._desk, trading, control="R23", reason="killed")
-            except LedgerWriteError as error:
-                self._desk.freeze(trading, f"deployment {name} is frozen: {error}")
+            cancel = partial(self._cancel, trading)
+            if not self._desk.later(trading, cancel):
+                cancel()
             still = strategy_orders(trading)
             if still and now - self._since[name] >= _ALERT_AFTER_S and name not in self._told:
                 self._told.add(name)
@@ -114,6 +114,13 @@ class KillChase:
                     client_order_ids=[str(item) for item in still],
                     detail="killed, and the broker confirms no cancel; look at the broker's own screen",
                 )
+
+    def _cancel(self, trading: Trading) -> None:
+        try:
+            cancel_waiting(self._desk, trading, control="R23", reason="killed")
+        except LedgerWriteError as error:
+            name = trading.spec.deployment_id
+            self._desk.freeze(trading, f"deployment {name} is frozen: {error}")
 
     def _take_requests(self) -> None:
         requests = self._desk.kill_requests
@@ -149,10 +156,11 @@ def _throw(desk: Desk, item: KillRequest, *, name: str, began: float) -> dict[st
         for deployment_id, trading in desk.deployments.items()
         if desk.kill_over(trading) and not trading.archived
     }
-    sent = {
-        deployment_id: send_cancels(desk, trading, reason=f"killed by {item.by}")
-        for deployment_id, trading in killed.items()
-    }
+    canceled: list[str] = []
+    for trading in killed.values():
+        cancel = partial(_send, desk, trading, canceled, by=item.by)
+        if not desk.later(trading, cancel):
+            cancel()
     canceled_s = desk.monotonic() - began
     _write(desk, item, name=name)
     failed = []
@@ -167,12 +175,27 @@ def _throw(desk: Desk, item: KillRequest, *, name: str, began: float) -> dict[st
         "deployments": [
             name for name, trading in sorted(desk.deployments.items()) if _is_under(trading, item.scope)
         ],
-        "canceled": [order for orders in sent.values() for order in orders],
-        "waiting": [str(order) for trading in killed.values() for order in strategy_orders(trading)],
+        "canceled": canceled,
+        "waiting": waiting_under_kill(desk),
         "not_written": failed,
         "blocked_ms": round(1_000 * blocked_s, 3),
         "cancels_sent_ms": round(1_000 * canceled_s, 3),
     }
+
+
+def waiting_under_kill(desk: Desk) -> list[str]:
+    """The strategies' orders that may still be live although a kill is in force over them."""
+    return [
+        str(order)
+        for trading in desk.deployments.values()
+        if desk.kill_over(trading) and not trading.archived
+        for order in strategy_orders(trading)
+    ]
+
+
+def _send(desk: Desk, trading: Trading, canceled: list[str], *, by: str) -> None:
+    """Take back what waits; what was done is added to `canceled`."""
+    canceled += send_cancels(desk, trading, reason=f"killed by {by}")
 
 
 def _write(desk: Desk, item: KillRequest, *, name: str) -> None:

@@ -68,6 +68,7 @@ class Ledger:
         self._checkpoint_seconds = checkpoint_seconds
         self._lease = lease
         self._failed = ""
+        self._under_way = False
         self._last_change_s = 0.0
         with engine.connect() as connection:
             self._tail: tuple[int, str] | None = tail(connection)
@@ -84,6 +85,11 @@ class Ledger:
     def unsigned(self) -> bool:
         """Whether there are records after the last signed head."""
         return self._length > self._signed
+
+    @property
+    def under_way(self) -> bool:
+        """Whether a transaction is open: nothing is waited for meanwhile."""
+        return self._under_way
 
     @property
     def failed(self) -> str:
@@ -118,6 +124,7 @@ class Ledger:
             raise LedgerWriteError(f"{name} was not written: {self._failed}")
         began = self._monotonic()
         self._at_boundary(f"before {name}")
+        self._under_way = True
         try:
             with self._engine.begin() as connection:
                 if self._lease is not None:
@@ -141,6 +148,8 @@ class Ledger:
                 f"expected the store to take {name}, found: {error.__cause__ or error}; nothing was sent; "
                 "make room or repair the store, then resume the deployment"
             ) from error
+        finally:
+            self._under_way = False
         self._tail = last
         self._length = last[0]
         self._last_change_s = self._monotonic() - began

@@ -15,6 +15,7 @@ from workbench.gateway.brokers.paper_http.quotes import PaperHttpQuotes
 from workbench.gateway.brokers.port import Broker
 from workbench.gateway.desk import Desk
 from workbench.gateway.errors import RefusedError
+from workbench.gateway.lanes import LaneBroker, Lanes
 from workbench.gateway.specs import AccountSpec, DeploymentSpec
 from workbench.gateway.trading import State, Trading
 
@@ -31,14 +32,23 @@ def outside_of(account: AccountSpec) -> OutsideAccount | None:
     return outside_account(account.broker, url=account.url, at_broker=account.at_broker)
 
 
-def outside_connector(credentials: Credentials) -> Callable[[DeploymentSpec], Broker | None]:
-    """What gives a desk the adapter of a deployment's account."""
+def outside_connector(
+    credentials: Credentials, lanes: Lanes | None = None
+) -> Callable[[DeploymentSpec], Broker | None]:
+    """What gives a desk the adapter of a deployment's account.
+
+    Parameters
+    ----------
+    lanes
+        Where its calls are made; None: where they are asked for.
+    """
 
     def connect(spec: DeploymentSpec) -> Broker | None:
         account = outside_of(spec.account)
         if account is None:
             return None
-        return connect_outside(account, credential=partial(credentials.read, spec.account.id))
+        broker = connect_outside(account, credential=partial(credentials.read, spec.account.id))
+        return broker if lanes is None else LaneBroker(broker, lanes.of(str(account)))
 
     return connect
 

@@ -24,6 +24,7 @@ from workbench.gateway.desk import Desk
 from workbench.gateway.errors import DamagedStoreError, GatewayRunningError
 from workbench.gateway.feeds import Feed
 from workbench.gateway.kill_requests import KillRequests
+from workbench.gateway.lanes import Lanes
 from workbench.gateway.lease import gateway_lease, take_lease
 from workbench.gateway.ledger import Ledger
 from workbench.gateway.market_data.event_log import EventLog
@@ -159,6 +160,7 @@ def _serve(
     )
     market = MarketStore(settings.market_root, settings.store_url)
     credentials = Credentials(settings.credentials_dir)
+    lanes = Lanes(may_leave=lambda: not ledger.under_way)
 
     def load_bars(spec: DeploymentSpec, record: Instrument) -> Bars:
         bars = market.bars(record.id, spec.bar_length, fingerprint=spec.fingerprint_of(record.id))
@@ -199,7 +201,7 @@ def _serve(
         log=log,
         at_boundary=at_boundary,
         kill_requests=KillRequests(settings.kills_dir),
-        connect_broker=outside_connector(credentials),
+        connect_broker=outside_connector(credentials, lanes),
     )
     desk.controls.approvers.update(settings.approvers)
     load_desk(desk)
@@ -216,6 +218,7 @@ def _serve(
         operators=settings.operator_socket,
         sources=Sources(engine=reading, checkpoints=checkpoints, keys=settings.keys_dir),
         each_round=each_round,
+        lanes=lanes,
     )
     before = _stop_on_signals(server)
     log.info(

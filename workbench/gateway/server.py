@@ -1,4 +1,8 @@
-"""The gateway's sockets: one thread answers orders and verbs; long questions are answered beside it."""
+"""The gateway's sockets: one thread answers orders and verbs; what takes long is answered beside it.
+
+Long questions are read from the store in a thread of their own; what asks a broker elsewhere is work of that
+account's lane (`workbench.gateway.lanes`), and the loop goes on meanwhile.
+"""
 
 import os
 import socket
@@ -12,13 +16,12 @@ import msgspec
 import zmq
 
 from workbench.errors import WorkbenchError
-from workbench.gateway.controls.halting import watch_silence
-from workbench.gateway.deliveries import advance
+from workbench.gateway.apart import Care, Kills, is_closing, lane_of_request, lane_of_verb
 from workbench.gateway.desk import Desk
-from workbench.gateway.errors import LedgerWriteError, RefusedError
+from workbench.gateway.errors import RefusedError
 from workbench.gateway.kernels import answer
 from workbench.gateway.killing import KillChase
-from workbench.gateway.market_data.quote_deliveries import follows_quotes, skip_event
+from workbench.gateway.lanes import Lanes
 from workbench.gateway.market_data.waiting import Streams
 from workbench.gateway.messages import (
     KernelReply,
@@ -30,15 +33,14 @@ from workbench.gateway.messages import (
     Waiting,
 )
 from workbench.gateway.operators import act, check_request
-from workbench.gateway.reconciliation import watch
 from workbench.gateway.reports import REPORTS, Sources, report
-from workbench.gateway.trading import State, Trading
 
 __all__ = ["GatewayServer"]
 
 _MOST_BYTES = 1 << 20
 _MOST_REPORTS = 32
 _IDLE_MS, _CLOSING_MS, _STREAMING_MS = 1_000, 20, 100
+_AT_ONCE = 64  # requests of live kernels, then quotes and brokers have their turn
 _Envelope = list[bytes]
 
 
@@ -49,6 +51,8 @@ class GatewayServer:
     ----------
     each_round
         Called when the loop has gone round, at least once a second.
+    lanes
+        Of the accounts at brokers elsewhere; without them the loop itself waits for their brokers.
     """
 
     def __init__(
@@ -59,8 +63,14 @@ class GatewayServer:
         operators: Path,
         sources: Sources,
         each_round: Callable[[], None] = lambda: None,
+        lanes: Lanes | None = None,
     ) -> None:
         self._desk = desk
+        self._lanes = lanes or Lanes()
+        self._lanes.wake = self._wake
+        self._care = Care(desk)
+        desk.later = self._care.later
+        self._kills = Kills(desk)
         self._sources = sources
         self._paths = (kernels, operators)
         self._context = zmq.Context()
@@ -89,11 +99,14 @@ class GatewayServer:
                 self._streams.follow(poller)
                 poller.poll(self._patience_ms())
                 self._drain_wakeups()
+                self._lanes.run()
                 self._streams.pump()
                 self._drain()
-                self._streams.answer_held(self._answered, self._reply_to)
+                self._streams.answer_held(self._answer_or_pass_on, self._reply_to)
                 self._send_reports()
                 self._tick()
+                self._lanes.run()
+                self._kills.answer(self._tell_operator)
         finally:
             self._close()
 
@@ -117,17 +130,17 @@ class GatewayServer:
         return router
 
     def _drain(self) -> None:
-        """Answer all that wait; a person's verb never waits for more than one kernel's request."""
-        while not self._stopping:
+        """Answer what waits; a person's verb never waits for more than one kernel's request."""
+        for _ in range(_AT_ONCE):
             while not self._stopping and (parts := _received(self._operators)):
                 self._answer_operator(parts)
-            parts = _received(self._kernels)
+            parts = _received(self._kernels) if not self._stopping else []
             if not parts:
                 return
             self._answer_kernel(parts)
 
     def _patience_ms(self) -> int:
-        if self._closing() or self._chase.busy:
+        if self._closing() or self._chase.busy or self._kills:
             return _CLOSING_MS
         return _STREAMING_MS if self._streams else _IDLE_MS
 
@@ -139,10 +152,22 @@ class GatewayServer:
             self._desk.log.warning("unreadable request", detail=str(error), size=len(body))
             _send(self._kernels, envelope, Refused(reason=_unreadable(error)))
             return
-        reply = self._answered(request)
-        waits = isinstance(request, NextEvent) and isinstance(reply, Waiting)
-        if waits and self._streams.hold(envelope, request):
-            return
+        reply = self._answer_or_pass_on(envelope, request)
+        if reply is not None:
+            self._reply_or_hold(envelope, request, reply)
+
+    def _answer_or_pass_on(self, envelope: _Envelope, request: KernelRequest) -> KernelReply | None:
+        """The answer; None where it is given in the lane of its account."""
+        lane = lane_of_request(self._desk, request)
+        if lane is None:
+            return self._answered(request)
+        lane.add(lambda: self._reply_or_hold(envelope, request, self._answered(request)))
+        return None
+
+    def _reply_or_hold(self, envelope: _Envelope, request: KernelRequest, reply: KernelReply) -> None:
+        if isinstance(request, NextEvent) and isinstance(reply, Waiting):
+            if self._streams.hold(envelope, request):
+                return
         self._reply_to(envelope, reply)
 
     def _reply_to(self, envelope: _Envelope, reply: KernelReply) -> None:
@@ -168,8 +193,20 @@ class GatewayServer:
             return
         if request.verb in REPORTS:
             self._start_report(envelope, request)
+            return
+        lane = lane_of_verb(self._desk, self._lanes, request)
+        if lane is None:
+            self._do_verb(envelope, request)
         else:
-            _send(self._operators, envelope, _reply(lambda: self._act(request), self._desk))
+            lane.add(lambda: self._do_verb(envelope, request))
+
+    def _do_verb(self, envelope: _Envelope, request: OperatorRequest) -> None:
+        reply = _reply(lambda: self._act(request), self._desk)
+        if not (request.verb == "kill" and self._kills.hold(envelope, reply)):
+            self._tell_operator(envelope, reply)
+
+    def _tell_operator(self, envelope: _Envelope, reply: OperatorReply) -> None:
+        _send(self._operators, envelope, reply)
 
     def _act(self, request: OperatorRequest) -> dict[str, Any]:
         check_request(request)
@@ -211,42 +248,16 @@ class GatewayServer:
             _send(self._operators, envelope, reply)
 
     def _closing(self) -> bool:
-        return any(_is_closing(trading) for trading in self._desk.deployments.values())
+        return any(is_closing(trading) for trading in self._desk.deployments.values())
 
     def _tick(self) -> None:
         """What goes on without anybody asking: closing positions of stopped deployments, checkpoints."""
-        for name, trading in self._desk.deployments.items():
-            if trading.state is State.RUNNING:
-                self._watch(name, trading)
-            if trading.standing is not None:
-                self._reconcile(name, trading)
-            if not _is_closing(trading):
-                continue
-            try:
-                if follows_quotes(trading):
-                    skip_event(self._desk, trading)
-                else:
-                    advance(self._desk, trading, most=1)
-            except LedgerWriteError as error:
-                self._desk.freeze(trading, f"deployment {name} is frozen: {error}")
+        self._care.tick()
         self._chase.tick()
         self._desk.ledger.tick()
         self._each_round()
         if self._desk.ledger.failed:
             self.stop()  # what is on the disk is read again by the next start, and by no other way
-
-    def _reconcile(self, name: str, trading: Trading) -> None:
-        """Listen to a broker outside this process, and take its record in where there is a reason."""
-        try:
-            watch(self._desk, trading)
-        except LedgerWriteError as error:
-            self._desk.freeze(trading, f"deployment {name} is frozen: {error}")
-
-    def _watch(self, name: str, trading: Trading) -> None:
-        try:
-            watch_silence(self._desk, trading)
-        except LedgerWriteError as error:
-            self._desk.freeze(trading, f"deployment {name} is frozen: {error}")
 
     def _wake(self) -> None:
         try:
@@ -262,6 +273,7 @@ class GatewayServer:
             return
 
     def _close(self) -> None:
+        self._lanes.close()
         self._reporter.shutdown(wait=True, cancel_futures=True)
         self._send_reports()
         for router in (self._kernels, self._operators):
@@ -271,10 +283,6 @@ class GatewayServer:
             path.unlink(missing_ok=True)
         self._wake_end.close()
         self.wakeup.close()
-
-
-def _is_closing(trading: Any) -> bool:
-    return trading.state in (State.STOPPED, State.CLOSED) and bool(trading.working)
 
 
 def _received(router: "zmq.Socket[bytes]") -> _Envelope:

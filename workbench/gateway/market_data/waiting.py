@@ -64,17 +64,25 @@ class Streams:
 
     def answer_held(
         self,
-        answer: Callable[[NextEvent], KernelReply],
+        answer: Callable[[_Envelope, NextEvent], KernelReply | None],
         send: Callable[[_Envelope, KernelReply], None],
     ) -> None:
-        """Answer the questions for which there is an event now, and those that were held long enough."""
+        """Answer the questions for which there is an event now, and those that were held long enough.
+
+        Parameters
+        ----------
+        answer
+            None: it will be sent, or the question held again, by whoever took it.
+        """
         now = self._monotonic()
         for name, (envelope, request, until) in list(self._held.items()):
             line = self._lines.get(name)
             if line is not None and not line[0].waiting and now < until:
                 continue
             del self._held[name]
-            reply = answer(request)
+            reply = answer(envelope, request)
+            if reply is None:
+                continue
             if isinstance(reply, Waiting) and now < until:
                 self._held[name] = (envelope, request, until)
             else:
