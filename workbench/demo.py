@@ -18,7 +18,7 @@ import msgspec
 import sqlalchemy as sa
 
 from workbench.commands.answering import ROLE, cell_progress, columns
-from workbench.commands.limits import lifted
+from workbench.commands.lifting import lifted
 from workbench.domain.calendar import session_of, to_datetime
 from workbench.domain.instruments import instrument
 from workbench.domain.money import to_decimal

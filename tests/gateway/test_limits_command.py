@@ -81,3 +81,13 @@ def test_every_command_on_limits_does_what_it_says(gateway: Gateway, bars: Bars)
     row = sarah.types("show").split("overrides:")[1].splitlines()[2].split()
     assert row[:8] == ["1", "approved", "R08", "d-1", "EUR_USD", "-5,000", "david", "sarah"]
     assert "is withdrawn" in david.types("override", "withdraw", "1", "--reason", "done")
+    told = david.types("history").split("overrides:")[1].splitlines()
+    assert [row.split()[:2] for row in told[2:]] == [["1", "asked"], ["1", "approved"], ["1", "withdrawn"]]
+    assert [row.split()[6] for row in told[2:]] == ["david", "sarah", "david"]
+    steps = json.loads(david.types("history", "--json"))["overrides"]
+    assert [(item["step"], item["reason"]) for item in steps] == [
+        ("asked", "a leg"),
+        ("approved", "seen"),
+        ("withdrawn", "done"),
+    ]
+    assert sorted(item["at_ns"] for item in steps) == [item["at_ns"] for item in steps]

@@ -18,17 +18,30 @@ __all__ = ["simulate"]
 @click.option("--first-seed", default=0, show_default=True, help="The first run's number.")
 @click.option("--faults", default="", help="As in F01,F17: these in every run. Otherwise each draws 1 to 6.")
 @click.option("--workers", type=click.IntRange(1), help="Processes; default: one for each processor.")
+@click.option(
+    "--least-hits",
+    default=0,
+    show_default=True,
+    help="Fail when a fault was met less often than this.",
+)
 @click.option("--list", "listed", is_flag=True, help="Show the catalogue of faults and end.")
 @json_option
 @answers
 def simulate(
-    seeds: int, first_seed: int, faults: str, workers: int | None, listed: bool, as_json: bool
+    seeds: int,
+    first_seed: int,
+    faults: str,
+    workers: int | None,
+    least_hits: int,
+    listed: bool,
+    as_json: bool,
 ) -> None:
     """Run the order path against a simulated broker, network, disk and clock that fail.
 
     Gateway, journal, controls and reconciliation are the real ones. After each run invariants are checked:
     no order lost, sent twice or made up, no execution dropped or booked twice, books that balance. A failing
-    run is shown with the command that repeats it; the exit code is then 1.
+    run is shown with the command that repeats it; the exit code is then 1. It is 1 too when a fault was met
+    less often than `--least-hits` asks for: runs that meet no trouble prove nothing.
     """
     from workbench.gateway.simulation.faults import CATALOGUE
     from workbench.gateway.simulation.runner import checked_faults
@@ -42,7 +55,7 @@ def simulate(
             f"expected 1 or more seeds from 0 on, found {seeds} from {first_seed}; see --help"
         )
     names = checked_faults(faults.split(","))
-    hits: Counter[str] = Counter()
+    hits: Counter[str] = Counter(dict.fromkeys(names or CATALOGUE, 0))
     totals: Counter[str] = Counter()
     failed: list[dict[str, Any]] = []
     found = run(range(first_seed, first_seed + seeds), faults=names, workers=workers)
@@ -61,11 +74,13 @@ def simulate(
                     }
                 )
     failed.sort(key=lambda item: int(item["seed"]))
+    rare = [name for name in sorted(names or CATALOGUE) if hits[name] < least_hits]
     value = {
         **totals,
-        "hits": {name: hits[name] for name in sorted(CATALOGUE) if hits[name]},
+        "hits": dict(sorted(hits.items())),
         "failed": failed,
-        "ok": not failed,
+        "rare": rare,
+        "ok": not failed and not rare,
     }
     if as_json:
         click.echo(json.dumps(value, indent=2))
@@ -73,6 +88,11 @@ def simulate(
         _show(value)
     if failed:
         raise WorkbenchError(f"{len(failed)} of {seeds} runs broke an invariant; repeat one with its command")
+    if rare:
+        found_hits = ", ".join(f"{name} {hits[name]:,} times" for name in rare)
+        raise WorkbenchError(
+            f"expected each fault to be met {least_hits:,} times at least, found {found_hits}; run more seeds"
+        )
 
 
 def _show(value: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from workbench.domain.controls import CONTROLS, LIMITS, parse_value
 from workbench.domain.people import unreadable_name
 from workbench.errors import BadInputError
 from workbench.gateway.controls.checks import release_layer
-from workbench.gateway.controls.override_verbs import shown_overrides
+from workbench.gateway.controls.override_verbs import override_history, shown_overrides
 from workbench.gateway.messages import OperatorRequest
 
 if TYPE_CHECKING:
@@ -71,6 +71,7 @@ def show_limits(desk: "Desk", request: OperatorRequest) -> dict[str, Any]:
     }
     if arguments.history:
         value["history"] = [_shown(desk, item) for item in table.entries[-_MOST_HISTORY:]]
+        value["override_history"] = override_history(desk)[-_MOST_HISTORY:]
     return value
 
 

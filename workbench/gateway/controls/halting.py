@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import sqlalchemy as sa
 
+from workbench.domain.accounts import Position
 from workbench.domain.controls import LIMITS
 from workbench.domain.orders import ChangeState, Order, OrderKind, OrderState
 from workbench.gateway.brokers.port import Transaction
@@ -30,6 +31,7 @@ __all__ = [
     "load_halts",
     "note",
     "recall_orders",
+    "unprotected",
     "watch_controls",
     "watch_silence",
     "watched",
@@ -216,6 +218,21 @@ def limit_of(trading: "Trading", name: str) -> int | None:
     return 0 if trading.desk_view is None else trading.desk_view.number(name)
 
 
+def unprotected(trading: "Trading") -> list[Position]:
+    """What is held, wholly or in part, without a stop at the broker."""
+    waiting = trading.waiting()
+    return [
+        item
+        for item in trading.books.positions
+        if not (item.stop or item.trailing)
+        and not any(
+            order.instrument == item.instrument and order.kind is OrderKind.STOP and only_reduces(order)
+            for order in waiting
+        )
+        and any(not (trade.stop or trade.trailing) for trade in trading.books.trades or (item,))
+    ]
+
+
 def _states(trading: "Trading") -> Iterator[tuple[str, str, int]]:
     history = trading.history
     lost = trading.day_start_equity - trading.equity
@@ -299,17 +316,7 @@ def _protect(desk: "Desk", trading: "Trading") -> None:
     most = limit_of(trading, "max_unprotected_s")
     if most is None:
         return
-    waiting = trading.waiting()
-    bare = [
-        item
-        for item in trading.books.positions
-        if not (item.stop or item.trailing)
-        and not any(
-            order.instrument == item.instrument and order.kind is OrderKind.STOP and only_reduces(order)
-            for order in waiting
-        )
-        and any(not (trade.stop or trade.trailing) for trade in trading.books.trades or (item,))
-    ]
+    bare = unprotected(trading)
     if not bare:
         trading.history.unprotected_ns = 0
         return

@@ -7,7 +7,13 @@ import msgspec
 
 from workbench.domain.people import same_person, unreadable_name
 from workbench.errors import BadInputError
-from workbench.gateway.controls.overriding import MOST_MINUTES, OVERRIDE_LIMIT, SOFT, Override
+from workbench.gateway.controls.overriding import (
+    MOST_MINUTES,
+    OVERRIDE_LIMIT,
+    SOFT,
+    Override,
+    override_steps,
+)
 from workbench.gateway.controls.sense import MOST_UNITS
 from workbench.gateway.messages import OperatorRequest
 
@@ -15,9 +21,11 @@ if TYPE_CHECKING:
     from workbench.gateway.desk import Desk
     from workbench.gateway.trading import Trading
 
-__all__ = ["change_override", "shown_overrides"]
+__all__ = ["change_override", "override_history", "shown_overrides"]
 
 _MOST_REASON = 1_000
+_NAMED = ("number", "deployment_id", "control", "instrument", "units", "minutes", "client_order_id")
+_STEPS = {"waits": "asked"}
 
 
 class _Change(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -36,6 +44,20 @@ def shown_overrides(desk: "Desk") -> list[dict[str, Any]]:
     """Every override, the oldest first, with when it ends and whether that is over."""
     now_ns = desk.ledger.now_ns()
     return [_shown(item, now_ns) for item in desk.controls.overrides.all]
+
+
+def override_history(desk: "Desk") -> list[dict[str, Any]]:
+    """Every step of every override, the oldest first: who did what, when and why."""
+    return [
+        {
+            **{name: getattr(step.override, name) for name in _NAMED},
+            "step": _STEPS.get(step.override.state, step.override.state),
+            "by": step.by,
+            "reason": step.reason,
+            "at_ns": step.at_ns,
+        }
+        for step in override_steps(desk.engine)
+    ]
 
 
 def change_override(desk: "Desk", request: OperatorRequest) -> dict[str, Any]:

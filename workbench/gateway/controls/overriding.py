@@ -7,7 +7,7 @@ Only bounds that were read and compared can be passed: a kill, a halt, a frozen 
 hard control, a limit of zero, and one that is missing, stop the order as ever.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from types import MappingProxyType
 from typing import Any
@@ -22,7 +22,16 @@ from workbench.gateway.controls.checks import check_order
 from workbench.gateway.controls.exposure import Denial, Exposure
 from workbench.store.schema import journal
 
-__all__ = ["MOST_MINUTES", "OVERRIDE_LIMIT", "SOFT", "Override", "OverrideBook", "judge_order"]
+__all__ = [
+    "MOST_MINUTES",
+    "OVERRIDE_LIMIT",
+    "SOFT",
+    "Override",
+    "OverrideBook",
+    "OverrideStep",
+    "judge_order",
+    "override_steps",
+]
 
 MOST_MINUTES = 15
 OVERRIDE_LIMIT = "max_override_minutes"
@@ -80,6 +89,16 @@ class Override:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverrideStep:
+    """What became of an override at one time."""
+
+    override: Override  # as it stood then
+    by: str  # empty for the gateway itself, which lets an order past
+    reason: str
+    at_ns: int  # UTC
+
+
 class OverrideBook:
     """Every override, from the journal."""
 
@@ -88,12 +107,9 @@ class OverrideBook:
 
     def load(self, engine: sa.Engine) -> None:
         """Read them from the journal."""
-        query = sa.select(journal.c.kind, journal.c.body).where(journal.c.kind.in_(tuple(_KINDS)))
-        with engine.connect() as connection:
-            rows = connection.execute(query.order_by(journal.c.seq)).all()
         self._all = {}
-        for kind, text in rows:
-            self.take(kind, msgspec.json.decode(text))
+        for _ in _steps(self, engine):
+            pass
 
     def take(self, kind: str, body: Mapping[str, Any]) -> Override:
         """Take a record of the journal in; the override as it stands then."""
@@ -167,6 +183,30 @@ class OverrideBook:
         for name in ("state", "approved_by", "client_order_id"):
             del body[name]
         return body
+
+
+def override_steps(engine: sa.Engine) -> tuple[OverrideStep, ...]:
+    """Everything that was done to any override, the oldest first, from the journal."""
+    return tuple(_steps(OverrideBook(), engine))
+
+
+def _steps(book: OverrideBook, engine: sa.Engine) -> Iterator[OverrideStep]:
+    """Let a book take in what the journal says, step by step."""
+    query = (
+        sa.select(journal.c.kind, journal.c.body, journal.c.created_ns)
+        .where(journal.c.kind.in_(tuple(_KINDS)))
+        .order_by(journal.c.seq)
+    )
+    with engine.connect() as connection:
+        rows = connection.execute(query).all()
+    for kind, text, at_ns in rows:
+        body = msgspec.json.decode(text)
+        yield OverrideStep(
+            override=book.take(kind, body),
+            by=body.get("approved_by") or body.get("by", ""),
+            reason=body.get("reason", ""),
+            at_ns=at_ns,
+        )
 
 
 def judge_order(
