@@ -59,7 +59,7 @@ def test_both_passes_write_the_same(
     assert answers == [DONE]
     assert len(short.fills) > 50
     assert timeframe is Timeframe.M1 or short.outcome.financing_amount.size > 5
-    monkeypatch.setattr(compiled_run.PlainRun, "_crossed_units", lambda self, rules: 0)
+    monkeypatch.setattr(compiled_run.PlainRun, "crossed_units", lambda self, rules: 0)
     assert_same(short, run_backtest(strategy, bars, **options))
     assert answers == [DONE]
 

@@ -265,7 +265,7 @@ class PlainRun:
         found = Sums.room(len(rules), days=len(days))
         words = [self._words(item) for item in signals]
         answers = np.full(len(rules), GAVE_UP, np.int64)
-        sizes = np.array([self._crossed_units(item) for item in rules], np.int64)
+        sizes = np.array([self.crossed_units(item) for item in rules], np.int64)
         _MANY(
             self.path.columns,
             self.path.bars,
@@ -299,7 +299,12 @@ class PlainRun:
         """To enter long and short, to exit long and short."""
         return [signals.words.get(name, self._silence) for name in FLAGS[:4]]
 
-    def _crossed_units(self, rules: Rules) -> int:
+    @property
+    def inputs(self) -> tuple[Ints, Ints, Ints, Ints]:
+        """Terms of a run without fills; of each rollover its element, whether inside it, and its days."""
+        return self._figures_only, self._roll_at, self._roll_inside, self._roll_days
+
+    def crossed_units(self, rules: Rules) -> int:
         """Units of rules that `trade_crossings` covers, 0 for others."""
         covered = not len(self.path.after) and _only_units(rules) and isinstance(rules.size, Units)
         return rules.size.units if covered and isinstance(rules.size, Units) else 0
@@ -313,7 +318,7 @@ class PlainRun:
         terms: Ints,
     ) -> Ints | None:
         totals = np.zeros(TOTALS, np.int64)
-        if units := self._crossed_units(rules):
+        if units := self.crossed_units(rules):
             answer = _CROSSINGS(
                 self.path.columns,
                 self.path.bars,

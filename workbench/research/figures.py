@@ -20,6 +20,8 @@ __all__ = ["BY_BAR", "Figures", "Metrics", "Sums", "cross_many", "sum_up"]
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
+_AT_ONCE = 1_024
+
 # what needs the equity at each bar; all others follow from the trades
 BY_BAR = (
     *("sharpe", "daily_sharpe", "volatility", "skew", "kurtosis", "sessions"),
@@ -44,6 +46,15 @@ class Sums:
             deepest=np.zeros(runs),
             falls=np.zeros((runs, 2), np.int64),
             ends=np.zeros((runs, days), np.int64),
+        )
+
+    def rows(self, start: int, stop: int) -> "Sums":
+        """Those of some of the runs."""
+        return Sums(
+            totals=self.totals[start:stop],
+            deepest=self.deepest[start:stop],
+            falls=self.falls[start:stop],
+            ends=self.ends[start:stop],
         )
 
 
@@ -125,6 +136,12 @@ class Figures:
 
     def of(self, sums: Sums, *, by_bar: bool) -> dict[str, npt.NDArray[Any]]:
         """Each figure of every run, NaN where it is undefined; `by_bar` also those that take the equity."""
+        if len(sums.totals) > _AT_ONCE:  # what it takes on the way is many times the sums
+            parts = [
+                self.of(sums.rows(start, start + _AT_ONCE), by_bar=by_bar)
+                for start in range(0, len(sums.totals), _AT_ONCE)
+            ]
+            return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         rows, bars = sums.totals, len(self.close_ns)
         trades, won, lost = rows[:, q.R_TRADES], rows[:, q.R_WON], rows[:, q.R_LOST]
         profit = rows[:, q.R_EQUITY] - self.start

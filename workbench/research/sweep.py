@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from tqdm import tqdm
@@ -28,6 +29,9 @@ from workbench.research.trial_table import TrialRows, TrialTable, number_column
 from workbench.strategy import Strategy
 from workbench.strategy.quantities import check_numbers
 
+if TYPE_CHECKING:
+    from workbench.research.gpu import DeviceRun
+
 __all__ = ["sweep", "trials_of"]
 
 _CHUNK_BYTES = 128 * 2**20  # of signals a worker holds at a time
@@ -35,6 +39,7 @@ _CHUNK_LIMIT = 1_024
 _WORTH_A_THREAD = 20_000_000  # combination-bars below which a second thread costs more than it brings
 
 _STATISTICS = ("bars", "trades")
+_DEVICES = ("cpu", "cuda")
 _RULES = AccountRules()
 
 Parameters = dict[str, int | float]
@@ -58,6 +63,7 @@ def sweep(
     where: Callable[..., bool] | None = None,
     ledger: TrialLedger | None = None,
     workers: int | None = None,
+    device: str = "cpu",
     progress: bool = True,
 ) -> SweepResult:
     """Backtest every combination of `grid`; each counts as a trial.
@@ -78,11 +84,14 @@ def sweep(
         Where the trials are counted, in one batch; when the sweep is interrupted, those done are.
     workers
         Threads; by default two when the sweep is large enough and the machine has them.
+    device
+        "cpu", or "cuda" for an NVIDIA card: the same trials with the same figures, bit for bit.
 
     Raises
     ------
     BadInputError
-        An unknown parameter, a value the parameter does not take, a value given twice, or nothing left.
+        An unknown parameter, a value the parameter does not take, a value given twice, or nothing left; no
+        card, or an account or strategy that a card does not cover.
     """
     if statistics not in _STATISTICS:
         raise BadInputError(f"statistics: expected {' or '.join(_STATISTICS)}, found {statistics!r}")
@@ -104,7 +113,8 @@ def sweep(
         cost_books=as_cost_books(cost_book),
         rules=account,
     )
-    task = _Task(given=prices, terms=terms, by_bar=statistics == "bars")
+    task = _Task(given=prices, terms=terms, by_bar=statistics == "bars", device=device)
+    task.check_device((first, last))
     done = TrialRows(len(points))
 
     def variants(start: int, stop: int) -> list[Strategy]:
@@ -134,12 +144,14 @@ def trials_of(
     *,
     statistics: str = "bars",
     workers: int | None = None,
+    device: str = "cpu",
 ) -> Iterator[Sequence[Trial]]:
     """Any variants of one strategy, backtested as `sweep` does: their trials in order, a chunk at a time.
 
-    Nothing is counted here. `statistics` and `workers` are as in `sweep`.
+    Nothing is counted here. `statistics`, `workers` and `device` are as in `sweep`.
     """
-    task = _Task(given=prices, terms=terms, by_bar=statistics == "bars")
+    task = _Task(given=prices, terms=terms, by_bar=statistics == "bars", device=device)
+    task.check_device(strategies)
 
     def variants(start: int, stop: int) -> list[Strategy]:
         return list(strategies[start:stop])
@@ -186,6 +198,7 @@ class _Task:
     given: Given
     terms: AccountTerms
     by_bar: bool
+    device: str = "cpu"
 
     @cached_property
     def cost_book_version(self) -> str:
@@ -213,16 +226,57 @@ class _Task:
         first = next(iter(self.given.decided.values()))
         return first.fingerprint
 
+    @cached_property
+    def on_card(self) -> "DeviceRun | None":
+        """The same on a card, where that is asked for."""
+        if self.device == "cpu":
+            return None
+        from workbench.research.gpu import DeviceRun, open_card  # takes a while
+
+        card = open_card()
+        if self.plain is None:
+            raise BadInputError(
+                "device='cuda': expected one instrument in a netting account of its own currency, with "
+                "commission by value, a yearly rate of financing and no latency, found an account or prices "
+                "that take the event loop; leave device='cpu'"
+            )
+        ((name, bars),) = self.given.decided.items()
+        return DeviceRun(
+            self.plain,
+            card,
+            bars,
+            first=self.given.first[name],
+            others=self.given.others,
+            last=self.figures.days.last if self.by_bar else None,
+        )
+
+    def check_device(self, strategies: Sequence[Strategy]) -> None:
+        """Say now what a card would not run."""
+        if self.device not in _DEVICES:
+            raise BadInputError(f"device: expected {' or '.join(_DEVICES)}, found {self.device!r}")
+        if self.on_card is None:
+            return
+        for item in strategies:
+            if item.form != "rules" or not item.traced().fast:
+                found = "rules with other orders or sizes" if item.form == "rules" else item.form
+                raise BadInputError(
+                    f"device='cuda': expected {item.name} to have rules with market entries, sizes by units "
+                    f"or risk, and no exits by side or by time, found {found}; leave device='cpu'"
+                )
+
     def compiled(self, strategies: Sequence[Strategy]) -> TrialTable:
         """Trials of rules strategies that share their indicators."""
         plain = self.plain
         rules = [item.traced() for item in strategies]
         if plain is None or not all(item.fast for item in rules):
             return TrialTable.of([self.trial(item, self.result(item).metrics) for item in strategies])
-        ((name, bars),) = self.given.decided.items()
-        signals = signals_of(rules, bars, first=self.given.first[name], others=self.given.others)
-        last = self.figures.days.last if self.by_bar else None
-        sums, void = plain.sums(rules, signals, last=last)
+        if self.on_card is not None:
+            sums, void = self.on_card.sums(rules)
+        else:
+            ((name, bars),) = self.given.decided.items()
+            signals = signals_of(rules, bars, first=self.given.first[name], others=self.given.others)
+            last = self.figures.days.last if self.by_bar else None
+            sums, void = plain.sums(rules, signals, last=last)
         figures = self.figures.of(sums, by_bar=self.by_bar)
         for run in np.flatnonzero(void).tolist():
             trial = self.trial(strategies[run], self.result(strategies[run]).metrics)
@@ -276,6 +330,8 @@ def _results(
     threads = workers or (min(2, os.cpu_count() or 1) if work >= _WORTH_A_THREAD else 1)
     fitting = max(1, _CHUNK_BYTES // bars)
     size = max(1, min(_CHUNK_LIMIT, fitting, -(-count // threads)))
+    if task.on_card is not None:
+        threads, size = 1, min(task.on_card.size, count)
     if task.plain is not None:
         _ = task.figures.days, task.plain.path.extremes  # once, before the threads
 
