@@ -19,6 +19,28 @@ if "WORKBENCH_FUZZ" not in os.environ:
 
 _numbers = itertools.count(1)
 
+# where files are given out to several workers: what takes a minute or more goes first, and nobody waits for
+# the last of them while the other workers have nothing to do
+_LONG = (
+    "tests/live/test_",
+    "tests/gateway/test_crashes",
+    "tests/research/search/test_lost_workers",
+    "tests/research/leaks/",
+    "tests/gateway/",
+    "tests/server/",
+    "tests/schedule/",
+    "tests/cli/",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files that take long before the others; within a file nothing changes."""
+
+    def place(item: pytest.Item) -> int:
+        return next((at for at, name in enumerate(_LONG) if item.nodeid.startswith(name)), len(_LONG))
+
+    items.sort(key=place)
+
 
 @pytest.fixture(scope="session")
 def postgresql_server() -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Every route: who may use it, and that what it answers is what the API's description says."""
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -43,14 +44,15 @@ ROUTES = [
 ]
 
 
-def described(server: LabServer) -> OpenAPI:
-    return OpenAPI.from_dict({**DESCRIPTION, "servers": [{"url": f"{server.url}{API}"}]})
+@cache  # to read and check the description takes longer than an answer
+def described(url: str) -> OpenAPI:
+    return OpenAPI.from_dict({**DESCRIPTION, "servers": [{"url": f"{url}{API}"}]})
 
 
 def ask(server: LabServer, path: str, *, role: str = "admin", body: object = None) -> Any:
     """An answer that was checked against the description."""
     response = server.ask(f"{API}{path}", token=TOKENS.get(role, f"token-of-{role}"), body=body)
-    described(server).validate_response(
+    described(server.url).validate_response(
         RequestsOpenAPIRequest(response.request), RequestsOpenAPIResponse(response)
     )
     return response
