@@ -1,4 +1,4 @@
-"""A search to click in: the trial that is clicked opens its backtest below."""
+"""A search to click in: the trial that is clicked opens its tear sheet below."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ _VIEWS = ("heatmap", "slices", "parallel")
 
 
 def explore(found: "SearchResult", view: str = "heatmap", **options: Any) -> Any:
-    """A widget with a picture of a search; a click on a trial runs and shows its backtest, not counted again.
+    """A widget with a picture of a search; a click on a trial opens its tear sheet below, not counted again.
 
     Parameters
     ----------
@@ -31,21 +31,23 @@ def explore(found: "SearchResult", view: str = "heatmap", **options: Any) -> Any
     if view not in _VIEWS:
         raise BadInputError(f"view: expected one of {', '.join(_VIEWS)}, found {view!r}")
     import ipywidgets as widgets
-    from jupyter_bokeh.widgets import BokehModel
 
-    layout, source = getattr(found, view)(**options).figure()
+    from workbench.kernel.framed import framed
+    from workbench.research import tear_sheet
+
     below = widgets.Output()
 
-    def opened(_name: str, _before: Any, chosen: list[int]) -> None:
-        if not chosen:
+    def opened(message: dict[str, Any]) -> None:
+        number = message.get("trial")
+        if not isinstance(number, int) or not 0 <= number < len(found):
             return
-        number = int(source.data["trial"][chosen[0]])
+        below.outputs = ()
+        below.append_stdout(f"Trial {number} is traded again …\n")
         result = found.backtest(number)
-        below.clear_output(wait=True)
         run = current_session().run_id() if current_session().logs else ""
         head = f"Trial {number}: {found.parameters(number)}" + (f", of the MLflow run {run}" if run else "")
+        below.outputs = ()
         below.append_stdout(head + "\n")
-        below.append_display_data(result)
+        below.append_display_data(tear_sheet(result))
 
-    source.selected.on_change("indices", opened)
-    return widgets.VBox([BokehModel(layout), below])
+    return widgets.VBox([framed(getattr(found, view)(**options)._repr_html_(), opened), below])

@@ -173,8 +173,14 @@ def result_html(result: "BacktestResult") -> str:
         + (instruments(result) if len(result.traded) > 1 else "")
         + f'<p class="wb-quiet">Paid in {escape(result.currency)}: {escape(costs)}.</p>'
         + f"<details><summary>All figures and what they mean</summary>"
-        f"{table(('figure', 'value', 'definition'), rows, words=(2,))}</details>"
-        + f'<p class="wb-quiet">Digest <code>{result.digest[:16]}</code>, data '
+        f"{table(('figure', 'value', 'definition'), rows, words=(2,))}</details>" + identity(result)
+    )
+
+
+def identity(result: "BacktestResult") -> str:
+    """What tells this run from every other."""
+    return (
+        f'<p class="wb-quiet">Digest <code>{result.digest[:16]}</code>, data '
         f"<code>{escape(result.fingerprint[:16])}</code>, {escape(result.path)} path.</p>"
     )
 

@@ -201,6 +201,7 @@ class TearSheet:
             "<details><summary>All figures and what they mean</summary>"
             f"{html.table(('figure', 'value', 'definition'), rows, words=(2,))}</details>"
         )
+        parts.append(html.identity(result))
         return "".join(parts)
 
 

@@ -42,6 +42,12 @@ if (at.length) {
         `<td style="padding:0 12px 0 0">${name} <b>${value}</b></td>`);
     below.text = `<table style="font-size:12px"><tr>${cells.join("")}</tr></table>`
         + `<code>result.backtest(${number})</code>`;
+    const said = window.frameElement?.closest(".wb-bridge")?.querySelector(".wb-said textarea");
+    if (said) {  // a kernel listens, see workbench.kernel.framed
+        said.value = JSON.stringify({trial: number, at: Date.now()});
+        said.dispatchEvent(new Event("input", {bubbles: true}));
+        said.dispatchEvent(new Event("change", {bubbles: true}));
+    }
 } else { below.text = hint; }
 """
 _HINT = "Click a trial to see it."
