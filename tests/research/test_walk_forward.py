@@ -4,15 +4,16 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.research.markets_for_tests import book_for, finer_walk, moved
+from tests.research.markets_for_tests import book_for, finer_walk, moved, ticks_of
 from tests.research.strategies_for_tests import Cross, book, walk
 from workbench.domain.calendar import day_open_ns
 from workbench.errors import BadInputError
-from workbench.market import Bars
+from workbench.market import Bars, resample
 from workbench.research import MemoryLedger, SweepResult, Trial, run_backtest, sweep, walk_forward
 from workbench.research.walk_forward import windows_of
 from workbench.research.walk_forward_result import WalkForwardResult
@@ -236,3 +237,64 @@ def test_trading_begins_no_earlier_than_asked(bars: Bars) -> None:
         Cross, bars, grid=GRID, train=30, test=30, cost_book=book(), trade_from_ns=start, progress=False
     )
     assert found.windows[0].span.train_start == date(2026, 4, 15)
+
+
+def test_each_window_chooses_among_instruments_and_timeframes() -> None:
+    euro, pound = walk(2_500, seed=11), moved("GBP_USD", walk(1_200, seed=5))
+    options: dict[str, Any] = {"cost_book": book_for("EUR_USD", "GBP_USD"), "progress": False}
+    grid = {"fast": [3, 5], "slow": [10]}
+    found = walk_forward(
+        Cross,
+        [euro, pound],
+        grid=grid,
+        train=40,
+        test=15,
+        instruments=("EUR_USD", "GBP_USD"),
+        timeframes=("H1", "H4"),
+        **options,
+    )
+    assert found.grid["instrument"] == ("EUR_USD", "GBP_USD")
+    last = found.windows[-1]
+    assert last.trials < found.windows[0].trials == 2 * 2 * 2  # the pound ends before it is trained on
+    market = {"EUR_USD": euro, "GBP_USD": pound}
+    chosen = set()
+    for window in found.windows:
+        begin, middle, end = (
+            day_open_ns(item)
+            for item in (window.span.train_start, window.span.test_start, window.span.test_end)
+        )
+        best = -np.inf
+        for name, bars in market.items():
+            for frame in ("H1", "H4"):
+                longer = bars if frame == "H1" else resample(bars, frame)
+                known = longer.at(0, int(np.searchsorted(longer.close_ns, middle, side="right")))
+                if known.close_ns[-1] <= begin:
+                    continue
+                alone = sweep(Cross, known, grid, trade_from_ns=begin, **options)
+                best = max(best, float(alone.best().result["sharpe"]))
+                if (window.parameters["instrument"], window.parameters["timeframe"]) == (name, frame):
+                    assert window.in_sample["sharpe"] == alone.best().result["sharpe"]
+                    traded = longer
+        assert window.in_sample["sharpe"] == best
+        if window.tested is not None:
+            assert window.tested.instrument.id == window.parameters["instrument"]
+            inside = (traded.close_ns > middle) & (traded.close_ns <= end)
+            assert np.array_equal(window.close_ns, traded.close_ns[inside])
+        chosen.add((window.parameters["instrument"], window.parameters["timeframe"]))
+    assert len(chosen) > 1
+    assert 0.0 < found.stability.loc["instrument", "share"] <= 1.0
+    assert "EUR_USD" in found._repr_html_()
+    assert "instrument place" in found.picture().html()
+
+
+def test_walks_and_sweeps_take_no_more_than_is_on_offer() -> None:
+    ticks = ticks_of(walk(400, seed=4), seed=4, sizes=4_000)
+    grid, options = {"fast": [2, 3], "slow": [5]}, {"cost_book": book(), "timeframe": "H1", "progress": False}
+    whole, offered = (sweep(Cross, ticks, grid, sizes=sizes, **options) for sizes in (False, True))
+    for trial in offered.trials:
+        alone = run_backtest(Cross(**trial.parameters), ticks, timeframe="H1", cost_book=book(), sizes=True)
+        assert trial.result == alone.metrics
+    assert offered.digest != whole.digest
+    walked = walk_forward(Cross, ticks, grid=grid, train=5, test=5, sizes=True, **options)
+    assert all(item.tested is None or item.tested.given.by_size for item in walked.windows)
+    assert any(item.tested is not None for item in walked.windows)

@@ -3,11 +3,11 @@
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,13 +16,13 @@ from workbench.research import html
 from workbench.research.ledger import Trial
 from workbench.research.overfitting import deflated_sharpe_ratio, expected_maximum_sharpe
 from workbench.research.statistics import DEFINITIONS, SESSIONS_PER_YEAR
-from workbench.research.trial_table import TrialTable
+from workbench.research.trial_table import TrialTable, number_column
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-__all__ = ["SweepResult"]
+__all__ = ["SweepResult", "joined_sweeps"]
 
 _SHOWN = 10
 _COLUMNS = ("net_profit", "sharpe", "max_drawdown", "trades", "win_rate", "profit_factor")
@@ -34,7 +34,7 @@ class SweepResult:
     """Every trial of a sweep, in the order of its grid."""
 
     strategy: str
-    grid: Mapping[str, tuple[int | float, ...]]
+    grid: Mapping[str, tuple[Any, ...]]
     trials: TrialTable  # a sequence of `Trial`
     currency: str
     description: str  # of the bars
@@ -197,3 +197,33 @@ class SweepResult:
 
     def __repr__(self) -> str:
         return f"<sweep of {self.strategy}: {len(self)} trials, {self.digest[:12]}>"
+
+
+def joined_sweeps(parts: Sequence[tuple[Mapping[str, str], SweepResult]]) -> SweepResult:
+    """Sweeps of one grid on several markets as one, the labels of each market among its parameters."""
+    labels, first = parts[0]
+    if not labels:
+        return first
+    tables = [
+        TrialTable(
+            strategy=found.strategy,
+            dataset=found.trials.dataset,
+            cost_book=found.trials.cost_book,
+            count=len(found),
+            parameters={
+                **found.trials.parameters,
+                **{name: number_column([value] * len(found)) for name, value in own.items()},
+            },
+            figures=found.trials.figures,
+        )
+        for own, found in parts
+    ]
+    datasets = hashlib.sha256("|".join(item.dataset for item in tables).encode()).hexdigest()
+    every = {name: tuple(dict.fromkeys(own[name] for own, _ in parts)) for name in labels}
+    return SweepResult(
+        strategy=first.strategy,
+        grid={**first.grid, **every},
+        trials=replace(TrialTable.joined(tables), dataset=datasets),
+        currency=first.currency,
+        description="; ".join(dict.fromkeys(found.description for _, found in parts)),
+    )

@@ -3,10 +3,13 @@
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from tqdm.auto import tqdm
 
 from workbench.domain.accounts import AccountRules
@@ -15,19 +18,20 @@ from workbench.domain.cost_book import CostBook
 from workbench.domain.money import MICRO
 from workbench.domain.timeframes import Timeframe
 from workbench.errors import BadInputError
-from workbench.market import Bars
 from workbench.market.ticks import Ticks
 from workbench.research.backtest import run_backtest, starting_balance
-from workbench.research.given import Series, Several, given
+from workbench.research.given import Series, Several, series_of
 from workbench.research.ledger import Trial, TrialLedger
+from workbench.research.markets import INSTRUMENT, TIMEFRAME, Prices, instruments_of, timeframes_of
 from workbench.research.statistics import day_ends
 from workbench.research.sweep import sweep
-from workbench.research.sweep_result import SweepResult
+from workbench.research.sweep_result import SweepResult, joined_sweeps
 from workbench.research.walk_forward_result import Span, WalkForwardResult, Window
 from workbench.strategy import Strategy
 
 __all__ = ["Length", "walk_forward", "windows_of"]
 
+Ints = npt.NDArray[np.int64]
 Length = int | str
 _RULES = AccountRules()
 _LENGTH = re.compile(r"\s*(\d+)\s*(D|W|M|Y)\s*", re.IGNORECASE)
@@ -43,6 +47,8 @@ def walk_forward(
     cost_book: CostBook | Sequence[CostBook],
     anchored: bool = False,
     choose: str | Callable[[SweepResult], Trial] = "sharpe",
+    instruments: Sequence[str] = (),
+    timeframes: Sequence[str | Timeframe] = (),
     where: Callable[..., bool] | None = None,
     currency: str = "USD",
     balance: Decimal = Decimal(100_000),
@@ -51,6 +57,7 @@ def walk_forward(
     timeframe: Timeframe | str | None = None,
     account: AccountRules = _RULES,
     trade_from_ns: int | None = None,
+    sizes: bool = False,
     ledger: TrialLedger | None = None,
     workers: int | None = None,
     progress: bool = True,
@@ -69,7 +76,10 @@ def walk_forward(
         Train from the first day on, so that the training grows; otherwise on the `train` just before.
     choose
         The figure of which the highest is taken, or a function of the sweep that returns one of its trials.
-    bars, cost_book, currency, balance, finer, also, timeframe, account, trade_from_ns
+    instruments, timeframes
+        Of those in `bars`, as in `search`: each window chooses one of them too, with the parameters. One that
+        has no bars in a training is not to be chosen in it.
+    bars, cost_book, currency, balance, finer, also, timeframe, account, trade_from_ns, sizes
         As in `run_backtest`.
     ledger
         Where every trial of every sweep, and every test, is counted.
@@ -86,13 +96,27 @@ def walk_forward(
     with; what is held at its end counts at the price that closes it, without a commission for doing so. A
     window in which no trial has the figure to choose by is not traded.
     """
-    axes = {name: tuple(values) for name, values in grid.items()}
-    data = _kept(bars)
-    finer = None if finer is None else _kept(finer)
-    also = None if also is None else _kept(also)
-    prices = given(data, finer=finer, also=also, timeframe=timeframe, trade_from_ns=trade_from_ns)
-    closes = np.unique(np.concatenate([item.close_ns for item in prices.traded.values()]))
+    axes: dict[str, tuple[Any, ...]] = {name: tuple(values) for name, values in grid.items()}
+    prices = Prices(
+        data=tuple(series_of("data", bars).values()),
+        finer=tuple(series_of("finer", finer).values()),
+        also=tuple(series_of("also", also).values()),
+        timeframe=None if timeframe is None else str(timeframe),
+        sizes=sizes,
+    )
+    names = instruments_of(instruments, prices.data)
+    frames = timeframes_of(timeframes)
+    markets = [
+        _Market.of(prices, name, frame, trade_from_ns) for name in names or [""] for frame in frames or [""]
+    ]
+    closes = np.unique(np.concatenate([item.closes for item in markets]))
     spans = windows_of(day_ends(closes).sessions, train=train, test=test, anchored=anchored)
+    terms: dict[str, Any] = {
+        "cost_book": cost_book,
+        "currency": currency,
+        "account": account,
+        "ledger": ledger,
+    }
     windows: list[Window] = []
     equity_micro = start = starting_balance(balance)
     for span in tqdm(spans, unit="window", leave=False, disable=not progress, delay=0.5):
@@ -101,53 +125,94 @@ def walk_forward(
         )
         if trade_from_ns is not None:
             begin = max(begin, trade_from_ns)
-        swept = sweep(
-            strategy_class,
-            _until(data, middle),
-            axes,
-            cost_book=cost_book,
-            currency=currency,
-            balance=balance,
-            finer=None if finer is None else _until(finer, middle),
-            also=None if also is None else _until(also, middle),
-            timeframe=timeframe,
-            account=account,
-            trade_from_ns=begin,
-            where=where,
-            ledger=ledger,
-            workers=workers,
-            progress=False,
-        )
-        chosen = _chosen(swept, choose)
+        swept = [
+            sweep(
+                strategy_class,
+                grid=axes,
+                balance=balance,
+                trade_from_ns=begin,
+                where=where,
+                workers=workers,
+                progress=False,
+                **item.until(middle),
+                **terms,
+            )
+            if item.trades_between(begin, middle)
+            else None
+            for item in markets
+        ]
+        trained = [(item, found) for item, found in zip(markets, swept, strict=True) if found is not None]
+        whole = joined_sweeps([(item.labels, found) for item, found in trained])
+        chosen = _chosen(whole, choose)
+        market = None if chosen is None else _market_of(chosen, [item for item, _ in trained])
         tested = None
-        if chosen is not None and equity_micro > 0:
+        if (
+            chosen is not None
+            and market is not None
+            and market.trades_between(middle, end)
+            and equity_micro > 0
+        ):
+            own = {name: value for name, value in chosen.parameters.items() if name not in market.labels}
             tested = run_backtest(
-                strategy_class(**dict(chosen.parameters)),
-                _until(data, end),
-                cost_book=cost_book,
-                currency=currency,
+                strategy_class(**own),
                 balance=Decimal(equity_micro) / MICRO,
-                finer=None if finer is None else _until(finer, end),
-                also=None if also is None else _until(also, end),
-                timeframe=timeframe,
-                account=account,
                 trade_from_ns=middle,
-                ledger=ledger,
+                **market.until(end),
+                **terms,
             )
         inside = closes[np.searchsorted(closes, middle, "right") : np.searchsorted(closes, end, "right")]
-        window = Window.of(span, swept=swept, chosen=chosen, tested=tested, closes=inside, start=equity_micro)
+        window = Window.of(span, swept=whole, chosen=chosen, tested=tested, closes=inside, start=equity_micro)
         equity_micro = int(window.equity[-1])
         windows.append(window)
+    labels = {INSTRUMENT: tuple(names), TIMEFRAME: tuple(frames)}
     return WalkForwardResult(
         strategy=strategy_class.__name__,
-        grid=axes,
+        grid={**axes, **{name: values for name, values in labels.items() if values}},
         windows=tuple(windows),
         anchored=anchored,
         chosen_by=choose if isinstance(choose, str) else getattr(choose, "__name__", "a function"),
         currency=currency,
         starting_balance=start,
-        description="; ".join(item.describe() for item in prices.traded.values()),
+        description="; ".join(dict.fromkeys(text for item in markets for text in item.descriptions)),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Market:
+    """One of the markets to choose from, or all there is."""
+
+    labels: Mapping[str, str]  # instrument and timeframe, where there is a choice of them
+    prices: Prices
+    closes: Ints  # of the bars that are traded
+    descriptions: tuple[str, ...]
+
+    @classmethod
+    def of(cls, prices: Prices, instrument: str, timeframe: str, trade_from_ns: int | None) -> "_Market":
+        own = prices.market(instrument, timeframe)
+        found = own.given(trade_from_ns=trade_from_ns)
+        labels = {INSTRUMENT: instrument, TIMEFRAME: timeframe}
+        return cls(
+            labels={name: value for name, value in labels.items() if value},
+            prices=own,
+            closes=np.unique(np.concatenate([item.close_ns for item in found.traded.values()])),
+            descriptions=tuple(item.describe() for item in found.traded.values()),
+        )
+
+    def trades_between(self, begin_ns: int, end_ns: int) -> bool:
+        """Whether one of its bars closes after one moment and by another."""
+        first, last = np.searchsorted(self.closes, (begin_ns, end_ns), side="right")
+        return bool(first < last)
+
+    def until(self, end_ns: int) -> dict[str, Any]:
+        """What a run is given of it: all that is known at a moment."""
+        prices = self.prices
+        return {
+            "data": [_known(item, end_ns) for item in prices.data],
+            "finer": [_known(item, end_ns) for item in prices.finer] or None,
+            "also": [_known(item, end_ns) for item in prices.also] or None,
+            "timeframe": prices.timeframe,
+            "sizes": prices.sizes,
+        }
 
 
 def windows_of(sessions: Sequence[date], *, train: Length, test: Length, anchored: bool) -> list[Span]:
@@ -209,19 +274,6 @@ def _moved(day: date, length: str, *, sign: int) -> date:
     return date(year, month + 1, min(day.day, last))
 
 
-def _kept(data: Several) -> Series | list[Series]:
-    """What can be read again for each window."""
-    if isinstance(data, Bars | Ticks):
-        return data
-    return list(data.values() if isinstance(data, Mapping) else data)
-
-
-def _until(data: Several, end_ns: int) -> Several:
-    """What is known at `end_ns`: bars closed by then, ticks before it."""
-    kept = _kept(data)
-    return [_known(item, end_ns) for item in kept] if isinstance(kept, list) else _known(kept, end_ns)
-
-
 def _known(item: Series, end_ns: int) -> Series:
     if isinstance(item, Ticks):
         return item.between(None, end_ns)
@@ -233,3 +285,12 @@ def _chosen(swept: SweepResult, choose: str | Callable[[SweepResult], Trial]) ->
         return choose(swept)
     known = any(choose in item.result for item in swept.trials)
     return swept.best(choose) if known else None
+
+
+def _market_of(chosen: Trial, markets: Sequence[_Market]) -> _Market:
+    """Where a trial was made."""
+    return next(
+        item
+        for item in markets
+        if all(str(chosen.parameters[name]) == value for name, value in item.labels.items())
+    )

@@ -1,5 +1,6 @@
 """One picture of a walk-forward: equity out of sample, Sharpe ratios of both parts, parameters chosen."""
 
+from collections.abc import Mapping
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +36,7 @@ class WalkForwardPicture:
     def figure(self) -> Any:
         """The Bokeh layout: panels over one axis of time."""
         frame = self._result.frame
-        columns = _columns(frame, list(self._result.grid))
+        columns = _columns(frame, self._result.grid)
         source = ColumnDataSource(columns, name="windows")
         equity = self._equity()
         panels = [equity, self._sharpe(source, equity.x_range)]
@@ -130,23 +131,38 @@ class WalkForwardPicture:
 
     def _parameter(self, name: str, source: ColumnDataSource, x_range: Any) -> Any:
         panel = _panel(_HEIGHTS["parameter"], f"Chosen: {name}", x_range=x_range)
-        panel.segment(
-            x0="left", x1="right", y0=name, y1=name, source=source, line_width=4, color=COLOURS["line"]
-        )
-        panel.yaxis.ticker.desired_num_ticks = 3
-        values = np.array(self._result.grid[name], np.float64)
+        places = _places(self._result.grid[name])
+        at = name if places is None else f"{name} place"
+        panel.segment(x0="left", x1="right", y0=at, y1=at, source=source, line_width=4, color=COLOURS["line"])
+        if places is None:
+            panel.yaxis.ticker.desired_num_ticks = 3
+            values = np.array(self._result.grid[name], np.float64)
+        else:
+            panel.yaxis.ticker = list(places.values())
+            panel.yaxis.major_label_overrides = {place: text for text, place in places.items()}
+            values = np.array(list(places.values()), np.float64)
         room = 0.12 * float(np.ptp(values))
         panel.y_range.start, panel.y_range.end = float(values.min()) - room, float(values.max()) + room
         return panel
 
 
-def _columns(frame: pd.DataFrame, names: list[str]) -> dict[str, Any]:
+def _places(values: tuple[Any, ...]) -> dict[str, int] | None:
+    """Where names stand on an axis, the first on top; None for numbers, which stand where they are."""
+    if not isinstance(values[0], str):
+        return None
+    return {value: len(values) - 1 - place for place, value in enumerate(values)}
+
+
+def _columns(frame: pd.DataFrame, grid: Mapping[str, tuple[Any, ...]]) -> dict[str, Any]:
     better = frame["out_of_sample_sharpe"] >= 0
+    named = {name: places for name, values in grid.items() if (places := _places(values)) is not None}
     return {
         "left": pd.to_datetime(frame["test_start"]).to_numpy("M8[ns]"),
         "right": pd.to_datetime(frame["test_end"]).to_numpy("M8[ns]"),
         "colour": np.where(better, COLOURS["up"], COLOURS["down"]).tolist(),
-        **{name: frame[name].to_numpy(np.float64) for name in names},
+        **{name: frame[name].to_numpy(np.float64) for name in grid if name not in named},
+        **{name: frame[name].fillna("–").to_list() for name in named},
+        **{f"{name} place": frame[name].map(places).to_numpy(np.float64) for name, places in named.items()},
         **{
             name: frame[name].to_numpy(np.float64)
             for name in ("in_sample_sharpe", "out_of_sample_sharpe", "return")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -56,7 +56,9 @@ class Window:
 
     span: Span
     trials: int  # in the sweep of the training
-    parameters: Mapping[str, int | float]  # chosen; empty if no trial could be
+    parameters: Mapping[
+        str, Any
+    ]  # chosen, with instrument and timeframe where they were; empty if no trial could be
     in_sample: Metrics  # of the chosen trial
     out_of_sample: Metrics
     close_ns: Ints  # of the test
@@ -93,7 +95,7 @@ class WalkForwardResult:
     """Windows in order, and what was traded in them as one account."""
 
     strategy: str
-    grid: Mapping[str, tuple[int | float, ...]]
+    grid: Mapping[str, tuple[Any, ...]]
     windows: tuple[Window, ...]
     anchored: bool
     chosen_by: str
@@ -199,13 +201,15 @@ class WalkForwardResult:
 
         ``distinct`` values chosen, the ``most_common`` and its ``share`` of the windows, the mean ``jump``
         from one window to the next in places of the grid as a fraction of its length, and ``at_edge``: the
-        share of windows that chose the first or last value of the grid.
+        share of windows that chose the first or last value of the grid. Instruments and timeframes have no
+        order: their ``jump`` is the share of windows that changed them, and none is at an edge.
         """
 
         import pandas as pd  # takes a while
 
         rows = []
         for name, values in self.grid.items():
+            ordered = not isinstance(values[0], str)
             places = sorted(values)
             picked = [item.parameters[name] for item in self.windows if item.parameters]
             at = np.array([places.index(value) for value in picked], np.float64)
@@ -217,11 +221,9 @@ class WalkForwardResult:
                     "distinct": len(set(picked)),
                     "most_common": common,
                     "share": picked.count(common) / len(picked) if picked else math.nan,
-                    "jump": float(np.mean(np.abs(np.diff(at)))) / (len(places) - 1)
-                    if several and len(at) > 1
-                    else 0.0,
+                    "jump": _jump(at, len(places), ordered=ordered) if several and len(at) > 1 else 0.0,
                     "at_edge": float(np.mean((at == 0) | (at == len(places) - 1)))
-                    if several and len(at)
+                    if several and ordered and len(at)
                     else 0.0,
                 }
             )
@@ -294,7 +296,7 @@ class WalkForwardResult:
         stability = [
             (
                 str(name),
-                f"{row['most_common']:g}",
+                _text(row["most_common"]),
                 f"{row['share']:.0%}",
                 f"{row['distinct']:g}",
                 f"{row['jump']:.0%}",
@@ -305,7 +307,7 @@ class WalkForwardResult:
         windows = [
             (
                 f"{row['test_start']}",
-                *(f"{row[name]:g}" for name in self.grid),
+                *(_text(row[name]) for name in self.grid),
                 f"{row['in_sample_sharpe']:.2f}",
                 f"{row['out_of_sample_sharpe']:.2f}",
                 f"{row['return']:.1%}",
@@ -336,3 +338,13 @@ class WalkForwardResult:
             f"<walk-forward of {self.strategy}: {len(self)} windows, net {figures['net_profit']:,.2f} "
             f"{self.currency} out of sample, {self.digest[:12]}>"
         )
+
+
+def _jump(places: npt.NDArray[np.float64], count: int, *, ordered: bool) -> float:
+    """How far the choice moved from one window to the next, as a fraction of all there is to choose from."""
+    moved = np.abs(np.diff(places))
+    return float(np.mean(moved)) / (count - 1) if ordered else float(np.mean(moved > 0))
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else f"{value:g}"
