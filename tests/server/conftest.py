@@ -1,5 +1,6 @@
 """A server over a seeded home, with fakes in the place of the gateway and the supervisor."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from tests.server.seeding import DEPLOYMENT, Seeded, make_settings, seed
 from tests.server.serving import LabServer, NamedTokens, serving
@@ -25,9 +27,33 @@ from workbench.server.releases import ReleaseRoom
 from workbench.server.runs import TrackedRuns
 from workbench.server.services import Services
 from workbench.settings import Settings
+from workbench.store.schema import journal
 
 PEOPLE = {role.value: f"{role.value}-person" for role in Role}
 TOKENS = {role: f"token-of-{role}" for role in PEOPLE}
+
+
+STEPS: tuple[tuple[str, dict[str, Any]], ...] = (
+    (
+        "override.asked",
+        {
+            "number": 1,
+            "deployment_id": DEPLOYMENT,
+            "instrument": "EUR_USD",
+            "control": "R08",
+            "units": -5_000,
+            "minutes": 10,
+            "asked_ns": 1,
+            "by": "approver-person",
+            "reason": "a last leg",
+        },
+    ),
+    ("override.approved", {"number": 1, "approved_by": "admin-person", "reason": "seen"}),
+    (
+        "override.used",
+        {"number": 1, "deployment_id": DEPLOYMENT, "control": "R08", "client_order_id": "order-7"},
+    ),
+)
 
 
 @dataclass
@@ -65,12 +91,19 @@ class FakeVerbs:
     def unkill(self, scope: str, *, reason: str) -> dict[str, Any]:
         return self._do("unkill", scope, reason)
 
-    def controls(self) -> dict[str, Any]:
+    def controls(self, *, history: bool = False) -> dict[str, Any]:
         self._do("status")
         book = ControlBook(table=LimitTable(first_entries(by="workbench", now_ns=0)))
+        for kind, body in STEPS:
+            book.overrides.take(kind, body)
         return show_limits(
-            SimpleNamespace(controls=book, deployments={}, ledger=SimpleNamespace(now_ns=lambda: 0)),
-            _request("controls", {}),
+            SimpleNamespace(
+                controls=book,
+                deployments={},
+                ledger=SimpleNamespace(now_ns=lambda: 60_000_000_000),
+                engine=_journal(book) if history else None,
+            ),
+            _request("controls", {"history": history}),
         )
 
     def limits(self, action: str, **change: Any) -> dict[str, Any]:
@@ -78,12 +111,29 @@ class FakeVerbs:
         entry = {"action": "proposed", "name": "max_order_units", "scope": "firm", "text": "1"}
         return {"entry": {**entry, "approved_by": ""}}
 
+    def override(self, action: str, **change: Any) -> dict[str, Any]:
+        self._do("override", action, change)
+        state = {"ask": "waits", "approve": "approved", "withdraw": "withdrawn"}[action]
+        named = {"number": 3, "control": "R08", "deployment_id": DEPLOYMENT, "units": -5_000}
+        return {"override": {**named, "state": state}}
+
     def _do(self, *asked: Any) -> dict[str, Any]:
         if not self.process.running:
             raise self.process.missing
         if asked != ("status",):
             self.process.asked.append((self.person.user, self.person.role, *asked))
         return {"deployments": [{"deployment_id": DEPLOYMENT, "state": "stopped", "position": 0}]}
+
+
+def _journal(book: ControlBook) -> sa.Engine:
+    """A journal with what was done to the overrides."""
+    engine = sa.create_engine("sqlite://", poolclass=sa.StaticPool)
+    journal.create(engine)
+    with engine.begin() as connection:
+        for seq, (kind, body) in enumerate(STEPS, 1):
+            row = {"seq": seq, "created_ns": seq, "kind": kind, "body": json.dumps(body)}
+            connection.execute(journal.insert().values(**row, previous="", hash=""))
+    return engine
 
 
 def _request(verb: str, arguments: dict[str, Any]) -> OperatorRequest:

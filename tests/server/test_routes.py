@@ -1,6 +1,7 @@
 """Every route: who may use it, and that what it answers is what the API's description says."""
 
 import json
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from tests.server.conftest import PEOPLE, TOKENS, FakeProcess
 from tests.server.seeding import DEPLOYMENT, Seeded
 from tests.server.serving import API, LabServer
 from workbench.domain.roles import allowed
+from workbench.live import add_account
+from workbench.store import open_store
 
 DESCRIPTION = yaml.safe_load((Path(workbench.server.__file__).parent / "openapi.yaml").read_text())
 SOME_DIGEST = "0" * 64
@@ -30,6 +33,15 @@ BODIES: dict[str, dict[str, Any]] = {
         "name": "max_order_units",
         "scope": "firm",
         "text": "50000",
+        "reason": "test",
+    },
+    "/override": {
+        "action": "ask",
+        "deployment_id": DEPLOYMENT,
+        "control": "R08",
+        "instrument": "EUR_USD",
+        "units": -5_000,
+        "minutes": 10,
         "reason": "test",
     },
     "/resume": {"deployment_id": DEPLOYMENT},
@@ -110,6 +122,47 @@ def test_the_table_of_limits_is_shown_with_its_controls(server: LabServer) -> No
     assert all(item["readable"] and item["by"] == "workbench" for item in found["in_force"])
 
 
+def test_overrides_are_asked_for_signed_and_withdrawn_in_the_name_of_who_is_signed_in(
+    server: LabServer, gateway: FakeProcess
+) -> None:
+    others = ["admin-person", "approver-person"]
+    answer = ask(server, "/override", role="approver", body=BODIES["/override"])
+    what = f"Override 3 of R08 for {DEPLOYMENT}"
+    assert answer.json() == {"said": f"{what} waits for a second person."}
+    asked = {name: value for name, value in BODIES["/override"].items() if name != "action"}
+    expected = ("approver-person", "approver", "override", "ask", {"approvers": others, **asked})
+    assert gateway.asked.pop() == expected
+    sign = {"action": "approve", "number": 3, "reason": "seen"}
+    said = ask(server, "/override", body=sign).json()["said"]
+    assert said == f"{what} lets one order of up to -5,000 units past."
+    assert gateway.asked.pop()[2:] == (
+        "override",
+        "approve",
+        {"approvers": others, "number": 3, "reason": "seen"},
+    )
+    back = {"action": "withdraw", "number": 3, "reason": "done"}
+    assert ask(server, "/override", body=back).json()["said"] == f"{what} is withdrawn."
+    refused = ask(server, "/override", role="approver", body={**sign, "person": "admin-person"})
+    assert refused.status_code == 403
+    assert len(gateway.asked) == 1
+
+
+def test_the_overrides_stand_beside_the_limits_and_their_steps_in_the_history(server: LabServer) -> None:
+    table = ask(server, "/limits", role="viewer").json()
+    assert table["overridable"] == ["R07", "R08", "R10", "R11", "R17"]
+    assert table["override_minutes"] == 0
+    (shown,) = table["overrides"]
+    assert (shown["state"], shown["by"], shown["approved_by"]) == ("used", "approver-person", "admin-person")
+    assert shown["client_order_id"] == "order-7"
+    history = ask(server, "/limits/history", role="viewer").json()
+    assert [(item["step"], item["by"]) for item in history["overrides"]] == [
+        ("asked", "approver-person"),
+        ("approved", "admin-person"),
+        ("used", ""),
+    ]
+    assert {item["action"] for item in history["limits"]} == {"set"}
+
+
 def test_nobody_gets_in_unauthenticated(server: LabServer, gateway: FakeProcess) -> None:
     for path, method, _ in ROUTES:
         concrete = f"{API}{path.replace('{release_id}', SOME_DIGEST)}"
@@ -171,6 +224,14 @@ def test_a_route_tells_in_one_sentence_what_is_wrong_with_a_request(server: LabS
         ("/limits", {"action": "set", "reason": "x"}, "expected name, scope and text to set"),
         ("/limits", {"action": "approve", "reason": "x"}, "expected the version of a change to approve"),
         ("/promote", {"run_id": "a", "notebook": "b.ipynb"}, "expected either run_id or notebook"),
+        ("/override", {"action": "ask", "reason": "x"}, "expected deployment_id, control, instrument"),
+        ("/override", {"action": "approve", "reason": "x"}, "expected the number of an override to approve"),
+        (
+            "/override",
+            {**BODIES["/override"], "minutes": 16},
+            "minutes: Input should be less than or equal to 15",
+        ),
+        ("/deploy", {"release_id": SOME_DIGEST, "account_id": "a", "feed": {}}, "feed.kind: Field required"),
         ("/promote", {"run_id": "a", "limits": {"max_moon": 1}}, "unknown limit max_moon"),
         (
             "/approve",
@@ -257,7 +318,7 @@ def test_an_approved_release_is_deployed_with_a_replay_of_its_own_bars(
     body = {
         "release_id": seeded.approved.id,
         "account_id": "paper-2",
-        "replay": {"start": "2017-03-01", "bars_per_second": 50},
+        "feed": {"kind": "bars", "start": "2017-03-01", "end": "2017-04-01", "per_second": 50},
     }
     response = ask(server, "/deploy", role="approver", body=body)
     assert response.status_code == 200, response.text
@@ -274,11 +335,38 @@ def test_what_may_not_be_deployed_is_refused_with_the_reason(server: LabServer, 
         response = ask(server, "/deploy", body={"release_id": release.id, "account_id": account})
         assert response.status_code in (400, 409)
         assert said in response.json()["error"]
-    late = {"release_id": seeded.approved.id, "account_id": "paper-2", "replay": {"start": "2031-01-01"}}
+    late = {"release_id": seeded.approved.id, "account_id": "paper-2"}
+    late["feed"] = {"kind": "bars", "start": "2031-01-01"}
     assert (
         "expected a replay within 2017-01-02 to 2017-12-29"
         in ask(server, "/deploy", body=late).json()["error"]
     )
+
+
+def test_a_feed_that_an_account_can_not_have_is_refused(server: LabServer, seeded: Seeded) -> None:
+    store = open_store(seeded.settings.store_url)
+    far = {"url": "https://broker.example", "at_broker": "far"}
+    add_account(store, "far-1", balance=Decimal(0), broker="paper_http", settings=far)
+    store.dispose()
+    release = {"release_id": seeded.approved.id}
+    for account, feed, said in [
+        ("far-1", None, "expected a stream of quotes, found no feed"),
+        ("far-1", {"kind": "bars"}, "expected a stream of quotes, found a replay of bars"),
+        ("paper-2", {"kind": "ticks"}, "expected ticks behind the pinned data"),
+        ("paper-2", {"kind": "stream"}, "a stream needs"),
+        ("paper-2", {"kind": "stream", "source": "broker"}, "found a paper account, which has none"),
+        ("paper-2", {"kind": "stream", "source": "demo", "start": "2017-03-01"}, "a stream begins now"),
+        ("paper-2", {"kind": "bars", "source": "demo"}, "has no source"),
+    ]:
+        body = {**release, "account_id": account, **({"feed": feed} if feed else {})}
+        response = ask(server, "/deploy", body=body)
+        assert response.status_code in (400, 409), (account, feed, response.text)
+        assert said in response.json()["error"]
+    body = {**release, "account_id": "far-1", "feed": {"kind": "stream", "source": "broker"}}
+    assert ask(server, "/deploy", body=body).status_code == 200
+    held = {item["id"]: item["held_by"] for item in ask(server, "/accounts").json()["accounts"]}
+    assert held["far-1"]
+    assert not held["paper-2"]
 
 
 def test_stopping_asks_the_gateway_first_and_the_kernel_ends_after_it(

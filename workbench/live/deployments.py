@@ -194,6 +194,11 @@ def check_terms(release: ReleasedNotebook, *, currency: str, broker: str, feed: 
             f"{'ticks' if kind == 'ticks' else 'bars'}, whose past prices would send orders there now; "
             "deploy on a stream, or on a paper account"
         )
+    if broker == "paper" and kind == "stream" and feed.get("source") == "broker":
+        raise DeploymentRefusedError(
+            "the source 'broker' is the stream of the account's broker, found a paper account, which has "
+            "none; name the program that publishes the quotes"
+        )
     if broker == "paper" and release.sizes and not (kind == "ticks" and feed.get("sizes", False)):
         raise DeploymentRefusedError(
             f"release {release.name} was tested with sizes=True, where an order takes no more than the size "

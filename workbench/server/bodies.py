@@ -11,10 +11,11 @@ from workbench.errors import BadInputError
 __all__ = [
     "ApproveBody",
     "DeployBody",
+    "FeedBody",
     "KillBody",
     "LimitsBody",
+    "OverrideBody",
     "PromoteBody",
-    "ReplayBody",
     "ResumeBody",
     "StartBody",
     "StopBody",
@@ -60,11 +61,15 @@ class ApproveBody(_Body):
     approver: str | None = Field(default=None, min_length=1, max_length=100)
 
 
-class ReplayBody(_Body):
-    """A replay of the release's own bars."""
+class FeedBody(_Body):
+    """Where the prices of a deployment come from."""
 
-    start: date | None = None  # the data's first day when left out
-    bars_per_second: float | None = Field(default=None, ge=0, le=1_000_000)  # 0: as fast as it goes
+    kind: Literal["bars", "ticks", "stream"]
+    start: date | None = None  # of a replay; four weeks before the end when left out
+    end: date | None = None  # the first day left out; the data's end when left out
+    per_second: float | None = Field(default=None, ge=0, le=1_000_000)  # bars or ticks; 0: as fast as it goes
+    source: str = Field(default="", max_length=100)  # of a stream
+    every_quote: StrictBool = False
 
 
 class DeployBody(_LimitedBody):
@@ -72,7 +77,7 @@ class DeployBody(_LimitedBody):
 
     release_id: Digest
     account_id: str = Field(min_length=1, max_length=40)
-    replay: ReplayBody | None = None
+    feed: FeedBody | None = None  # the account's own, or a replay of the last four weeks of bars
 
 
 class StartBody(_Body):
@@ -113,6 +118,34 @@ class LimitsBody(_Body):
                 raise ValueError(f"expected name, scope and text to {self.action}, and no version")
         elif self.version is None or value != (None, None, None):
             raise ValueError(f"expected the version of a change to {self.action}, and nothing else")
+        return self
+
+
+class OverrideBody(_Body):
+    """Ask that one order may pass a soft control, approve or withdraw that."""
+
+    action: Literal["ask", "approve", "withdraw"]
+    reason: Reason
+    deployment_id: str | None = Field(
+        default=None, min_length=1, max_length=200
+    )  # of ask, with the next four
+    control: str | None = Field(default=None, pattern=r"^R[0-9]{2}$")
+    instrument: str | None = Field(default=None, min_length=1, max_length=32)
+    units: int | None = None  # the most to buy; below zero to sell
+    minutes: int | None = Field(default=None, ge=1, le=15)
+    number: int | None = Field(default=None, ge=1)  # of approve and withdraw
+    person: str | None = Field(default=None, min_length=1, max_length=100)
+
+    @model_validator(mode="after")
+    def _what_the_action_needs(self) -> "OverrideBody":
+        order = (self.deployment_id, self.control, self.instrument, self.units, self.minutes)
+        if self.action == "ask":
+            if None in order or self.number is not None:
+                raise ValueError(
+                    "expected deployment_id, control, instrument, units and minutes to ask, and no number"
+                )
+        elif self.number is None or order != (None,) * 5:
+            raise ValueError(f"expected the number of an override to {self.action}, and nothing else")
         return self
 
 

@@ -13,6 +13,7 @@ from workbench.gateway.client import OperatorClient
 from workbench.live.client import SupervisorClient
 from workbench.server.guarding import guard_scheduler
 from workbench.server.handlers import routes
+from workbench.server.processes import quote_sources
 from workbench.server.promotions import Promotions
 from workbench.server.reading import StoreReader
 from workbench.server.releases import GATE_TITLES, ReleaseRoom
@@ -110,6 +111,7 @@ def make_services(settings: Settings) -> Services:
         gateway=gateway,
         supervisor=supervisor,
         sockets=(settings.operator_socket, settings.supervisor_socket),
+        sources=lambda: quote_sources(settings.runtime_dir),
         monitor_url=f"http://127.0.0.1:{settings.voila_port}/voila/render/monitor.ipynb",
     )
 

@@ -20,6 +20,7 @@ from workbench.server.bodies import (
     DeployBody,
     KillBody,
     LimitsBody,
+    OverrideBody,
     PromoteBody,
     ResumeBody,
     StartBody,
@@ -214,6 +215,20 @@ class _Limits(_Handler):
         await self.do(self.services.change_limits, person, body, roles.people_who_may("limits"))
 
 
+class _LimitsHistory(_Handler):
+    @needs("controls")
+    async def get(self, person: Person) -> None:
+        await self.answer(self.services.limits_history, person)
+
+
+class _Override(_Handler):
+    @needs("override")
+    async def post(self, person: Person) -> None:
+        roles: WorkbenchRoles = self.settings["workbench_roles"]
+        body: OverrideBody = self.body(OverrideBody)
+        await self.do(self.services.override, person, body, roles.people_who_may("override"))
+
+
 class _Resume(_Handler):
     @needs("resume")
     async def post(self, person: Person) -> None:
@@ -245,6 +260,8 @@ def routes() -> list[tuple[str, type[Any]]]:
         (rf"{API}/kill", _Kill),
         (rf"{API}/unkill", _Unkill),
         (rf"{API}/limits", _Limits),
+        (rf"{API}/limits/history", _LimitsHistory),
+        (rf"{API}/override", _Override),
         (rf"{API}/resume", _Resume),
         (rf"{API}/schedules", _Schedules),
         (rf"{API}/stream", StreamHandler),

@@ -27,11 +27,14 @@ class GatewayVerbs(Protocol):
     def unkill(self, scope: str, *, reason: str) -> dict[str, Any]:
         """Release the kill switch."""
 
-    def controls(self) -> dict[str, Any]:
-        """The controls, the limits in force and the changes that wait for a second person."""
+    def controls(self, *, history: bool = False) -> dict[str, Any]:
+        """The controls, the limits in force and the changes that wait; with `history` what was before."""
 
     def limits(self, action: str, **change: Any) -> dict[str, Any]:
         """Change the table of limits."""
+
+    def override(self, action: str, **change: Any) -> dict[str, Any]:
+        """Ask for, approve or withdraw an override of one order (R26)."""
 
 
 class SupervisorVerbs(Protocol):

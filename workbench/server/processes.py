@@ -6,9 +6,10 @@ from typing import Any
 
 from workbench.errors import WorkbenchError
 from workbench.gateway.errors import GatewayUnreachableError
+from workbench.gateway.sockets import somebody_listens
 from workbench.live.errors import SupervisorUnreachableError
 
-__all__ = ["HOW_TO_START", "gateway_state", "process_state"]
+__all__ = ["HOW_TO_START", "gateway_state", "process_state", "quote_sources"]
 
 HOW_TO_START = {
     "gateway": "start it with `workbench up`, or alone with `python -m workbench.gateway`",
@@ -27,6 +28,12 @@ def process_state(name: str, socket: Path, ask: Callable[[], object]) -> dict[st
     except WorkbenchError as error:
         return {"state": "stopped", "detail": f"The {name} refuses to say how it is: {error}"}
     return {"state": "running", "detail": f"The {name} answers."}
+
+
+def quote_sources(folder: Path) -> list[str]:
+    """Who publishes quotes in a home's folder of sockets now, by name."""
+    found = sorted(folder.glob("quotes-*.sock"))
+    return [path.stem.removeprefix("quotes-") for path in found if somebody_listens(path)]
 
 
 def gateway_state(process: Mapping[str, str], kills: Sequence[Mapping[str, Any]]) -> dict[str, str]:

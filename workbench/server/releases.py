@@ -7,9 +7,9 @@ import sqlalchemy as sa
 
 from workbench.errors import BadInputError
 from workbench.live import deploy, list_accounts, released_notebooks
-from workbench.live.replays import replay_feed
+from workbench.live.feeds import chosen_feed
 from workbench.release import GATES, ApprovalState, Evidence, approval_state, approve, load_release, refuse
-from workbench.server.bodies import DeployBody
+from workbench.server.bodies import DeployBody, FeedBody
 from workbench.server.rendering import millis
 from workbench.server.roles import Person
 from workbench.settings import Settings
@@ -62,23 +62,18 @@ class ReleaseRoom:
             engine.dispose()
 
     def _feed(self, engine: sa.Engine, body: DeployBody) -> dict[str, Any]:
-        """The account's own feed, or a replay of the release's pinned bars on a paper account."""
+        """What was asked for; else the account's own feed, or a replay of pinned bars on a paper account."""
         account = next((item for item in list_accounts(engine) if item.id == body.account_id), None)
         own = dict(account.settings) if account is not None else {}
-        if own.get("kind") and body.replay is None:
+        if own.get("kind") and body.feed is None:
             return own
-        if account is not None and account.broker != "paper":
+        if account is not None and account.broker != "paper" and body.feed is None:
             raise BadInputError(
-                f"account {account.id}: expected a feed in its settings, found none; "
-                "a replay needs a paper account"
+                f"account {account.id}: expected a stream of quotes, found no feed; past prices are replayed "
+                "on paper accounts alone"
             )
-        replay = body.replay
-        return replay_feed(
-            engine,
-            released_notebooks(self._settings)(body.release_id),
-            start=replay.start if replay is not None else None,
-            bars_per_second=replay.bars_per_second if replay is not None else None,
-        )
+        asked = body.feed or FeedBody(kind="bars")
+        return chosen_feed(engine, released_notebooks(self._settings)(body.release_id), **asked.model_dump())
 
 
 def release_json(

@@ -13,12 +13,13 @@ from workbench.server.bodies import (
     DeployBody,
     KillBody,
     LimitsBody,
+    OverrideBody,
     ResumeBody,
     StartBody,
     StopBody,
 )
 from workbench.server.errors import NotAllowedError, NotFoundError
-from workbench.server.limits import change_limits, limits_json
+from workbench.server.limits import change_limits, change_override, history_json, limits_json
 from workbench.server.ports import GatewayVerbs, Releases, RunList, SupervisorVerbs
 from workbench.server.processes import gateway_state, process_state
 from workbench.server.reading import StoreReader
@@ -43,6 +44,7 @@ class Services:
         supervisor: Callable[[Person], SupervisorVerbs],
         sockets: tuple[Path, Path],
         monitor_url: str,
+        sources: Callable[[], list[str]] = list,
     ) -> None:
         self._reader = reader
         self._runs = runs
@@ -51,6 +53,7 @@ class Services:
         self._supervisor = supervisor
         self._gateway_socket, self._supervisor_socket = sockets
         self._monitor_url = monitor_url
+        self._sources = sources
 
     # --- seeing ----------------------------------------------------------------------------------
 
@@ -106,8 +109,8 @@ class Services:
         return {"release": shown, **checked, "intact": True, "finding": ""}
 
     def accounts(self) -> dict[str, Any]:
-        """The accounts."""
-        return {"accounts": self._reader.accounts()}
+        """The accounts, and who publishes quotes for a stream."""
+        return {"accounts": self._reader.accounts(), "sources": self._sources()}
 
     def deployments(self) -> dict[str, Any]:
         """The deployments with their live state."""
@@ -182,9 +185,15 @@ class Services:
 
     def change_limits(self, person: Person, body: LimitsBody, approvers: list[str]) -> dict[str, Any]:
         """Lower a limit, ask for a higher one, approve or withdraw what was asked for."""
-        user = body.person if body.person and person.sole_user else person.user
-        gateway = self._gateway(replace(person, user=user))
-        return change_limits(gateway, person, body, approvers=approvers)
+        return change_limits(self._gateway(_named(person, body)), person, body, approvers=approvers)
+
+    def limits_history(self, person: Person) -> dict[str, Any]:
+        """Every version of every limit and every step of each override."""
+        return history_json(self._gateway(person))
+
+    def override(self, person: Person, body: OverrideBody, approvers: list[str]) -> dict[str, Any]:
+        """Ask for an override of one order, approve or withdraw one."""
+        return change_override(self._gateway(_named(person, body)), person, body, approvers=approvers)
 
     def resume(self, person: Person, body: ResumeBody) -> dict[str, Any]:
         """Let a deployment that a control has halted trade on."""
@@ -199,3 +208,8 @@ class Services:
 
     def _shown(self, row: dict[str, Any], given: list[dict[str, Any]]) -> dict[str, Any]:
         return release_json(row, given, approval=self._releases.approval(row["id"]))
+
+
+def _named(person: Person, body: LimitsBody | OverrideBody) -> Person:
+    """In whose name the gateway is asked: of one login for everybody whoever says that they are it."""
+    return replace(person, user=body.person) if body.person and person.sole_user else person

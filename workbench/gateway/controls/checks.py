@@ -7,6 +7,7 @@ reduce a position are never kept from reducing: they pass all but a kill, sense 
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 
 from workbench.domain.control_table import FIRM, Layer
 from workbench.domain.control_windows import in_trading_window, in_utc_window, minutes_to_rollover
@@ -74,6 +75,7 @@ def observed(name: str, order: Order, exposure: Exposure, scope: str) -> int | N
     return _MEASURES[name](order, exposure, scope)
 
 
+@lru_cache(maxsize=256)
 def release_layer(limits: Limits) -> Layer:
     """The release's own limits as one more layer."""
     values: dict[str, Value] = dict(limits.to_json())

@@ -13,6 +13,7 @@ from workbench.domain.people import unreadable_name
 from workbench.errors import BadInputError
 from workbench.gateway.controls.checks import release_layer
 from workbench.gateway.controls.override_verbs import override_history, shown_overrides
+from workbench.gateway.controls.overriding import SOFT, most_minutes
 from workbench.gateway.messages import OperatorRequest
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ def show_limits(desk: "Desk", request: OperatorRequest) -> dict[str, Any]:
         "waiting": [_shown(desk, item) for item in table.waiting],
         "second_person": book.needs_second_person(request.user),
         "overrides": shown_overrides(desk),
+        "overridable": list(SOFT),
+        "override_minutes": most_minutes(book.table),
         "deployments": [
             _deployment(trading)
             for _, trading in sorted(desk.deployments.items())

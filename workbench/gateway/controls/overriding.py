@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
+from workbench.domain.control_table import LimitTable
 from workbench.domain.limits import Limits
 from workbench.domain.orders import Order
 from workbench.errors import BadInputError
@@ -30,6 +31,7 @@ __all__ = [
     "OverrideBook",
     "OverrideStep",
     "judge_order",
+    "most_minutes",
     "override_steps",
 ]
 
@@ -183,6 +185,13 @@ class OverrideBook:
         for name in ("state", "approved_by", "client_order_id"):
             del body[name]
         return body
+
+
+def most_minutes(table: LimitTable) -> int:
+    """How long an override may hold at the most, by the firm's own limit; 0 while overrides are off."""
+    firm = table.layers(account="", deployment="", instrument="")[0]
+    value = firm.values.get(OVERRIDE_LIMIT, 0)
+    return min(value, MOST_MINUTES) if isinstance(value, int) else MOST_MINUTES
 
 
 def override_steps(engine: sa.Engine) -> tuple[OverrideStep, ...]:
