@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from types import FrameType
 from typing import Any, Protocol
 
@@ -202,15 +203,25 @@ class _Backend:
         self._jobs = jobs
         with joblib.parallel_config(backend=backend, n_jobs=jobs):
             self.count = max(1, int(joblib.effective_n_jobs(jobs)))
+            chosen, _ = joblib.parallel.get_active_backend()
+            self._streams = bool(chosen.supports_return_generator)
 
     def results(self, chunks: Chunks) -> Iterator[Done]:
         import joblib
 
-        with joblib.parallel_config(backend=self._backend, n_jobs=self._jobs):
-            parallel = joblib.Parallel(
-                return_as="generator_unordered", pre_dispatch=f"{AHEAD}*n_jobs", batch_size=1
-            )
-            yield from parallel(joblib.delayed(_trade_sent)(self._work, chunk) for chunk in _all(chunks))
+        tasks = (joblib.delayed(_trade_sent)(self._work, chunk) for chunk in _all(chunks))
+        with joblib.parallel_config(backend=self._backend, n_jobs=self._jobs), interrupt_between() as check:
+            if self._streams:
+                parallel = joblib.Parallel(
+                    return_as="generator_unordered", pre_dispatch=f"{AHEAD}*n_jobs", batch_size=1
+                )
+                for done in parallel(tasks):
+                    yield done
+                    check()
+                return
+            while batch := list(islice(tasks, self.count * AHEAD)):  # it gives results all at once
+                yield from joblib.Parallel(batch_size=1)(batch)
+                check()
 
     def close(self) -> None:
         """The backend ends its workers itself."""
