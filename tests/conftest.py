@@ -25,6 +25,7 @@ _numbers = itertools.count(1)
 _LONG = (
     "tests/live/test_",
     "tests/gateway/test_crashes",
+    "tests/strategy/",
     "tests/research/search/test_lost_workers",
     "tests/research/leaks/",
     "tests/gateway/",

@@ -157,7 +157,7 @@ class Gateway:
         self.process.join(30)
         return self.process.exitcode
 
-    def operator(self, *, role: str = "admin", timeout_s: float = 10.0) -> OperatorClient:
+    def operator(self, *, role: str = "admin", timeout_s: float = 60.0) -> OperatorClient:
         """A person's client."""
         return OperatorClient(
             self.settings.operator_socket,
@@ -167,7 +167,7 @@ class Gateway:
             kills_dir=self.settings.kills_dir,
         )
 
-    def client(self, *, timeout_s: float = 10.0, patience_s: float = 10.0) -> GatewayClient:
+    def client(self, *, timeout_s: float = 60.0, patience_s: float = 60.0) -> GatewayClient:
         """A kernel's client."""
         return GatewayClient(self.settings.gateway_socket, timeout_s=timeout_s, patience_s=patience_s)
 

@@ -125,7 +125,7 @@ def test_a_gateway_killed_behind_failing_answers_sends_once_and_ends_with_the_br
                 broker.proxy.heal()
             else:
                 assert kernel.ended
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while (found := shown(gateway))["unknown"] and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not found["unknown"]
@@ -193,7 +193,7 @@ def test_without_its_credential_an_account_takes_no_order_and_with_it_it_does(
 ) -> None:
     gateway.start()
     gateway.operator().open(**streamed("d-1", bars, broker))
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while "credential" not in (found := shown(gateway))["broker"]["detail"] and time.monotonic() < deadline:
         time.sleep(0.05)
     assert "workbench account credential far-1" in found["broker"]["detail"]

@@ -51,7 +51,8 @@ def test_every_fault_is_on_some_card() -> None:
 
 
 @pytest.mark.parametrize("card", CARDS, ids=lambda card: card.number)
-def test_the_paper_broker_keeps_its_cards(card: Card) -> None:
+def test_the_paper_broker_keeps_its_cards(card: Card, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PaperBench, "patience_s", 60.0)
     result = run_card(card, PaperBench)
     assert result.outcome is not Outcome.FAILED, result.detail
     if card.number in ANYWHERE:
@@ -59,7 +60,8 @@ def test_the_paper_broker_keeps_its_cards(card: Card) -> None:
 
 
 @pytest.mark.parametrize("card", CARDS, ids=lambda card: card.number)
-def test_the_paper_broker_behind_http_keeps_every_card(card: Card) -> None:
+def test_the_paper_broker_behind_http_keeps_every_card(card: Card, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PaperHttpBench, "patience_s", 60.0)  # a busy machine is no fault of the adapter
     result = run_card(card, PaperHttpBench)
     assert result.outcome is Outcome.PASSED, result.detail
 

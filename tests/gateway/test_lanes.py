@@ -28,7 +28,7 @@ from workbench.gateway.server import GatewayServer
 
 def _spun(lanes: Lanes, until: Callable[[], bool]) -> None:
     """Let the loop go round."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not until():
         assert time.monotonic() < deadline
         lanes.run()

@@ -292,7 +292,7 @@ def test_its_use_is_durable_with_the_order_or_neither_is(
 def test_it_is_used_once_though_the_gateway_is_killed_right_after(gateway: Gateway, bars: Bars) -> None:
     gateway.start()
     david = gateway.operator()
-    sarah = OperatorClient(gateway.settings.operator_socket, user="sarah", role="approver")
+    sarah = OperatorClient(gateway.settings.operator_socket, user="sarah", role="approver", timeout_s=60)
     david.limits("set", name="max_override_minutes", text="15", reason="a test")
     david.limits("set", name="max_open_orders", text="1", scope="account:paper-1", reason="a test")
     david.open(**opening("d-1", bars))

@@ -280,7 +280,7 @@ def test_flatten_closes_the_position_while_no_kernel_asks(gateway: Gateway, bars
         kernel.take()
     operator = gateway.operator(role="operator")
     operator.stop("d-1", flatten=True)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while operator.status()["deployments"][0]["position"] and time.monotonic() < deadline:
         time.sleep(0.02)
     shown = operator.status()["deployments"][0]

@@ -20,7 +20,7 @@ def test_an_alert_arrives_with_its_title_and_body() -> None:
         sender = AlertSender(urls=(f"json://127.0.0.1:{taken.port}/",), source="gateway")
         sender.start()
         sender.tell(ALERT)
-        assert taken.wait_for(lambda it: bool(it.bodies), within_s=5)
+        assert taken.wait_for(lambda it: bool(it.bodies), within_s=60)
         sender.close()
     (message,) = taken.messages
     assert message["title"] == "[gateway] Frozen: d-1"
@@ -39,7 +39,7 @@ def test_the_same_alert_is_sent_once_a_minute_and_counted_meanwhile() -> None:
             sender.tell(ALERT)
         now[0] = 61.0
         sender.tell(ALERT)
-        assert taken.wait_for(lambda it: len(it.bodies) == 2, within_s=5)
+        assert taken.wait_for(lambda it: len(it.bodies) == 2, within_s=60)
         sender.close()
     assert "4 more of these" in taken.messages[1]["message"]
 
@@ -55,10 +55,10 @@ def test_a_target_that_does_not_take_it_is_tried_again_and_then_reported() -> No
         )
         sender.start()
         sender.tell(ALERT)
-        assert taken.wait_for(lambda it: len(it.bodies) == 2, within_s=10)
+        assert taken.wait_for(lambda it: len(it.bodies) == 2, within_s=60)
         taken.answer = 200
-        assert taken.wait_for(lambda it: len(it.bodies) == 3, within_s=20)
-        sender.close(timeout_s=10)
+        assert taken.wait_for(lambda it: len(it.bodies) == 3, within_s=60)
+        sender.close(timeout_s=60)
     assert outcomes == [True]
 
 

@@ -45,7 +45,7 @@ class Watched:
     notify: socket.socket
 
     def operator(self) -> OperatorClient:
-        return OperatorClient(self.settings.operator_socket, user="david", role="admin", timeout_s=5)
+        return OperatorClient(self.settings.operator_socket, user="david", role="admin", timeout_s=60)
 
     def metric(self, name: str) -> float:
         """The value of a line of the exposition."""
@@ -123,9 +123,9 @@ def trade(watched: Watched, name: str, units: int = 1_000) -> Any:
 
 
 def test_the_service_manager_hears_that_it_serves_and_goes_on(watched: Watched) -> None:
-    assert watched.hear("READY=1", within_s=10)
+    assert watched.hear("READY=1", within_s=60)
     watched.notices.clear()
-    assert watched.hear("WATCHDOG=1", within_s=10)
+    assert watched.hear("WATCHDOG=1", within_s=60)
 
 
 def test_a_loop_that_hangs_gives_no_beat(watched: Watched) -> None:
@@ -136,7 +136,7 @@ def test_a_loop_that_hangs_gives_no_beat(watched: Watched) -> None:
         assert not watched.hear("WATCHDOG=1", within_s=2.5)
     finally:
         os.kill(watched.process.pid, signal.SIGCONT)
-    assert watched.hear("WATCHDOG=1", within_s=10)
+    assert watched.hear("WATCHDOG=1", within_s=60)
 
 
 def spans_of(client_order_id: str, taken: Receiver) -> dict[str, Any]:
@@ -170,7 +170,7 @@ def test_orders_and_denials_are_counted_timed_and_traced(watched: Watched) -> No
     kernel.on_event(None, "info", {"event": "ended"})
     parts = {"gateway", "commit intent", "send to broker", "record answer"}
     assert watched.traces.wait_for(
-        lambda taken: {"intent", *parts} <= set(spans_of("counted", taken)), within_s=10
+        lambda taken: {"intent", *parts} <= set(spans_of("counted", taken)), within_s=60
     )
     found = spans_of("counted", watched.traces)
     intent = found["intent"]
@@ -220,10 +220,10 @@ def test_prometheus_reads_it_and_its_rules_and_our_own_alert_tell_of_a_kill(
     try:
         watched.alerts.bodies.clear()
         watched.operator().kill(scope="all", reason="a test")
-        assert watched.alerts.wait_for(lambda taken: bool(taken.bodies), within_s=5)
+        assert watched.alerts.wait_for(lambda taken: bool(taken.bodies), within_s=60)
         assert watched.alerts.messages[0]["title"] == "[gateway] Kill switch pressed: all"
         assert "a test" in watched.alerts.messages[0]["message"]
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while "WorkbenchKillInForce" not in firing() and time.monotonic() < deadline:
             time.sleep(0.2)
         assert firing() == {"WorkbenchKillInForce"}

@@ -37,7 +37,7 @@ def promotions(tmp_path: Path, command: tuple[str, ...]) -> Promotions:
 
 
 async def until(check: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not check():
         assert time.monotonic() < deadline
         await asyncio.sleep(0.01)
