@@ -9,6 +9,7 @@ import pytest
 
 from tests.live.desk import Desk, write_notebook
 from tests.live.fake_gateway import FakeGateway, made_up_bars
+from tests.live.house import House, built_house
 from workbench.live.deployments import add_account
 from workbench.store import open_store
 
@@ -39,3 +40,10 @@ def desk(tmp_path: Path, runtime: Path) -> Iterator[Desk]:
         finally:
             made.end(stop_kernels=True)
             made.engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """A home with real data for a module's releases; what trades in it is started when asked for."""
+    with built_house(tmp_path_factory.mktemp("house")) as found:
+        yield found

@@ -14,8 +14,8 @@ import sqlalchemy as sa
 from nbformat.v4 import new_code_cell, new_notebook
 
 from tests.live.fake_gateway import FakeGateway, tell_token
+from workbench.domain.allowance import Allowance
 from workbench.domain.limits import Limits
-from workbench.live.allowance import Allowance
 from workbench.live.client import SupervisorClient
 from workbench.live.deployments import Deployment, deploy
 from workbench.live.driving import drive

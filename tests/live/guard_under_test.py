@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from tests.live.kernel_under_test import crash, eat_memory, hold_everything, print_for_ever
-from workbench.live.allowance import Allowance
+from workbench.domain.allowance import Allowance
 from workbench.live.beat import Phase
 from workbench.live.board import Board
 from workbench.live.forking import Kin, part

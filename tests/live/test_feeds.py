@@ -10,8 +10,8 @@ import pytest
 
 from tests.gateway.tick_room import made_up_ticks
 from tests.live.desk import LIMITS, eventually
-from tests.live.test_end_to_end import House, house
-from tests.live.test_ticks_end_to_end import SCALPER
+from tests.live.house import House
+from tests.live.notebook_strategies import SCALPER
 from workbench.domain.timeframes import Timeframe
 from workbench.errors import BadInputError
 from workbench.gateway.market_data.sources import QuotePublisher
@@ -20,8 +20,6 @@ from workbench.live.feeds import chosen_feed
 from workbench.live.releases import ReleasedNotebook
 from workbench.market import MarketStore, bars_from_ticks
 from workbench.store import open_store
-
-__all__ = ["house"]
 
 
 @pytest.mark.parametrize("kind", ["bars", "ticks"])
@@ -71,17 +69,16 @@ def test_replays_take_the_pinned_data_and_ticks_only_where_they_are_pinned(tmp_p
 
 
 @pytest.mark.processes
-@pytest.mark.parametrize("house", [(SCALPER, ["EUR_USD"])], indirect=True)
 def test_a_release_deployed_on_a_stream_is_warmed_up_and_trades_on_it(house: House) -> None:
-    house.run("gateway")
-    house.run("live")
+    house.run_both()
+    tenant = house.take_in(SCALPER)
     add_account(house.engine, "paper-1")
     load = released_notebooks(house.settings)
     feed = chosen_feed(
-        house.engine, load(house.release.id), kind="stream", source="made-up", every_quote=True
+        house.engine, load(tenant.release.id), kind="stream", source="made-up", every_quote=True
     )
     name = deploy(
-        house.engine, load, release_id=house.release.id, account_id="paper-1", feed=feed, by="david"
+        house.engine, load, release_id=tenant.release.id, account_id="paper-1", feed=feed, by="david"
     )
     ended = threading.Event()
     publisher = QuotePublisher(house.settings.quotes_socket("made-up"), instruments=["EUR_USD"])

@@ -11,7 +11,7 @@ import pytest
 
 from tests.live.desk import Desk, eventually, write_notebook
 from tests.live.test_crash import uninterrupted
-from workbench.live.allowance import Allowance
+from workbench.domain.allowance import Allowance
 from workbench.live.beat import Beat, Phase, read_beat
 from workbench.live.board import Board
 from workbench.live.launch import Places
@@ -89,8 +89,10 @@ def test_what_a_child_does_to_itself_is_said_in_a_sentence_and_ends_it(
     assert log[-1]["detail"] == last.detail
 
 
-def test_the_sign_of_life_goes_on_while_the_strategy_holds_everything(start: Start, tmp_path: Path) -> None:
-    start("hangs", decision_s=60.0)
+def test_the_sign_of_life_goes_on_and_a_stop_is_heard_while_the_strategy_holds_everything(
+    start: Start, tmp_path: Path
+) -> None:
+    guard = start("hangs", decision_s=600.0)
     eventually(lambda: decides(tmp_path), what="the start")
     first = beat(tmp_path)
     later = eventually(
@@ -98,11 +100,6 @@ def test_the_sign_of_life_goes_on_while_the_strategy_holds_everything(start: Sta
     )
     assert later.phase is Phase.TRADING
     assert later.progress_ns == first.progress_ns
-
-
-def test_a_stop_is_heard_while_the_strategy_holds_everything(start: Start, tmp_path: Path) -> None:
-    guard = start("hangs", decision_s=600.0)
-    eventually(lambda: decides(tmp_path), what="the start")
     guard.send_signal(signal.SIGTERM)
     assert guard.wait(30) == 0
     last = beat(tmp_path)

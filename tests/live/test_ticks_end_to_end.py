@@ -1,8 +1,6 @@
 """A strategy written with `on_tick`, through notebook, live kernel and gateway: the fills of its backtest."""
 
 import importlib.util
-import os
-import signal
 import sys
 from decimal import Decimal
 from pathlib import Path
@@ -11,39 +9,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.live.desk import eventually
-from tests.live.test_end_to_end import House, house
+from tests.live.house import House, Tenant
+from tests.live.killed_run import kill_child, kill_kernel
+from tests.live.notebook_strategies import SCALPER
 from workbench.domain.instruments import instrument
-from workbench.live import add_account, deploy, deployment, released_notebooks
+from workbench.domain.orders import Fill
 from workbench.live.divergence import compare
 from workbench.live.errors import DeploymentRefusedError
-from workbench.market import MarketStore
 from workbench.market.ticks import Ticks
 from workbench.research import run_backtest
 
 pytestmark = pytest.mark.processes
-
-__all__ = ["house"]
-
-SCALPER = """
-from workbench.strategy import Param, Strategy
-
-class Scalper(Strategy):
-    fast = Param(8, low=2, high=50)
-    slow = Param(21, low=5, high=200)
-
-    def __init__(self, **params):
-        super().__init__(**params)
-        self.last = 0
-        self.run = 0
-
-    def on_tick(self, market, account):
-        bid = market.quote.bid
-        self.run = self.run + 1 if bid > self.last else 0
-        self.last = bid
-        if self.run >= 3 and account.units == 0:
-            account.buy(1_000, stop=60 + self.slow, target=40 + self.fast)
-"""
 
 
 def scalper(folder: Path) -> Any:
@@ -59,11 +35,11 @@ def scalper(folder: Path) -> Any:
     return module.Scalper
 
 
-def quotes_from(house: House, count: int, *, sizes: bool = False) -> Ticks:
+def quotes_from(tenant: Tenant, count: int, *, sizes: bool = False) -> Ticks:
     rng = np.random.default_rng(2)
-    first = int(house.bars.open_ns[house.first])
-    last = int(house.bars.open_ns[house.first + 40])
-    bid = int(house.bars.bid_open[house.first]) + np.cumsum(rng.integers(-12, 13, count))
+    first = int(tenant.bars.open_ns[tenant.first])
+    last = int(tenant.bars.open_ns[tenant.first + 40])
+    bid = int(tenant.bars.bid_open[tenant.first]) + np.cumsum(rng.integers(-12, 13, count))
     offered = np.zeros(count, np.int64) if not sizes else rng.integers(0, 700, count)
     return Ticks(
         instrument=instrument("EUR_USD"),
@@ -75,99 +51,70 @@ def quotes_from(house: House, count: int, *, sizes: bool = False) -> Ticks:
     )
 
 
-@pytest.mark.parametrize("house", [(SCALPER, ["EUR_USD"])], indirect=True)
-def test_a_tick_strategy_with_kernel_and_gateway_killed_has_the_fills_of_its_backtest(
-    house: House, tmp_path: Path
-) -> None:
-    ticks = quotes_from(house, 2_500)
-    store = MarketStore(house.settings.market_dir, house.engine)
-    pinned = store.add_ticks([ticks], instrument="EUR_USD", source="made up", keep=[])
-    house.run("gateway")
-    house.run("live")
-    add_account(house.engine, "paper-1")
-    name = deploy(
-        house.engine,
-        released_notebooks(house.settings),
-        release_id=house.release.id,
-        account_id="paper-1",
-        feed={
-            "kind": "ticks",
-            "fingerprint": pinned.fingerprint,
-            "start_ns": house.start_ns,
-            "end_ns": int(ticks.time_ns[-1]) + 1,
-            "bars_per_second": 400.0,
-        },
-        by="david",
+def deployed(tenant: Tenant, ticks: Ticks, account: str, *, speed: float) -> str:
+    """A deployment on those ticks, which are pinned first."""
+    pinned = tenant.house.store.add_ticks([ticks], instrument="EUR_USD", source="made up", keep=[])
+    return tenant.deploy(
+        account,
+        kind="ticks",
+        fingerprint=pinned.fingerprint,
+        end_ns=int(ticks.time_ns[-1]) + 1,
+        bars_per_second=speed,
     )
-    house.until(name, "running")
 
-    def seen(count: int) -> bool:
-        line = next((item for item in house.gateway.status()["deployments"]), {})
-        return bool(line.get("decision_seq", 0) >= count)
 
-    eventually(lambda: seen(300), what="quote 300")
-    os.kill(deployment(house.engine, name).pid, signal.SIGKILL)
-    eventually(lambda: deployment(house.engine, name).state == "restarting", what="the restart")
-    house.until(name, "running")
-    eventually(lambda: seen(800), what="quote 800")
-    house.processes["gateway"].kill()
-    house.processes["gateway"].wait()
-    house.run("gateway")
-    house.until(name, "finished")
+def backtest(tenant: Tenant, ticks: Ticks, folder: Path, *, sizes: bool = False) -> list[Fill]:
     result = run_backtest(
-        scalper(tmp_path)(fast=8, slow=21),
+        scalper(folder)(fast=8, slow=21),
         ticks,
         timeframe="H1",
-        cost_book=house.release.cost_book,
+        cost_book=tenant.release.cost_book,
         balance=Decimal(100_000),
+        sizes=sizes,
     )
-    found = compare(house.fills(name), list(result.fills))
+    return list(result.fills)
+
+
+def test_a_tick_strategy_with_child_kernel_and_gateway_killed_has_the_fills_of_its_backtest(
+    house: House, tmp_path: Path
+) -> None:
+    house.run_both()
+    tenant = house.take_in(SCALPER)
+    ticks = quotes_from(tenant, 2_500)
+    name = deployed(tenant, ticks, "killed", speed=400.0)
+    house.until(name, "running")
+    for seq, kill in ((300, kill_child), (800, kill_kernel)):
+        house.until_decided(name, seq)
+        kill(tenant, name)
+        house.until(name, "running")
+    house.until_decided(name, 1_300)
+    house.kill_gateway()
+    house.until(name, "finished")
+    found = compare(house.fills(name), backtest(tenant, ticks, tmp_path))
     assert found.equal, found.sentence()
     assert len(found.lines) > 10
+    line = next(item for item in house.supervisor.status()["deployments"] if item["deployment_id"] == name)
+    assert [item["reason"].partition(" while ")[0] for item in line["recoveries"]] == [
+        "its strategy's process was ended by SIGKILL",
+        "its kernel was ended by SIGKILL",
+    ]
     assert house.gateway.verify()["ok"]
 
 
-@pytest.mark.parametrize("house", [(SCALPER, ["EUR_USD"], {"sizes": True})], indirect=True)
 def test_a_release_tested_by_recorded_sizes_is_filled_by_them_and_deployed_on_nothing_else(
     house: House, tmp_path: Path
 ) -> None:
+    house.run_both()
+    tenant = house.take_in(SCALPER, sizes=True)
     with pytest.raises(
         DeploymentRefusedError, match=r"tested with sizes=True.*\(replay\) would fill any size whole"
     ):
-        house.deploy("paper-1", bars_per_second=0.0)
-    ticks = quotes_from(house, 1_200, sizes=True)
-    store = MarketStore(house.settings.market_dir, house.engine)
-    pinned = store.add_ticks([ticks], instrument="EUR_USD", source="made up", keep=[])
-    house.run("gateway")
-    house.run("live")
-    name = deploy(
-        house.engine,
-        released_notebooks(house.settings),
-        release_id=house.release.id,
-        account_id="paper-1",
-        feed={
-            "kind": "ticks",
-            "fingerprint": pinned.fingerprint,
-            "start_ns": house.start_ns,
-            "end_ns": int(ticks.time_ns[-1]) + 1,
-            "bars_per_second": 0.0,
-        },
-        by="david",
-    )
+        tenant.deploy("not-by-size")
+    ticks = quotes_from(tenant, 1_200, sizes=True)
+    name = deployed(tenant, ticks, "by-size", speed=0.0)
     house.until(name, "finished")
-    backtests = [
-        run_backtest(
-            scalper(tmp_path)(fast=8, slow=21),
-            ticks,
-            timeframe="H1",
-            cost_book=house.release.cost_book,
-            balance=Decimal(100_000),
-            sizes=sizes,
-        )
-        for sizes in (True, False)
-    ]
     live = house.fills(name)
-    found = compare(live, list(backtests[0].fills))
+    found = compare(live, backtest(tenant, ticks, tmp_path, sizes=True))
     assert found.equal, found.sentence()
     assert sum(fill.remaining != 0 for fill in live) > 5, "executions that left a part for a later quote"
-    assert not compare(live, list(backtests[1].fills)).equal
+    assert not compare(live, backtest(tenant, ticks, tmp_path)).equal

@@ -1,5 +1,6 @@
 """What each gate refuses, and that it says where and what to do."""
 
+import re
 from dataclasses import fields, replace
 from typing import Any
 
@@ -7,7 +8,9 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from tests.release.conftest import LIMITS, Cross
+from workbench.domain.allowance import Allowance
 from workbench.domain.limits import Limits
+from workbench.errors import BadInputError
 from workbench.notebook import DIGEST_MIME, NOTE_MIME, Notebook, cell_results, notebook_from
 from workbench.release.gates import (
     candidate_gate,
@@ -203,6 +206,8 @@ def _rehearsed(decisions: list[list[Any]], *, fast: int = 4, bars: int = 10) -> 
         "timeframe": "H1",
         "decisions": {"EUR_USD": decisions},
         "bars": {"EUR_USD": bars},
+        "from_ns": 0,
+        "slowest_s": 0.25,
     }
 
 
@@ -219,9 +224,48 @@ def _buy(hour: int, units: int = 1_000) -> list[Any]:
     ],
 )
 def test_another_strategy_without_the_research_cells_is_refused(rehearsed: dict[str, Any], says: str) -> None:
-    found = dry_start_gate(rehearsed, candidate=_candidate(), wall_s=1.0)
+    found = dry_start_gate(rehearsed, candidate=_candidate(), allowance=Allowance(), wall_s=1.0)
     assert not found.passed
     assert says in found.summary
+
+
+def test_a_strategy_that_decides_more_slowly_than_it_may_is_refused_before_it_trades() -> None:
+    found = dry_start_gate(
+        _rehearsed([_buy(2)]), candidate=_candidate(), allowance=Allowance(decision_s=0.2), wall_s=1.0
+    )
+    assert not found.passed
+    assert "expected every decision within 0.2 s, found one of 0.25 s" in found.summary
+    found = dry_start_gate(
+        {**_rehearsed([_buy(2)]), "from_ns": 7, "events": "quotes"},
+        candidate=_candidate(),
+        allowance=Allowance(decision_s=0.25),
+        wall_s=1.0,
+    )
+    assert found.passed
+    assert "it decided to act on 1 of the last 10 quotes, in 1.0 s, the slowest decision in 250 ms" in (
+        found.summary
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ({"decision_s": 0.0}, "decision_s: expected 0.01 to 600 seconds for one decision, found 0"),
+        ({"decision_s": float("nan")}, "found nan"),
+        ({"decision_s": 601.0}, "found 601"),
+        ({"memory_mib": 10}, "memory_mib: expected 256 MiB or more, or 0 for half of the machine's memory"),
+    ],
+)
+def test_an_allowance_in_which_nothing_decides_is_refused(value: dict[str, Any], says: str) -> None:
+    with pytest.raises(BadInputError, match=re.escape(says)):
+        Allowance(**value)
+
+
+def test_an_allowance_is_read_back_and_releases_without_one_have_the_usual() -> None:
+    made = Allowance(decision_s=0.5, memory_mib=2_000)
+    assert Allowance.from_json(made.to_json()) == made
+    assert Allowance.from_json({}) == Allowance()
+    assert str(made) == "0.5 s a decision, 2,000 MiB"
 
 
 _WHOLE = _rehearsed([_buy(2), _buy(5, -1_000), _buy(9)])

@@ -1,6 +1,7 @@
 """A rehearsal decides as a live kernel does: all bars of an instant at once, orders taken back too."""
 
 import json
+import time
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
@@ -18,7 +19,8 @@ from workbench.errors import BadInputError
 from workbench.market import MarketStore, bars_from_ticks
 from workbench.market.ticks import Ticks
 from workbench.release.rehearsal import ORDER, decide_over, rehearse
-from workbench.release.tick_rehearsal import decide_over_ticks
+from workbench.release.rehearsal_progress import ProgressFile, progress_told
+from workbench.release.tick_rehearsal import decide_over_ticks, start_of_last
 from workbench.research import replay_backtest, run_backtest
 from workbench.store import open_store
 from workbench.strategy import (
@@ -51,7 +53,7 @@ RANKED = RulesStrategy(
 
 def test_several_instruments_are_decided_together_as_in_the_backtest() -> None:
     series = [made_up_bars(80, seed=seed, name=name) for seed, name in enumerate(NAMES)]
-    decided = decide_over(RANKED, series, cost_book=BOOK)
+    decided = decide_over(RANKED, series, cost_book=BOOK).decisions
     assert set(decided) == set(NAMES)
     result = replay_backtest(RANKED, series, cost_book=BOOK)
     for name in NAMES:
@@ -65,8 +67,8 @@ def test_several_instruments_are_decided_together_as_in_the_backtest() -> None:
 
 def test_what_was_decided_does_not_change_with_the_future_taken_away() -> None:
     series = [made_up_bars(80, seed=seed, name=name) for seed, name in enumerate(NAMES)]
-    whole = decide_over(RANKED, series, cost_book=BOOK)
-    cut = decide_over(RANKED, [bars.at(0, 50) for bars in series], cost_book=BOOK)
+    whole = decide_over(RANKED, series, cost_book=BOOK).decisions
+    cut = decide_over(RANKED, [bars.at(0, 50) for bars in series], cost_book=BOOK).decisions
     until = int(series[0].close_ns[49])
     for name in NAMES:
         assert [item for item in whole[name] if item[0] <= until] == cut[name]
@@ -94,7 +96,7 @@ class RunsAndCloses(Runs):
         account.close()
 
 
-def over_ticks(made: Strategy, ticks: Ticks) -> list[list[Any]]:
+def over_ticks(made: Strategy, ticks: Ticks, **options: Any) -> list[list[Any]]:
     bars = bars_from_ticks(ticks, Timeframe("M5"))
     found = decide_over_ticks(
         made,
@@ -106,8 +108,9 @@ def over_ticks(made: Strategy, ticks: Ticks) -> list[list[Any]]:
         currency="USD",
         balance=100_000_000_000,
         deployment="rehearsal",
+        **options,
     )
-    return found["EUR_USD"]
+    return found.decisions["EUR_USD"]
 
 
 @pytest.mark.parametrize("made", [Runs, RunsAndCloses])
@@ -132,6 +135,40 @@ def test_what_a_tick_strategy_decided_does_not_change_with_the_future_taken_away
     found = [item for item in cut if item[0] <= until]  # a bar may be closed by the end of the ticks
     assert [item for item in whole if item[0] <= until] == found
     assert len(found) > 5
+
+
+def test_of_many_quotes_the_last_are_decided_on_after_the_bars_before_have_warmed_the_strategy_up() -> None:
+    ticks = made_up_ticks(1_500)
+    start_ns = start_of_last([ticks.at(0, 700), ticks.at(700, 1_500)], most=600)
+    assert start_ns == int(ticks.time_ns[900])
+    assert start_of_last([ticks], most=1_500) == 0
+    told: list[tuple[int, int]] = []
+
+    class Counts(Runs):
+        def on_tick(self, market: MarketView, account: AccountView) -> None:
+            account.buy(1 + len(market))  # as many units as bars are known
+
+    bars = bars_from_ticks(ticks, Timeframe("M5"))
+    decided = over_ticks(
+        Counts(), ticks, start_ns=start_ns, progress=lambda done, of: told.append((done, of))
+    )
+    assert decided[0][0] == start_ns
+    assert decided[0][1][0]["units"] == 1 + int((bars.close_ns <= start_ns).sum())
+    assert sum(len(orders) for _, orders in decided) == 600
+    whole = over_ticks(Counts(), ticks)
+    assert [(at, [item["units"] for item in found]) for at, found in decided] == [
+        (at, [item["units"] for item in found]) for at, found in whole if at >= start_ns
+    ]
+
+
+def test_a_rehearsal_tells_how_far_it_is(tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    with progress_told(tmp_path / "out.json", lambda done, of: told.append((done, of))):
+        ProgressFile(tmp_path / "out.json").write(30_000, 90_000)
+        deadline = time.monotonic() + 10
+        while not told and time.monotonic() < deadline:
+            time.sleep(0.01)
+    assert told == [(30_000, 90_000)]
 
 
 def rehearsed(folder: Path, monkeypatch: pytest.MonkeyPatch, fingerprint: str) -> dict[str, Any]:

@@ -31,7 +31,7 @@ FOLLOWER = RulesStrategy(
 def test_a_rehearsal_converts_and_looks_at_what_is_not_traded_as_the_backtest_does() -> None:
     traded = made_up_bars(90, name="EUR_GBP")
     other = made_up_bars(90, seed=3, name="GBP_USD")
-    decided = decide_over(FOLLOWER, [traded], cost_book=BOOK, others=[other], currency="USD")
+    decided = decide_over(FOLLOWER, [traded], cost_book=BOOK, others=[other], currency="USD").decisions
     assert set(decided) == {"EUR_GBP"}
     result = replay_backtest(FOLLOWER, traded, cost_book=BOOK, also=other)
     opened = [

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from workbench.commands.answering import answers, cell_progress, json_option, parameters_from, show
+from workbench.domain.allowance import DECISION_S, Allowance
 from workbench.errors import BadInputError
 from workbench.settings import load_settings
 
@@ -86,27 +87,54 @@ def leaks(notebook: Path, cuts: int, given: tuple[str, ...], timeout: float, as_
     "-p", "given", multiple=True, metavar="NAME=VALUE", help="With a notebook: a parameter of its run."
 )
 @click.option("--author", help="Who promotes; default: WORKBENCH_USER.")
+@click.option(
+    "--decision-seconds",
+    type=float,
+    default=DECISION_S,
+    show_default=True,
+    help="How long one decision may take while it trades; longer, and the strategy is ended.",
+)
+@click.option(
+    "--memory-mib", type=int, default=0, help="Memory while it trades; default: half of the machine's."
+)
 @_TIMEOUT
 @json_option
 @answers
-def promote(subject: str, given: tuple[str, ...], author: str | None, timeout: float, as_json: bool) -> None:
+def promote(
+    subject: str,
+    given: tuple[str, ...],
+    author: str | None,
+    decision_seconds: float,
+    memory_mib: int,
+    timeout: float,
+    as_json: bool,
+) -> None:
     """Send a run through the gates and make a release of it; a gate can refuse."""
+    from tqdm import tqdm
+
     from workbench.release import promote as send
 
     settings = load_settings()
+    hidden = as_json or not sys.stderr.isatty()
+    with tqdm(unit=" events", unit_scale=True, disable=hidden, file=sys.stderr, leave=False) as bar:
 
-    def told(progress: Any) -> None:
-        if not as_json and progress.state != "running":
-            click.echo(f"  {progress.state:<8} {progress.title}: {progress.detail}", err=True)
+        def told(progress: Any) -> None:
+            bar.set_description(f"{progress.title}{'' if progress.of else f': {progress.detail}'}"[:60])
+            bar.total, bar.n = progress.of or None, progress.done
+            bar.refresh()
+            if not as_json and progress.state != "running":
+                bar.clear()
+                click.echo(f"  {progress.state:<8} {progress.title}: {progress.detail}", err=True)
 
-    release = send(
-        Path(subject) if subject.endswith(".ipynb") else subject,
-        settings=settings,
-        author=author or settings.user,
-        parameters=parameters_from(given) or None,
-        progress=told,
-        timeout_s=timeout,
-    )
+        release = send(
+            Path(subject) if subject.endswith(".ipynb") else subject,
+            settings=settings,
+            author=author or settings.user,
+            parameters=parameters_from(given) or None,
+            allowance=Allowance(decision_s=decision_seconds, memory_mib=memory_mib),
+            progress=told,
+            timeout_s=timeout,
+        )
     value = {
         "release_id": release.id,
         "name": release.name,

@@ -15,11 +15,12 @@ from types import FrameType
 
 import psutil
 
-from workbench.live.allowance import Allowance
+from workbench.domain.allowance import Allowance
 from workbench.live.beat import ENDED, Beat, Phase, write_beat
 from workbench.live.board import Board, Deciding
 from workbench.live.launch import Places
 from workbench.live.log import JsonLog
+from workbench.live.machine_memory import allowed_bytes
 from workbench.live.pids import started_at
 from workbench.live.printed import Printed
 from workbench.live.saying import Sayings
@@ -29,6 +30,7 @@ __all__ = ["Guard"]
 _LOOK_EVERY_S = 0.05
 _BEAT_EVERY_S = 0.25
 _STOP_WITHIN_S = 6.0
+_FIRST_DECISION_S = 60.0  # in which a strategy may compile what it uses
 _MIB = 1 << 20
 
 
@@ -58,7 +60,7 @@ class Guard:
         self._child = child
         self._deployment_id = deployment_id
         self._places = places
-        self._allowance = allowance
+        self._decision_s, self._memory = allowance.decision_s, allowed_bytes(allowance)
         self._board = board
         self._sayings = Sayings(said)
         self._printed = Printed(printed, 1)
@@ -120,7 +122,8 @@ class Guard:
             )
 
     def _see_limits(self) -> None:
-        limit_s = self._allowance.decision_s
+        first = self._board.progress.decisions == 0
+        limit_s = max(self._decision_s, _FIRST_DECISION_S) if first else self._decision_s
         if (found := self._clock.longer_than(limit_s)) is not None:
             self._end(
                 Phase.OVERDUE,
@@ -132,11 +135,11 @@ class Guard:
             resident = psutil.Process(self._child).memory_info().rss
         except psutil.Error:
             return  # it ends just now
-        if resident > self._allowance.memory_bytes:
+        if resident > self._memory:
             self._end(
                 Phase.OVERDUE,
                 f"its strategy took {resident // _MIB:,} MiB of memory, more than the "
-                f"{self._allowance.memory_bytes // _MIB:,} MiB it may",
+                f"{self._memory // _MIB:,} MiB it may",
             )
 
     def _end(self, phase: Phase, detail: str) -> None:

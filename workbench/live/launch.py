@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from workbench.live.allowance import Allowance
+from workbench.domain.allowance import Allowance
 from workbench.live.errors import SupervisorError
 
 __all__ = ["Launch", "Places", "WarmUp", "write_connection_file"]

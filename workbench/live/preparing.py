@@ -78,6 +78,7 @@ class Preparation:
             timeframe=release.timeframe,
             warm_up=_warm_up(deployment.feed, release),
             feed=str(deployment.feed.get("kind", "replay")),
+            allowance=release.allowance,
         )
         return Prepared(launch=launch, notebook=release.notebook, parameters=release.parameters)
 

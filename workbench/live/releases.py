@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.domain.accounts import AccountRules
+from workbench.domain.allowance import Allowance
 from workbench.domain.limits import Limits
 from workbench.settings import Settings
 
@@ -31,6 +32,7 @@ class ReleasedNotebook:
     currency: str = ""  # of that account; empty where it was not written down
     others: tuple[str, ...] = ()  # instruments that it does not trade: to look at, and to convert by
     sizes: bool = False  # whether its orders took no more than the sizes recorded with ticks
+    allowance: Allowance = field(default_factory=Allowance)  # what its strategy may take while it trades
 
     @property
     def quoted(self) -> tuple[str, ...]:
@@ -74,6 +76,7 @@ def released_notebooks(settings: Settings) -> LoadRelease:
             currency=release.currency,
             others=release.others,
             sizes=release.sizes,
+            allowance=release.allowance,
         )
 
     return load

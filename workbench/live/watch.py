@@ -80,6 +80,7 @@ class Watch:
         self._preparing: Future[Prepared] | None = None
         self._releasing: Future[None] | None = None
         self._start_at = 0.0
+        self._allowance = ""  # of the strategy, in words; empty until it was prepared
         self._adopt()
 
     # --- what the supervisor asks ---------------------------------------------------------------------
@@ -112,6 +113,7 @@ class Watch:
             "decisions": beat.decisions if beat else 0,
             "orders": beat.orders if beat else 0,
             "waiting": beat.waiting if beat else "",
+            "allowance": self._allowance,
             "beat_age_s": (time.monotonic_ns() - beat.beat_ns) / 1e9 if beat and self._kernel else None,
         }
 
@@ -215,6 +217,7 @@ class Watch:
             self._launch(future.result())
 
     def _launch(self, prepared: Prepared) -> None:
+        self._allowance = str(prepared.launch.allowance)
         self._places.prepare()
         child = start_kernel(
             self._kernel_command,

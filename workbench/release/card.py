@@ -26,6 +26,7 @@ def release_card(release: "Release") -> str:
             f"{release.trials:,} of this idea so far; the best of many looks better than it is",
         ),
         ("Limits", _pairs(release.limits.to_json())),
+        ("Its strategy may take", str(release.allowance)),
     ]
     table = "".join(
         f"<tr><th style='text-align:left'>{escape(name)}</th>"

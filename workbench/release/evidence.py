@@ -55,6 +55,8 @@ class GateProgress:
     name: str
     state: str  # running | passed | refused
     detail: str = ""
+    done: int = 0  # of a rehearsal's events
+    of: int = 0  # how many they are; 0 for what is not counted
 
     @property
     def title(self) -> str:

@@ -5,6 +5,7 @@ from dataclasses import fields
 from itertools import zip_longest
 from typing import Any
 
+from workbench.domain.allowance import Allowance
 from workbench.domain.calendar import to_datetime
 from workbench.domain.limits import Limits
 from workbench.errors import WorkbenchError
@@ -217,8 +218,13 @@ def first_difference(recorded: Sequence[CellResult], again: Sequence[CellResult]
     return None
 
 
-def dry_start_gate(rehearsed: Mapping[str, Any], *, candidate: Mapping[str, Any], wall_s: float) -> Evidence:
-    """Started as a live kernel starts it, without research cells, the notebook gives the same strategy."""
+def dry_start_gate(
+    rehearsed: Mapping[str, Any], *, candidate: Mapping[str, Any], allowance: Allowance, wall_s: float
+) -> Evidence:
+    """Started as a live kernel starts it, without research cells, the notebook gives the same strategy.
+
+    And it decides within the time that a live kernel lets it have.
+    """
     spec = candidate["strategy"]
     if rehearsed["spec"]["digest"] != spec["digest"]:
         return _refused(
@@ -234,16 +240,27 @@ def dry_start_gate(rehearsed: Mapping[str, Any], *, candidate: Mapping[str, Any]
             return _refused(
                 "dry_start", f"{what}: {candidate[what]} in the run, {rehearsed[what]} without research cells"
             )
+    slowest_s = float(rehearsed["slowest_s"])
+    if slowest_s > allowance.decision_s:
+        return _refused(
+            "dry_start",
+            f"expected every decision within {allowance.decision_s:g} s, found one of {slowest_s:.3g} s: a "
+            "live kernel would end the strategy there; make it faster, or promote it with more "
+            "(--decision-seconds)",
+            slowest_s=round(slowest_s, 6),
+        )
     decisions = sum(len(found) for found in rehearsed["decisions"].values())
     bars = sum(rehearsed["bars"].values())
     return _passed(
         "dry_start",
-        f"the same strategy without research cells; it decided to act on {decisions:,} of {bars:,} "
-        f"{rehearsed.get('events', 'bars')}, "
-        f"in {wall_s:.1f} s",
+        f"the same strategy without research cells; it decided to act on {decisions:,} of "
+        f"{'the last ' if rehearsed['from_ns'] else ''}{bars:,} {rehearsed.get('events', 'bars')}, "
+        f"in {wall_s:.1f} s, the slowest decision in {1e3 * slowest_s:,.3g} ms",
         spec_digest=spec["digest"],
         decisions=decisions,
         bars=bars,
+        from_ns=rehearsed["from_ns"],
+        slowest_s=round(slowest_s, 6),
         wall_s=round(wall_s, 1),
     )
 

@@ -15,6 +15,7 @@ import nbformat
 import sqlalchemy as sa
 from nbformat.v4 import new_code_cell
 
+from workbench.domain.allowance import Allowance
 from workbench.domain.limits import Limits
 from workbench.errors import BadInputError
 from workbench.market import MarketStore
@@ -57,6 +58,7 @@ from workbench.release.gates import (
 )
 from workbench.release.keys import signing_key
 from workbench.release.rehearsal import ORDER
+from workbench.release.rehearsal_progress import progress_told
 from workbench.release.released_notebook import notebook_bytes, released_form
 from workbench.release.releases import Release, register_release, the_store
 from workbench.research import expected_maximum_sharpe
@@ -100,6 +102,7 @@ def promote(
     author: str,
     limits: Limits | Mapping[str, Any] | None = None,
     parameters: Mapping[str, Any] | None = None,
+    allowance: Allowance | None = None,
     progress: Callable[[GateProgress], None] | None = None,
     kernel_name: str = "workbench",
     timeout_s: float = 3_600.0,
@@ -117,6 +120,8 @@ def promote(
         The limits of its deployments; those proposed in `deploy(...)` when None.
     parameters
         Of the run that is made first; only with a notebook.
+    allowance
+        How long a decision may take and how much memory its strategy has while it trades.
     progress
         Told when a gate begins, goes on and ends.
     timeout_s
@@ -146,6 +151,7 @@ def promote(
             timeout_s=timeout_s,
             stop=stop,
             tell=progress or (lambda _: None),
+            allowance=allowance or Allowance(),
         )
         return promotion.run(author=author.strip(), limits=limits)
 
@@ -161,6 +167,7 @@ class _Promotion:
     timeout_s: float
     stop: threading.Event | None
     tell: Callable[[GateProgress], None]
+    allowance: Allowance
     evidence: tuple[Evidence, ...] = ()
     gate: str = ""
     candidate: Mapping[str, Any] = ()  # type: ignore[assignment]  # set by `run` before it is read
@@ -297,7 +304,9 @@ class _Promotion:
             summary = f"without its research cells the notebook does not reach its end: {run.error}"
             self._end(Evidence(name="dry_start", passed=False, summary=summary, figures={"cell": run.cell}))
             raise AssertionError("not reached: the gate refuses")
-        self._end(dry_start_gate(found, candidate=self.candidate, wall_s=run.wall_s))
+        self._end(
+            dry_start_gate(found, candidate=self.candidate, allowance=self.allowance, wall_s=run.wall_s)
+        )
         return found
 
     def _check_causality(self, released: nbformat.NotebookNode, rehearsed: Mapping[str, Any]) -> None:
@@ -307,7 +316,9 @@ class _Promotion:
             self.tell(
                 GateProgress(name=self.gate, state="running", detail=f"moment {number} of {len(_CUTS)}")
             )
-            run, found = self._rehearsal(released, f"cut-{number}", until_ns=until_ns)
+            run, found = self._rehearsal(
+                released, f"cut-{number}", until_ns=until_ns, from_ns=rehearsed["from_ns"]
+            )
             cut.append((until_ns, run.error if found is None else found))
         self._end(causality_gate(rehearsed, cut))
 
@@ -317,18 +328,20 @@ class _Promotion:
         with the_store(self.settings) as engine:
             market = MarketStore(self.settings.market_root, engine)
             bars = market.bars(name, frame, fingerprint=self.candidate["data"][f"{name} {frame}"])
-        decided = rehearsed["decisions"][name]
-        moments = sorted({*bars.close_ns.tolist(), *(at for at, _ in decided)})
+        decided, first = rehearsed["decisions"][name], rehearsed["from_ns"]
+        closes = bars.close_ns[bars.close_ns >= first].tolist()
+        moments = sorted({*closes, *(at for at, _ in decided)}) or bars.close_ns.tolist()
         return moments_to_try(moments, decided, shares=_CUTS)
 
     def _rehearsal(
-        self, released: nbformat.NotebookNode, label: str, *, until_ns: int
+        self, released: nbformat.NotebookNode, label: str, *, until_ns: int, from_ns: int = 0
     ) -> tuple[NotebookRun, Mapping[str, Any] | None]:
         """Run the notebook as a live kernel would, then let its strategy decide; None when it failed."""
         out, order = self.folder / f"{label}.decisions.json", self.folder / f"{label}.order.json"
         wanted = {
             "out": str(out),
             "until_ns": until_ns,
+            "from_ns": from_ns,
             "market_dir": self.settings.market_url or str(self.settings.market_dir.resolve()),
             "store_url": self.settings.store_url,
             "data": self.candidate["data"],
@@ -342,8 +355,13 @@ class _Promotion:
         node = nbformat.from_dict(released)
         node.cells = [*released.cells, new_code_cell(_REHEARSE, id="rehearsal")]
         environment = {ORDER: str(order), **({"WORKBENCH_DATA_UNTIL": str(until_ns)} if until_ns else {})}
-        run = self._notebook(node, label, mode="dry", env=environment, skip_tags=(RESEARCH_TAG,))
+        with progress_told(out, self._tell_rehearsed):
+            run = self._notebook(node, label, mode="dry", env=environment, skip_tags=(RESEARCH_TAG,))
         return run, json.loads(out.read_text(encoding="utf-8")) if run.ok else None
+
+    def _tell_rehearsed(self, done: int, of: int) -> None:
+        detail = f"{done:,} of {of:,} events decided"
+        self.tell(GateProgress(name=self.gate, state="running", detail=detail, done=done, of=of))
 
     def _notebook(
         self,
@@ -441,6 +459,7 @@ class _Promotion:
             "others": sorted(candidate.get("others", {})),
             "sizes": candidate.get("sizes", False),
             "limits": {**limits.to_json(), "instruments": list(limits.instruments)},
+            "allowance": self.allowance.to_json(),
             "environment": {"python": platform.python_version(), "sha256": lock_sha256},
             "code": code,
             "evidence": [item.to_json() for item in self.evidence],

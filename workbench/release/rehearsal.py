@@ -6,7 +6,7 @@ pinned bars, and writes every decision to a file that the gate reads.
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import distributions
 from itertools import groupby
 from pathlib import Path
@@ -22,9 +22,11 @@ from workbench.domain.timeframes import timeframe as timeframe_named
 from workbench.engine import MatchingEngine
 from workbench.errors import BadInputError
 from workbench.market import Bars, MarketStore, ReplayFeed
-from workbench.release.tick_rehearsal import decide_over_ticks, pinned_ticks
+from workbench.release.rehearsal_progress import ProgressFile
+from workbench.release.rehearsed import Rehearsed, Stopwatch
+from workbench.release.tick_rehearsal import MOST_TICKS, decide_over_ticks, pinned_ticks, start_of_last
 from workbench.release.wishes import obey, written
-from workbench.strategy import Strategy, StrategyRunner, spec
+from workbench.strategy import Decision, Strategy, StrategyRunner, spec
 
 __all__ = ["ORDER", "decide_over", "installed", "rehearse"]
 
@@ -54,8 +56,11 @@ def rehearse(deployed: tuple[Strategy, Sequence[str], str] | None) -> None:
         for wanted in (names, order.get("others", ()))
     )
     currency = order.get("currency", "")
+    start_ns = order.get("from_ns") or start_of_last(ticks, most=MOST_TICKS) if ticks else 0
+    out = Path(order["out"])
+    progress = ProgressFile(out).write
     if ticks:
-        decisions = decide_over_ticks(
+        rehearsed = decide_over_ticks(
             strategy,
             ticks,
             [*series, *others],
@@ -66,22 +71,30 @@ def rehearse(deployed: tuple[Strategy, Sequence[str], str] | None) -> None:
             balance=_BALANCE,
             deployment=_DEPLOYMENT,
             sizes=order.get("sizes", False),
+            start_ns=start_ns,
+            progress=progress,
         )
     else:
-        decisions = decide_over(
-            strategy, series, cost_book=costs, rules=rules, others=others, currency=currency
+        rehearsed = decide_over(
+            strategy,
+            series,
+            cost_book=costs,
+            rules=rules,
+            others=others,
+            currency=currency,
+            progress=progress,
         )
-    counts = {str(item.instrument.id): len(item) for item in ticks or series if item.instrument.id in names}
     found = {
         "spec": spec(strategy),
         "instruments": list(names),
         "timeframe": frame,
-        "decisions": decisions,
-        "bars": counts,
+        "decisions": rehearsed.decisions,
+        "bars": rehearsed.events,
         "events": "quotes" if ticks else "bars",
+        "from_ns": start_ns,
+        "slowest_s": rehearsed.slowest_s,
         "environment": installed(),
     }
-    out = Path(order["out"])
     aside = out.with_suffix(".writing")
     aside.write_text(json.dumps(found), encoding="utf-8")
     aside.replace(out)
@@ -102,8 +115,9 @@ def decide_over(
     rules: AccountRules = _RULES,
     others: Sequence[Bars] = (),
     currency: str = "",
-) -> dict[str, list[list[Any]]]:
-    """By instrument, each bar's close with the changes of exits and the orders decided at it, if any.
+    progress: Callable[[int, int], None] = lambda done, of: None,
+) -> Rehearsed:
+    """What is decided at each bar's close: cancels, changes of exits and orders, if any.
 
     The strategy starts fresh. At each instant all bars that close then are taken, then it decides once, as
     in a live kernel.
@@ -114,6 +128,8 @@ def decide_over(
         Bars of instruments that are not traded.
     currency
         Of the account; that in which the first instrument is quoted when empty.
+    progress
+        Told how many of the feed's events are done: two a bar.
     """
     names = [bars.instrument.id for bars in series]
     records = sorted((instrument(name) for name in names), key=lambda item: item.id)
@@ -131,10 +147,12 @@ def decide_over(
         rules=rules,
     )
     decided: dict[str, list[list[Any]]] = {str(name): [] for name in names}
-    number = 0
-    for (close_ns, is_bar), events in groupby(ReplayFeed([*series, *others]), key=_instant):
+    number, watch = 0, Stopwatch()
+    feed = ReplayFeed([*series, *others])
+    for (close_ns, is_bar), events in groupby(feed, key=_instant):
         found = list(events)
         number += len(found)
+        progress(number, len(feed))
         if not is_bar:
             for quote in found:
                 assert isinstance(quote, Quote)
@@ -143,11 +161,15 @@ def decide_over(
         bars = [item for item in found if isinstance(item, Bar)]
         for bar in bars:
             engine.on_bar(bar)
-        decision = runner.on_bars(bars, engine.account(), number)
+        decision: Decision = watch.time(runner.on_bars, bars, engine.account(), number)
         obey(engine, decision)
         for traded, plain in written(decision):
             decided[traded].append([close_ns, plain])
-    return decided
+    return Rehearsed(
+        decisions=decided,
+        events={str(bars.instrument.id): len(bars) for bars in series},
+        slowest_s=watch.slowest_s,
+    )
 
 
 def _instant(event: Quote | Bar) -> tuple[int, bool]:

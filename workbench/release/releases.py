@@ -11,6 +11,7 @@ import msgspec
 import sqlalchemy as sa
 
 from workbench.domain.accounts import AccountRules
+from workbench.domain.allowance import Allowance
 from workbench.domain.cost_history import Costs, costs_from_json
 from workbench.domain.limits import Limits
 from workbench.release.bundle import MANIFEST, NOTEBOOK, read_bundle
@@ -121,6 +122,11 @@ class Release:
     def sizes(self) -> bool:
         """Whether its orders took no more than the sizes recorded with ticks."""
         return bool(self.manifest.get("sizes", False))
+
+    @property
+    def allowance(self) -> Allowance:
+        """The time for a decision and the memory that its strategy may take while it trades."""
+        return Allowance.from_json(self.manifest.get("allowance", {}))
 
     @property
     def limits(self) -> Limits:
