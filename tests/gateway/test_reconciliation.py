@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.gateway.bench import Room
+from tests.gateway.bench import Kernel, Room
+from tests.gateway.bench import buy as room_buy
 from workbench.domain.instruments import InstrumentId
 from workbench.domain.orders import ClientOrderId, ExitChange, Order, OrderKind
 from workbench.errors import BadInputError, WorkbenchError
@@ -13,7 +14,7 @@ from workbench.gateway.breaker import Breaker
 from workbench.gateway.errors import LeaseLostError, LedgerWriteError
 from workbench.gateway.lease import take_lease
 from workbench.gateway.ledger import Ledger
-from workbench.gateway.messages import ChangeIntent, ChangeResult, OperatorRequest
+from workbench.gateway.messages import ChangeIntent, ChangeResult, IntentResult, OperatorRequest
 from workbench.gateway.operators import act
 from workbench.gateway.reconciliation import watch
 from workbench.gateway.simulation.adapter import GRACE_S
@@ -153,6 +154,45 @@ def test_cash_that_differs_under_equal_positions_freezes_and_is_told(disk: Simul
     adopted = desk.verb("adopt", instrument="EUR_USD", reason="traded by hand")
     assert (adopted["units"], adopted["cash"] < 0) == (0, True)
     assert desk.standing.books.cash == desk.world.house.paper.account().balance
+
+
+def test_a_stop_that_is_gone_at_the_start_is_told(disk: SimulatedDisk) -> None:
+    desk = Desk(disk, decisions=[[buy("one", 2_000, stop_distance=900)], [], []])
+    desk.go(3)
+    held = desk.standing.levels["EUR_USD"]
+    assert held.stop
+    desk.world._restart()
+    desk.wait(1.0)
+    assert (desk.standing.phase, desk.world.logged["unprotected"]) == (Phase.READY, 0)
+    desk.world.house.paper.change_exits(ExitChange(instrument=InstrumentId("EUR_USD"), stop=0))
+    desk.world._restart()
+    desk.wait(1.0)
+    assert (desk.standing.phase, desk.world.logged["unprotected"]) == (Phase.READY, 1)
+    desk.wait(31.0)
+    assert desk.world.logged["unprotected"] == 1  # once, when the account is taken up
+
+
+def test_a_position_without_the_stop_that_the_limits_ask_for_is_told_at_the_start(room: Room) -> None:
+    def started() -> list[str]:
+        room.start()
+        calls = room.desk.log._logger.calls  # type: ignore[attr-defined]
+        return [call.args[0] for call in calls if "unprotected" in call.args[0]]
+
+    kernel = room.open()
+    kernel.take()
+    assert isinstance(reply := kernel.submit(room_buy(1_000, "bare")), IntentResult)
+    assert reply.state == "WORKING"
+    kernel.take()
+    assert started() == []  # nobody asked for a stop
+    limit = {"name": "max_unprotected_s", "text": "3600", "scope": "firm", "reason": "a test"}
+    room.act("limits", action="set", **limit)
+    (line,) = started()
+    assert "1000 units of EUR_USD are held and no stop waits at the broker" in line
+    assert "it is closed when it has none for more than 3600 s" in line
+    kernel = Kernel(room.ask, after=room.desk.deployments["d-1"].decision_seq)
+    kernel.change(ExitChange(instrument=InstrumentId("EUR_USD"), stop=100_000))
+    kernel.take()
+    assert started() == []
 
 
 def test_exits_of_a_position_that_is_gone_are_not_set_on_anothers(disk: SimulatedDisk) -> None:

@@ -28,7 +28,9 @@ from workbench.gateway.brokers.port import (
 from workbench.gateway.desk import Desk
 from workbench.gateway.evidence import Evidence, numbered
 from workbench.gateway.exits_elsewhere import settle_wishes, take_levels
+from workbench.gateway.protection import tell_unprotected
 from workbench.gateway.standing import Phase, Standing
+from workbench.gateway.strangers import tell_strangers
 from workbench.gateway.trading import State, Trading
 
 __all__ = ["lose", "reconcile", "take_answer", "watch"]
@@ -122,10 +124,14 @@ def reconcile(desk: Desk, trading: Trading) -> bool:
             now_s=desk.monotonic(),
             event_seq=trading.seq + (trading.seq == trading.decision_seq),
         )
-        if not fresh.opened:
+        seen = [item.order.client_order_id for item in report.open_orders]
+        if fresh.opened:
+            for item in report.transactions:
+                evidence.transaction(item)
+                seen.append(item.client_order_id)
+        else:
             _open_books(evidence, report)
-        for item in report.transactions:
-            evidence.transaction(item)
+        tell_strangers(evidence, seen)
         _compare_orders(evidence, report, grace_s=trading.broker.capabilities().absence_grace_ns / 1e9)
         _compare_positions(evidence, report)
         take_levels(fresh, report.positions)
@@ -156,7 +162,10 @@ def reconcile(desk: Desk, trading: Trading) -> bool:
         trading.equity = trading.day_start_equity = trading.history.peak_equity = trading.books.equity
     trading.undelivered += evidence.found
     trading.fills += len(evidence.found)
-    _tell(desk, trading, evidence, first=first and fresh.phase is Phase.READY)
+    taken_up = first and fresh.phase is Phase.READY
+    _tell(desk, trading, evidence, first=taken_up)
+    if taken_up:
+        tell_unprotected(desk, trading, before=standing.levels)
     return fresh.phase is Phase.READY
 
 

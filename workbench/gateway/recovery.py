@@ -28,6 +28,7 @@ from workbench.gateway.market_data.opening import open_feed
 from workbench.gateway.messages import FeedEvent
 from workbench.gateway.orders import cancel_waiting, hand_over
 from workbench.gateway.outside_accounts import released
+from workbench.gateway.protection import tell_unprotected
 from workbench.gateway.reconciliation import watch
 from workbench.gateway.records import fill_of, order_of, plain, write_intent_state
 from workbench.gateway.restoring import new_standing, restore
@@ -119,6 +120,7 @@ def rebuild(desk: Desk, spec: DeploymentSpec, *, state: State, detail: str) -> T
                 _replay(connection, trading)
                 _take_up(connection, trading)
                 found = _intents_in(connection, spec.deployment_id, OrderState.INTENT)
+            tell_unprotected(desk, trading)
             finish_cancels(desk, trading)
             finish_changes(desk, trading)
             _finish_intents(desk, trading, found)

@@ -2,8 +2,10 @@
 
 from datetime import date
 
+import msgspec
 import sqlalchemy as sa
 
+from workbench.domain.accounts import AccountSnapshot
 from workbench.domain.orders import EXIT_REASONS, TERMINAL_STATES, ClientOrderId, OrderState
 from workbench.gateway.books import Books
 from workbench.gateway.breaker import Breaker
@@ -11,7 +13,7 @@ from workbench.gateway.desk import Desk
 from workbench.gateway.exits_elsewhere import recall_wishes
 from workbench.gateway.messages import BarClosed, QuoteMoved
 from workbench.gateway.records import fill_of, order_of, write_intent_state
-from workbench.gateway.standing import Known, Standing
+from workbench.gateway.standing import Known, Levels, Standing
 from workbench.gateway.trading import Trading
 from workbench.store.schema import (
     adjustments,
@@ -128,10 +130,14 @@ def _restore_orders(connection: sa.Connection, trading: Trading, standing: Stand
 def _restore_place(connection: sa.Connection, trading: Trading) -> None:
     """How far the feed was, and the last prices."""
     row = connection.execute(
-        sa.select(positions.c.event_seq).where(positions.c.deployment_id == trading.spec.deployment_id)
+        sa.select(positions.c.event_seq, positions.c.snapshot).where(
+            positions.c.deployment_id == trading.spec.deployment_id
+        )
     ).first()
     if row is None:
         return
+    if trading.standing is not None:
+        _restore_levels(trading.standing, msgspec.convert(row.snapshot, AccountSnapshot))
     trading.feed.recall(row.event_seq)
     trading.seq = row.event_seq
     for seq in range(max(1, row.event_seq - _LAST_EVENTS), row.event_seq + 1):
@@ -150,3 +156,12 @@ def _restore_place(connection: sa.Connection, trading: Trading) -> None:
             trading.ended = True
     trading.equity = trading.books.equity
     trading.history.peak_equity = max(trading.history.peak_equity, trading.equity)
+
+
+def _restore_levels(standing: Standing, last: AccountSnapshot) -> None:
+    """The exits as they were last seen, of what is still held."""
+    for item in last.positions:
+        if item.units == standing.books.units(item.instrument):
+            standing.levels[item.instrument] = Levels(
+                stop=item.stop, target=item.target, trailing=item.trailing
+            )

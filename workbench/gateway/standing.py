@@ -86,6 +86,7 @@ class Standing:
     levels: dict[InstrumentId, Levels] = field(default_factory=dict)  # of the last report
     opening_balance: int = 0
     external: tuple[OpenOrder, ...] = ()  # of others: counted, never touched
+    strangers: set[ClientOrderId] = field(default_factory=set)  # orders of another gateway, told of
     frozen: dict[InstrumentId, str] = field(default_factory=dict)
     mismatch_s: dict[InstrumentId, float] = field(default_factory=dict)  # monotonic, since when
     news: bool = True  # there is something to fetch
@@ -117,6 +118,7 @@ class Standing:
             cancels=set(self.cancels),
             wishes=dict(self.wishes),
             levels=dict(self.levels),
+            strangers=set(self.strangers),
             frozen=dict(self.frozen),
             mismatch_s=dict(self.mismatch_s),
         )

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import sqlalchemy as sa
 
+from workbench.gateway.brokers.port import EXTERNAL_PREFIX
 from workbench.gateway.journal import verify_journal
 from workbench.gateway.simulation.market import LIMITS
 from workbench.gateway.standing import Phase
@@ -28,7 +29,7 @@ _NEW_YORK = ZoneInfo("America/New_York")
 _SEVEN_HOURS, _A_MOMENT = timedelta(hours=7), timedelta(seconds=1)
 _MOST_ATTEMPTS = 12
 _TOLD_S, _LOOKS = 8.0, 3
-_MAY_FREEZE = frozenset({"E01", "F10", "F11", "F13", "F16", "F18", "F27", "F29", "F49"})
+_MAY_FREEZE = frozenset({"E01", "E02", "F10", "F11", "F13", "F16", "F18", "F27", "F29", "F49"})
 _ENDS = {f"order.{state.lower()}": state for state in _ENDED}
 _OPENINGS = ("order.working", "order.adopted", "order.partial", "order.unknown")
 
@@ -152,7 +153,7 @@ def _quiet(world: "World") -> Iterator[Violation]:
     really_live = sorted(
         (order.client_order_id, order.units)
         for order in world.house.live()
-        if not order.client_order_id.startswith(("over-", "ext-"))
+        if not order.client_order_id.startswith("over-") and order.client_order_id not in world.house.others
     )
     ghosts = world.house.ghosts()
     if known_live != [item for item in really_live if item[0] not in ghosts]:
@@ -181,6 +182,7 @@ class _Reader:
     killed: bool = False
     frozen: bool = False
     freezes: list[str] = field(default_factory=list)
+    strangers: set[str] = field(default_factory=set)  # said to be of another gateway
     revived: set[str] = field(default_factory=set)  # proved absent, and acknowledged by an answer after that
     found: list[Violation] = field(default_factory=list)
     wishes: dict[tuple[int, int], dict[str, Any]] = field(default_factory=dict)  # for other exits
@@ -222,6 +224,8 @@ class _Reader:
                 self.frozen = False
             case "adjustment":
                 self.position += body["units"]
+            case "account.shared":
+                self.strangers.add(body["client_order_id"])
             case "answer.late" if self._state(body["client_order_id"]) == "ABSENT":
                 self.revived.add(body["client_order_id"])
             case _ if kind in _ENDS:
@@ -316,13 +320,16 @@ class _Reader:
         unasked = [item for item in self.freezes if not any(f"order {name} " in item for name in untrue)]
         if unasked and not any(house.hits[fault] for fault in _MAY_FREEZE):
             self._wrong("I2", f"frozen although the broker told the truth: {unasked[0]}")
+        theirs = {name for name in house.others if not name.startswith(EXTERNAL_PREFIX)}
+        if theirs != self.strangers:
+            self._wrong("E02", f"another gateway placed {sorted(theirs)}, told was {sorted(self.strangers)}")
         for name in house.sent:
             if name not in self.orders:
                 self._wrong("I3", f"the broker got {name}, which was never intended")
         real = {item.broker_trade_id: item for item in house.record if item.fill is not None}
         for trade, item in real.items():
             fill = item.fill
-            if fill is None or item.client_order_id.startswith("ext-"):
+            if fill is None or item.client_order_id in house.others:
                 continue
             if trade not in self.trades:
                 self._wrong("I4", f"execution {trade} of {item.client_order_id} was dropped")

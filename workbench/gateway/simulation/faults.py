@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 __all__ = ["CATALOGUE", "Fault"]
 
 
+_PATIENT_STEPS = 4  # an order waits for two events before it is taken back or replaced
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
     """One row of the catalogue."""
@@ -24,6 +27,7 @@ class Fault:
     begin: "Callable[[World], None]"
     end: "Callable[[World], None]"
     also: str = ""  # where it is met without a model
+    least_steps: int = 1  # how long it lasts at least, where its occasion takes time to come
 
 
 def _nothing(world: "World") -> None:
@@ -39,7 +43,8 @@ def _weather(id: str, title: str, *names: str, patient: bool = False, also: str 
 
         return act
 
-    return Fault(id=id, title=title, begin=switch(True), end=switch(False), also=also)
+    steps = _PATIENT_STEPS if patient else 1
+    return Fault(id=id, title=title, begin=switch(True), end=switch(False), also=also, least_steps=steps)
 
 
 def _misdeed(id: str, title: str, *names: str, patient: bool = False, cut: bool = False) -> Fault:
@@ -52,7 +57,8 @@ def _misdeed(id: str, title: str, *names: str, patient: bool = False, cut: bool 
 
         return act
 
-    return Fault(id=id, title=title, begin=switch(True), end=switch(False))
+    steps = _PATIENT_STEPS if patient else 1
+    return Fault(id=id, title=title, begin=switch(True), end=switch(False), least_steps=steps)
 
 
 def _death(id: str, title: str, *places: str, also: str = "tests/gateway/test_crashes.py") -> Fault:
@@ -118,6 +124,12 @@ def _prompt_list(world: "World") -> None:
 
 _FAULTS = (
     _once("E01", "somebody else trades on the account", "outsider"),
+    _once(
+        "E02",
+        "another gateway trades on the account",
+        "other_gateway",
+        also="tests/gateway/test_two_homes.py",
+    ),
     _weather("F01", "request lost before the broker", "lose_requests"),
     _weather("F02", "response lost, order accepted", "lose_replies"),
     _weather("F03", "response late, after the probe adopted the order", "late_replies"),
@@ -137,12 +149,13 @@ _FAULTS = (
         title="partial execution, disconnect, the rest while away",
         begin=_thin_and_down,
         end=_thick_and_up,
+        least_steps=3,
     ),
     _misdeed("F16", "more executed than ordered", "overfill"),
     _misdeed("F17", "cancel answered with unknown order", "deny_cancel", patient=True),
     _misdeed("F18", "replaced order and its successor both live", "keep_replaced", patient=True),
     _weather("F19", "change lost on the way", "lose_changes", patient=True),
-    Fault(id="F20", title="half of the cancels fail", begin=_half_cancels, end=_all_cancels),
+    Fault(id="F20", title="half of the cancels fail", begin=_half_cancels, end=_all_cancels, least_steps=2),
     _misdeed("F21", "record out of order", "shuffle"),
     _misdeed("F22", "record with a gap", "gap"),
     _weather("F23", "stream connected and silent", "silent_stream"),

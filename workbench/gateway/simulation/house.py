@@ -59,6 +59,7 @@ class House:
     hits: Counter[str] = field(default_factory=Counter)
     exits: list[ExitChange] = field(default_factory=list)  # that were done
     lied: set[str] = field(default_factory=set)  # faults after which the account is not what was said of it
+    others: set[str] = field(default_factory=set)  # client ids of orders that somebody else placed
     dropped: set[str] = field(default_factory=set)  # client ids of orders that were accepted and never taken
     seq: int = 0
     cancels: int = 0
@@ -249,10 +250,17 @@ class House:
 
     def outsider_trades(self, instrument: Instrument) -> None:
         """Somebody else buys on the account."""
-        name = ClientOrderId(f"{EXTERNAL_PREFIX}{len(self.log)}")
-        self.log.append(f"outsider {name}")
-        self.hits["E01"] += 1
-        self.paper.place(Order(client_order_id=name, instrument=instrument.id, units=700))
+        self._trade_beside("E01", f"{EXTERNAL_PREFIX}{len(self.log)}", instrument, units=700)
+
+    def other_gateway_trades(self, instrument: Instrument) -> None:
+        """A gateway of another home sells on the account."""
+        self._trade_beside("E02", f"{len(self.log):012x}-{self.seq}-0", instrument, units=-900)
+
+    def _trade_beside(self, fault: str, name: str, instrument: Instrument, *, units: int) -> None:
+        self.hits[fault] += 1
+        self.log.append(f"{fault} {name}")
+        self.others.add(name)
+        self.paper.place(Order(client_order_id=ClientOrderId(name), instrument=instrument.id, units=units))
 
     def _is_hidden(self, name: str) -> bool:
         return self._hidden.get(name, 0.0) > self.clock()

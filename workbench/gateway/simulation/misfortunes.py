@@ -133,6 +133,10 @@ class Misfortunes:
         """Somebody else buys on the account."""
         self.house.outsider_trades(self.scene.records[0])
 
+    def other_gateway(self) -> None:
+        """A gateway of another home sells on the account."""
+        self.house.other_gateway_trades(self.scene.records[0])
+
     def release(self) -> None:
         """A person lets it trade again."""
         self._verb("unkill", scope="all", reason="simulation")
