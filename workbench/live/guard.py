@@ -116,9 +116,8 @@ class Guard:
             os.kill(self._child, signal.SIGTERM)
         if self._stop_by and time.monotonic() > self._stop_by:
             self._end(
-                Phase.STOPPED,
-                "Stopped as asked; its strategy did not finish what it was at "
-                f"within {_STOP_WITHIN_S:g} s and was ended.",
+                Phase.OVERDUE,
+                f"its strategy did not finish what it was at within {_STOP_WITHIN_S:g} s and was ended",
             )
 
     def _see_limits(self) -> None:
@@ -168,9 +167,10 @@ class Guard:
         else:
             phase, detail = said.phase, said.detail  # whoever waits for this process says with which code
         self._write(phase, detail)
-        self._log.info("kernel ended", phase=phase.value, detail=detail, code=code)
-        self._log.flush()
-        return (0 if phase is Phase.STOPPED else 1) if self._verdict or code < 0 else code
+        if said.phase not in ENDED:  # else it has written so itself
+            self._log.error("kernel ended", phase=phase.value, detail=detail, code=code)
+            self._log.flush()
+        return 1 if self._verdict is not None or code < 0 else code
 
     def _beat(self) -> None:
         self._beaten_at = time.monotonic()

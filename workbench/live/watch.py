@@ -330,10 +330,10 @@ class Watch:
     def _overdue(self, beat: Beat, why: str) -> None:
         """A strategy that did not come back: its waiting orders are taken back, its position keeps its exits.
 
-        It may start again, but not to be held up by the same event a second time.
+        It may start again, but not for its guard to end it at the same event a second time.
         """
         self._note("overdue", deployment_id=self.row.id, why=why, event_seq=beat.event_seq)
-        if self._remembered.overdue(beat.event_seq):
+        if beat.phase is Phase.OVERDUE and self._remembered.overdue(beat.event_seq):
             self._over(
                 "failed",
                 f"Ended twice after event {beat.event_seq}, because {why}; its waiting orders are taken back "
@@ -407,8 +407,8 @@ class Watch:
         elif beat is not None and beat.phase is Phase.FINISHED:
             self._over("finished", beat.detail)
         else:
-            forced = beat.detail if beat is not None and beat.phase is Phase.STOPPED else ""
-            self._over("stopped", f"Stopped; {why}." if why else forced or "Stopped.")
+            why = why or (beat.detail if beat is not None and beat.phase is Phase.OVERDUE else "")
+            self._over("stopped", f"Stopped; {why}." if why else "Stopped.")
 
     def _over(self, state: str, detail: str) -> None:
         self._places.clear()
