@@ -204,9 +204,10 @@ def deploy(
     engine = open_store(settings.store_url)
     load = released_notebooks(settings)
     release_id = find_release_id(release, settings=settings)
+    released = load(release_id)
     feed = chosen_feed(
         engine,
-        load(release_id),
+        released,
         kind=kind,
         start=start.date() if start else None,
         end=end.date() if end else None,
@@ -218,9 +219,17 @@ def deploy(
         engine, load, release_id=release_id, account_id=account_id, feed=feed, by=settings.user
     )
     show(
-        {"deployment_id": deployment_id, "release_id": release_id, "feed": feed},
+        {
+            "deployment_id": deployment_id,
+            "release_id": release_id,
+            "feed": feed,
+            "allowance": released.allowance.to_json(),
+        },
         as_json=as_json,
-        text=lambda: [f"deployment {deployment_id}; the supervisor starts it, `workbench status` shows it"],
+        text=lambda: [
+            f"deployment {deployment_id}; the supervisor starts it, `workbench status` shows it",
+            f"its strategy may take {released.allowance}",
+        ],
     )
 
 
