@@ -14,6 +14,8 @@ from workbench.domain.cost_book import retail_book
 from workbench.research import run_backtest
 """
 
+_RETURNS = "returns = close.pct_change()"
+
 _LEVEL = (
     "class Above(Strategy):\n"
     "    units = Param(1000, low=1, high=9000)\n"
@@ -181,6 +183,100 @@ LEAKS: dict[str, tuple[list[str], int]] = {
         ["import numpy as np\ncloses = bars.bid_close.astype(float)", "ahead = np.roll(closes, -1)"],
         2,
     ),
+    "columns in a mapping of mappings": (
+        [_FRAME, _RETURNS, "features = {'slow': {'z': (returns / returns.std()).to_numpy()}}"],
+        3,
+    ),
+    "attribute of an object": (
+        [
+            _FRAME,
+            "class Features:\n    def __init__(self, close):\n        self.lagged = close.shift(1)\n"
+            "        self.ahead = close.shift(-1).to_numpy()",
+            "features = Features(close)",
+        ],
+        3,
+    ),
+    "field of a dataclass in a list": (
+        [
+            _FRAME,
+            "from dataclasses import dataclass\n@dataclass\nclass Part:\n    name: str\n    values: object",
+            "parts = [Part('lagged', close.shift(1)), Part('drawn', close / close.max())]",
+        ],
+        3,
+    ),
+    "attribute of a class": (
+        [_FRAME, "class Kept:\n    place = close.rank(pct=True).to_numpy()"],
+        2,
+    ),
+    "slot of an object in an object": (
+        [
+            _FRAME,
+            "class Inner:\n    __slots__ = ('smooth',)\nclass Outer:\n    pass",
+            "outer = Outer()\nouter.inner = Inner()\n"
+            "outer.inner.smooth = close.rolling(11, center=True).mean().to_list()",
+        ],
+        3,
+    ),
+    "mapping by times": (
+        [_FRAME, "most = close.max()", "drawn = {at: value / most for at, value in close.items()}"],
+        3,
+    ),
+    "mapping of some times in nanoseconds": (
+        [
+            _FRAME,
+            "close_ns, bid = bars.close_ns.tolist(), bars.bid_close.tolist()",
+            "buys = {at: 1 for at, now, then in zip(close_ns, bid, bid[1:]) if then > now + 5}",
+        ],
+        3,
+    ),
+    "records with a time": (
+        [
+            _FRAME,
+            "high = close.quantile(0.8)",
+            "signals = [(at, 'sell') for at, value in close.items() if value > high]",
+        ],
+        3,
+    ),
+    "records as long as the bars": (
+        [_FRAME, "ahead = [{'now': a, 'next': b} for a, b in zip(close, [*close[1:], None])]"],
+        2,
+    ),
+    "rows of a table that has its times in a column": (
+        [
+            _FRAME,
+            "table = pd.DataFrame({'at': close.index, 'value': close.to_numpy()})",
+            "chosen = table[table['value'] > table['value'].median()].reset_index(drop=True)",
+        ],
+        3,
+    ),
+    "panel of instruments and times": (
+        [
+            _FRAME,
+            "panel = pd.concat({'EUR': close, 'USD': 1 / close})",
+            "scaled = panel / panel.groupby(level=0).transform('std')",
+        ],
+        3,
+    ),
+    "a row a feature": (
+        [_FRAME, "matrix = np.vstack([close.shift(1), close.shift(-2)])"],
+        2,
+    ),
+    "frame of Polars": (
+        [
+            _FRAME,
+            "import polars as pl\nframe = pl.DataFrame({'close': bars.bid_close})",
+            "frame = frame.with_columns(z=pl.col('close') - pl.col('close').mean())",
+        ],
+        3,
+    ),
+    "clusters found in all": (
+        [
+            _FRAME,
+            "from sklearn.cluster import KMeans\nx = close.pct_change().fillna(0.0).to_numpy()[:, None]",
+            "regimes = KMeans(3, n_init=1, random_state=1).fit(x)",
+        ],
+        3,
+    ),
 }
 
 CLEAN: dict[str, list[str]] = {
@@ -286,6 +382,44 @@ CLEAN: dict[str, list[str]] = {
         _FRAME,
         "f, s = close.rolling(5).mean(), close.rolling(20).mean()",
         "up = (f > s) & (f.shift() <= s.shift())",
+    ],
+    "attributes of an object and of its class": [
+        _FRAME,
+        "class Features:\n    raw = close.to_numpy()\n    def __init__(self, close):\n"
+        "        self.lagged = close.shift(1)\n        self.smooth = {'five': close.rolling(5).mean()}",
+        "features = Features(close)",
+    ],
+    "mappings by times and records": [
+        _FRAME,
+        "before = close.shift(1)\nrising = {at: bool(a > b) for at, a, b in zip(close.index, close, before)}",
+        "signals = [(at, 'buy') for at, up in rising.items() if up]\n"
+        "rows = [{'now': a, 'before': b} for a, b in zip(close, before)]",
+    ],
+    "the profit of each day that is over, by its date": [
+        _FRAME,
+        "days = {day: part.iloc[-1] - part.iloc[0] for day, part in close.groupby(close.index.date)}",
+    ],
+    "trades with their entry and their exit": [
+        _FRAME,
+        "side = np.sign(close - close.rolling(20).mean()).fillna(0.0)\nturns = side.ne(side.shift())",
+        "at = [*close.index[turns], close.index[-1]]\n"
+        "trades = [(a, b, float(close[b] - close[a])) for a, b in zip(at, at[1:])]",
+    ],
+    "frame of Polars, rolling": [
+        _FRAME,
+        "import polars as pl\nframe = pl.DataFrame({'close': bars.bid_close})",
+        "frame = frame.with_columns(z=pl.col('close') - pl.col('close').rolling_mean(20))",
+    ],
+    "panel of instruments and times, rolling": [
+        _FRAME,
+        "panel = pd.concat({'EUR': close, 'USD': 1 / close})",
+        "scaled = panel.groupby(level=0).transform(lambda part: part / part.rolling(20).std())",
+    ],
+    "estimator fitted on a span of dates": [
+        _FRAME,
+        "from sklearn.linear_model import LinearRegression\n"
+        "x = close.pct_change().fillna(0.0).to_numpy()[:, None]",
+        "model = LinearRegression().fit(x[:200], close.to_numpy()[1:201])\nforecast = model.predict(x)",
     ],
 }
 

@@ -1,7 +1,7 @@
 """Values that belong to moments: found among a notebook's variables, and compared before a cut."""
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,13 +10,14 @@ import numpy.typing as npt
 
 from workbench.market import Bars
 from workbench.market.ticks import Ticks
+from workbench.research.leaks.held import arrays_of, frame_of, moments_of, parts_of, records_of
 from workbench.research.leaks.retried import backtests_in
 
 __all__ = ["Timed", "first_change", "known_by", "timed_values"]
 
 Ints = npt.NDArray[np.int64]
 _CLOSE = 1e-9  # of a column's largest value: less is rounding
-_DEEP = 3  # of values within values
+_DEEP = 6  # of values within values
 _OF_MANY = frozenset(("SearchResult", "SweepResult", "WalkForwardResult", "TwoSpeeds"))
 
 
@@ -38,10 +39,12 @@ def known_by(series: Bars | Ticks, cut_ns: int) -> Bars | Ticks:
 def timed_values(variables: Mapping[str, Any]) -> dict[str, Timed]:
     """What is timed among variables, by a name such as ``signal`` or ``features[slow]``.
 
-    Frames and series by their index of times; arrays, lists and columns by position, when they are as long as
-    bars or ticks among the variables; backtests by their equity and fills; searches and sweeps by those of a
-    few of their variants, walk-forwards by those of their windows. Bars, ticks and `Labels`, which speak of
-    the future by their nature, are not looked at.
+    Frames and series by their index or column of times; arrays, lists and columns by position, when they are
+    as long as bars or ticks among the variables; mappings by their keys when these are times; records with a
+    time each by that; backtests by their equity and fills; searches and sweeps by those of a few of their
+    variants, walk-forwards by those of their windows. Containers, objects of the user's own classes and
+    these classes are looked into. Bars, ticks and `Labels`, which speak of the future by their nature, are
+    not looked at.
     """
     clocks: dict[int, Ints] = {}
     opens: list[tuple[Ints, Ints]] = []
@@ -54,7 +57,7 @@ def timed_values(variables: Mapping[str, Any]) -> dict[str, Timed]:
     found: dict[str, Timed] = {}
     for name, value in variables.items():
         if not name.startswith("_"):
-            _collect(name, value, _Clocks(by_length=clocks, opens=tuple(opens)), found, deep=0)
+            _collect(name, value, _Clocks(by_length=clocks, opens=tuple(opens)), found)
     return found
 
 
@@ -116,59 +119,69 @@ def _unlike(first: npt.NDArray[Any], second: npt.NDArray[Any]) -> npt.NDArray[np
         apart |= np.isnan(first) != np.isnan(second)
         found: npt.NDArray[np.bool_] = apart.any(axis=1)
         return found
-    same = [
-        [a is b or a == b or (a != a and b != b) for a, b in zip(one, other, strict=True)]
-        for one, other in zip(first, second, strict=True)
-    ]
-    alike: npt.NDArray[np.bool_] = np.all(np.array(same, np.bool_).reshape(first.shape), axis=1)
+    alike = np.ones(len(first), np.bool_)
+    for one, other in zip(first.T, second.T, strict=True):
+        plain, again = _numbers(one), _numbers(other)
+        if plain is not None and again is not None:
+            alike &= ~_unlike(plain[:, None], again[:, None])
+        else:
+            alike &= [_same(a, b) for a, b in zip(one, other, strict=True)]
     return np.logical_not(alike)
 
 
-def _collect(name: str, value: Any, clocks: _Clocks, found: dict[str, Timed], *, deep: int) -> None:
+def _numbers(column: npt.NDArray[Any]) -> npt.NDArray[np.float64] | None:
+    try:
+        return column.astype(np.float64)
+    except (TypeError, ValueError):
+        return None
+
+
+def _same(one: Any, other: Any) -> bool:
+    if one is other:
+        return True
+    with contextlib.suppress(TypeError, ValueError):  # what can not be compared, or not with one answer
+        return bool(one == other) or bool(one != one and other != other)
+    return repr(one) == repr(other)
+
+
+def _collect(
+    name: str, value: Any, clocks: _Clocks, found: dict[str, Timed], *, within: tuple[int, ...] = ()
+) -> None:
     kind = type(value).__name__
-    if deep > _DEEP or isinstance(value, Bars | Ticks | type | str) or kind == "Labels":
+    skipped = isinstance(value, Bars | Ticks | str | bytes) or kind == "Labels"
+    if skipped or len(within) > _DEEP or id(value) in within:
         return
+    inner = (*within, id(value))
     if kind == "BacktestResult":
         _backtest(name, value, found)
     elif kind in _OF_MANY:
         for label, made in backtests_in(value).items():
             _backtest(f"{name}{label}", made, found)
-    elif hasattr(value, "index") and hasattr(value, "to_numpy"):
-        _pandas(name, value, clocks, found)
-    elif isinstance(value, np.ndarray):
-        _array(name, value, clocks, found)
-    elif isinstance(value, Mapping):
-        for key, item in value.items():
-            _collect(f"{name}[{key}]", item, clocks, found, deep=deep + 1)
-    elif isinstance(value, Sequence) and value and isinstance(value[0], bool | int | float | np.generic):
-        _array(name, np.array(value), clocks, found)
-    elif isinstance(value, list | tuple):
-        for at, item in enumerate(value):
-            _collect(f"{name}[{at}]", item, clocks, found, deep=deep + 1)
-    elif type(value).__module__.startswith("workbench.ml") and hasattr(value, "__dataclass_fields__"):
-        for field in value.__dataclass_fields__:
-            _collect(f"{name}.{field}", getattr(value, field), clocks, found, deep=deep + 1)
-
-
-def _pandas(name: str, value: Any, clocks: _Clocks, found: dict[str, Timed]) -> None:
-    import pandas as pd
-
-    frame = value.to_frame() if isinstance(value, pd.Series) else value
-    if not isinstance(frame, pd.DataFrame):
-        return
-    if isinstance(frame.index, pd.DatetimeIndex):
-        index = frame.index.tz_localize("UTC") if frame.index.tz is None else frame.index.tz_convert("UTC")
-        at_ns = clocks.known_at(index.as_unit("ns").asi8)
-    elif len(frame) in clocks.by_length:
-        at_ns = clocks.by_length[len(frame)]
+    elif (array := arrays_of(value)) is not None:
+        _array(name, array, clocks, found)
+    elif (frame := frame_of(value)) is not None:
+        _pandas(name, frame, clocks, found)
+    elif (table := records_of(value, lengths=clocks.by_length)) is not None:
+        _pandas(name, table, clocks, found)
     else:
-        return
-    _add(name, at_ns, frame.to_numpy(), found)
+        for label, item in parts_of(value):
+            _collect(f"{name}{label}", item, clocks, found, within=inner)
+
+
+def _pandas(name: str, frame: Any, clocks: _Clocks, found: dict[str, Timed]) -> None:
+    labels = moments_of(frame)
+    if labels is not None:
+        _add(name, clocks.known_at(labels), frame.to_numpy(), found)
+    elif len(frame) in clocks.by_length:
+        _add(name, clocks.by_length[len(frame)], frame.to_numpy(), found)
 
 
 def _array(name: str, value: npt.NDArray[Any], clocks: _Clocks, found: dict[str, Timed]) -> None:
-    if value.ndim and len(value) in clocks.by_length:
-        _add(name, clocks.by_length[len(value)], value.reshape(len(value), -1), found)
+    for axis, length in enumerate(value.shape):
+        if length in clocks.by_length:
+            rows = np.moveaxis(value, axis, 0).reshape(length, -1)
+            _add(name, clocks.by_length[length], rows, found)
+            return
 
 
 def _backtest(name: str, value: Any, found: dict[str, Timed]) -> None:
