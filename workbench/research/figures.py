@@ -1,6 +1,7 @@
 """The figures of plain runs from their sums: those of `BacktestResult.metrics`, bit for bit, many at once."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -46,6 +47,16 @@ class Sums:
             deepest=np.zeros(runs),
             falls=np.zeros((runs, 2), np.int64),
             ends=np.zeros((runs, days), np.int64),
+        )
+
+    @classmethod
+    def joined(cls, parts: "Sequence[Sums]") -> "Sums":
+        """Those of some runs, then those of others."""
+        return cls(
+            totals=np.concatenate([item.totals for item in parts]),
+            deepest=np.concatenate([item.deepest for item in parts]),
+            falls=np.concatenate([item.falls for item in parts]),
+            ends=np.concatenate([item.ends for item in parts]),
         )
 
     def rows(self, start: int, stop: int) -> "Sums":

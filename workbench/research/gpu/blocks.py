@@ -86,13 +86,13 @@ def plans_of(
         steps.append(own)
         looks_back.append(bool(((own[:, 0] == CROSS) | (own[:, 0] == BEFORE)).any()))
     width = len(bars) + 3 * WORD
-    if 8 * width * len(places) > most_bytes:
-        return None
     for found in columns:
         for name in _DISTANCES:
             item = found[name]
             if item is not None and item.op not in _CONSTANTS:
                 numbers[item.key] = item
+    if 8 * width * len(numbers) > most_bytes:
+        return None
     known = evaluate_conditions((), list(numbers.values()), bars, others=others).numbers
     values = np.full((max(1, len(places)), width), np.nan)
     for key, place in places.items():

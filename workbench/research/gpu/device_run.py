@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from workbench.domain.instruments import InstrumentId
 from workbench.engine.core import CANCELED_SIZE
+from workbench.errors import BadInputError
 from workbench.market import Bars
 from workbench.research.compiled_run import PlainRun, signals_of
 from workbench.research.figures import Sums
@@ -26,7 +27,9 @@ _TRADING_THREADS = 64  # a block: few, for they go their own ways
 _TRUTH_THREADS = 128
 _MOST_RUNS = 16_384  # at a time, so that progress is seen and Ctrl-C heeded
 _MOST_HOST_BYTES = 2**28  # of results that a block brings back
-_NUMBERS_SHARE = 0.4  # of the card's memory, for compared numbers
+_NUMBERS_SHARE = 0.4  # of the card's memory, for compared numbers and distances
+_MOST_NUMBERS_BYTES = 2**30  # of them: the processor computes them
+_SIGNAL_BYTES = 128 * 2**20  # of truths that the processor finds at a time
 
 
 class DeviceRun:
@@ -36,6 +39,11 @@ class DeviceRun:
     ----------
     last
         The last bar of each day, where the equity of each bar is asked for.
+
+    Raises
+    ------
+    BadInputError
+        The card has no room for one combination.
     """
 
     def __init__(
@@ -62,6 +70,8 @@ class DeviceRun:
         sizes[kernels.S_BARS], sizes[kernels.S_AFTER] = path.bars, len(path.after)
         sizes[kernels.S_ROLLS], sizes[kernels.S_BLOCKS] = len(roll_at), extremes.shape[1]
         sizes[kernels.S_DAYS], sizes[kernels.S_VALUED] = self._days, int(self._valued)
+        sent = 8 * (len(different) * len(path.columns[0]) + 3 * path.bars + 4 * extremes.shape[1])
+        self.size, self._numbers_bytes = self._room(card, sent)
         self._prices = _sent(np.stack([different[place] for place in range(len(different))]))
         self._places, self._sizes, self._after = _sent(places), _sent(sizes), _sent(path.after)
         self._terms = _sent(terms)
@@ -69,19 +79,34 @@ class DeviceRun:
         self._extremes, self._last = _sent(extremes), _sent(last if last is not None else [0])
         self._unread = cuda.device_array(1 + len(roll_at) + 1, np.int64)
         self._unread_rows = cuda.device_array((path.bars + 1, CANCELED_SIZE), np.int64)
-        sent = 8 * (len(different) * len(path.columns[0]) + 3 * path.bars + 4 * extremes.shape[1])
-        self._numbers_bytes = int(_NUMBERS_SHARE * max(0, card.memory_bytes - sent))
-        free = card.memory_bytes - sent - self._numbers_bytes
+
+    def _room(self, card: Card, sent_bytes: int) -> tuple[int, int]:
+        """Combinations that fit beside what is sent once, and bytes for the numbers that they compare."""
+        bars = self._plain.path.bars
+        free = card.memory_bytes - sent_bytes
+        numbers = min(int(_NUMBERS_SHARE * max(0, free)), _MOST_NUMBERS_BYTES)
         own = 8 * (4 * self._words + TOTALS + 16)  # of a combination
         if self._valued:
-            own += 8 * (path.bars + self._days)
+            own += 8 * (bars + self._days)
+        if free - numbers < own:
+            raise BadInputError(
+                f"device='cuda': expected room for one combination of {bars:,} bars, found "
+                f"{card.memory_bytes / 2**20:,.0f} MB on {card.name}; take fewer bars, statistics='trades', "
+                "or leave device='cpu'"
+            )
         host = 8 * (TOTALS + 16 + self._days)
-        self.size = max(1, min(_MOST_RUNS, free // own, _MOST_HOST_BYTES // host))
+        return max(1, min(_MOST_RUNS, (free - numbers) // own, _MOST_HOST_BYTES // host)), numbers
 
     def sums(self, rules: Sequence[Rules]) -> tuple[Sums, npt.NDArray[np.bool_]]:
         """What is left of up to `size` runs, and which of them it takes the engine to tell."""
         count = len(rules)
-        truths, distances = self._truths(rules)
+        plans = blocks.plans_of(
+            rules, self._bars, first=self._first, others=self._others, most_bytes=self._numbers_bytes
+        )
+        if plans is None and count * len(self._bars) > _SIGNAL_BYTES and count > 1:
+            parts = [self.sums(rules[: count // 2]), self.sums(rules[count // 2 :])]
+            return Sums.joined([part for part, _ in parts]), np.concatenate([void for _, void in parts])
+        truths, distances = self._truths(rules, plans)
         units = np.array([self._plain.crossed_units(item) for item in rules], np.int64)
         answers = cuda.to_device(np.full(count, GAVE_UP, np.int64))
         totals = cuda.to_device(np.zeros((count, TOTALS), np.int64))
@@ -113,11 +138,8 @@ class DeviceRun:
         )
         return found, answers.copy_to_host() != DONE
 
-    def _truths(self, rules: Sequence[Rules]) -> tuple[Any, blocks.Distances]:
+    def _truths(self, rules: Sequence[Rules], plans: blocks.Plans | None) -> tuple[Any, blocks.Distances]:
         """The truths of the conditions, on the card, and the distances."""
-        plans = blocks.plans_of(
-            rules, self._bars, first=self._first, others=self._others, most_bytes=self._numbers_bytes
-        )
         if plans is None:
             signals = signals_of(rules, self._bars, first=self._first, others=self._others)
             return _sent(blocks.signal_words(signals, self._words)), blocks.signal_distances(signals)
