@@ -10,6 +10,7 @@ const esModules = [
 ].join('|');
 
 module.exports = {
+  testTimeout: 60_000, // a screen reader's check of a form takes seconds on a busy machine
   testEnvironment: 'jsdom',
   testMatch: ['<rootDir>/src/**/__tests__/*.spec.ts?(x)'],
   transform: {

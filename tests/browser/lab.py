@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 import requests
 import zmq
+from playwright.sync_api import Page
 
 from tests.server.serving import free_port
 from workbench.gateway.messages import OperatorReply, OperatorRequest
@@ -99,6 +101,23 @@ def _wait_for(lab: Lab, process: "subprocess.Popen[bytes]", log: Path) -> None:
             break
         time.sleep(0.1)
     raise AssertionError(f"JupyterLab did not come up:\n{log.read_text()[-4000:]}")
+
+
+def contrast_faults(page: Page, *places: str) -> list[str]:
+    """What somebody with weak eyes or a screen reader would stumble over in parts of a page."""
+    axe = ROOT / "extensions/workbench-lab/node_modules/axe-core/axe.min.js"
+    if not axe.is_file():
+        pytest.skip("axe-core is not installed: run `python extensions/build_lab.py` first")
+    page.add_script_tag(path=axe)
+    found: list[str] = page.evaluate(
+        """async places => {
+            const found = await axe.run(places.map(place => [place]), {runOnly: ['wcag2a', 'wcag2aa']});
+            return found.violations.flatMap(item => item.nodes.map(
+                node => `${item.id}: ${node.html} ${node.failureSummary}`));
+        }""",
+        list(places),
+    )
+    return found
 
 
 @dataclass

@@ -3,13 +3,13 @@ import type { TranslationBundle } from '@jupyterlab/translation';
 import type { Message } from '@lumino/messaging';
 import * as React from 'react';
 
+import { DeployForm, feedOf, firstValue } from './components/DeployForm';
 import { Choice, TextInput } from './components/Field';
 import { PromoteForm } from './components/PromoteForm';
-import { formatMoney } from './format';
 import { useWorkbench } from './hooks';
 import type {
   DeploymentId,
-  IAccount,
+  IAccounts,
   IApproveRequest,
   IDeployment,
   IDeployRequest,
@@ -42,7 +42,7 @@ export interface IDialogs {
   ): Promise<IApproveRequest | null>;
   deploy(
     releases: readonly IRelease[],
-    accounts: readonly IAccount[],
+    places: IAccounts,
     chosen: ReleaseId
   ): Promise<IDeployRequest | null>;
   stop(
@@ -182,93 +182,35 @@ export class LabDialogs implements IDialogs {
 
   async deploy(
     releases: readonly IRelease[],
-    accounts: readonly IAccount[],
+    places: IAccounts,
     chosen: ReleaseId
   ): Promise<IDeployRequest | null> {
     const { trans } = this;
-    const free = accounts.filter(account => account.heldBy === '');
+    const free = places.accounts.filter(account => account.heldBy === '');
     const first = free[0];
     if (first === undefined) {
       this.failed(trans.__('Every account is taken; stop a deployment or add an account first.'));
       return null;
     }
-    const account = (id: string): IAccount => free.find(item => item.id === id) ?? first;
     const found = await this.ask({
       title: trans.__('Deploy a release'),
       accept: trans.__('Deploy'),
-      value: { releaseId: chosen, accountId: first.id, typed: '', start: '', speed: '20' },
+      value: firstValue(chosen, first, places.sources),
       draw: (value, change) => (
-        <>
-          <Choice
-            label={trans.__('Release')}
-            value={value.releaseId}
-            options={releases.map(
-              item => [item.id, `${item.name}, ${item.id.slice(0, 12)}`] as const
-            )}
-            onChange={releaseId => {
-              change({ releaseId: releaseId as ReleaseId });
-            }}
-          />
-          <Choice
-            label={trans.__('Account')}
-            value={value.accountId}
-            options={free.map(
-              item =>
-                [
-                  item.id,
-                  `${item.id} (${item.broker}, ${formatMoney(item.balance, item.currency)})`
-                ] as const
-            )}
-            onChange={accountId => {
-              change({ accountId, typed: '' });
-            }}
-          />
-          {account(value.accountId).broker === 'paper' && account(value.accountId).feed === '' && (
-            <>
-              <TextInput
-                label={trans.__('Replay from')}
-                hint={trans.__(
-                  'A day as in 2017-03-01; empty for the last four weeks of the data.'
-                )}
-                pattern="\d{4}-\d{2}-\d{2}"
-                optional
-                value={value.start}
-                onChange={start => {
-                  change({ start });
-                }}
-              />
-              <TextInput
-                label={trans.__('Bars a second')}
-                hint={trans.__('0: as fast as it goes.')}
-                pattern="\d{1,6}(\.\d+)?"
-                value={value.speed}
-                onChange={speed => {
-                  change({ speed });
-                }}
-              />
-            </>
-          )}
-          {account(value.accountId).broker !== 'paper' && (
-            <TextInput
-              label={trans.__('Type the name of the account: real money is traded on it')}
-              pattern={literal(value.accountId)}
-              value={value.typed}
-              onChange={typed => {
-                change({ typed });
-              }}
-            />
-          )}
-        </>
+        <DeployForm
+          value={value}
+          releases={releases}
+          accounts={free}
+          sources={places.sources}
+          onChange={change}
+          trans={trans}
+        />
       )
     });
     if (found === null) {
       return null;
     }
-    const { releaseId, accountId, start, speed } = found;
-    const { broker, feed } = account(accountId);
-    const replay =
-      broker === 'paper' && feed === '' ? { start, barsPerSecond: Number(speed) } : null;
-    return { releaseId, accountId, replay };
+    return { releaseId: found.releaseId, accountId: found.accountId, feed: feedOf(found) };
   }
 
   async stop(
@@ -412,11 +354,6 @@ export class LabDialogs implements IDialogs {
     });
     return found.button.accept ? found.value : null;
   }
-}
-
-/** A regular expression that matches just this text. */
-function literal(name: string): string {
-  return name.replace(/[.*+?^${}()|[\]\\/-]/g, '\\$&');
 }
 
 interface IPromoteBodyProps extends IPromoteQuestion {

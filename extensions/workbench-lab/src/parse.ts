@@ -1,6 +1,7 @@
 import type {
   DeploymentId,
   IAccount,
+  IAccounts,
   IApproval,
   IControl,
   IDecision,
@@ -15,6 +16,7 @@ import type {
   ILimitTable,
   IMe,
   IOrder,
+  IOverride,
   IPosition,
   IProcess,
   IPromotion,
@@ -270,8 +272,10 @@ export const parseRuns = (value: unknown): readonly IRun[] =>
   reader(value, 'answer')('runs', listOf(run));
 export const parseReleases = (value: unknown): readonly IRelease[] =>
   reader(value, 'answer')('releases', listOf(release));
-export const parseAccounts = (value: unknown): readonly IAccount[] =>
-  reader(value, 'answer')('accounts', listOf(account));
+export function parseAccounts(value: unknown): IAccounts {
+  const read = reader(value, 'answer');
+  return { accounts: read('accounts', listOf(account)), sources: read('sources', listOf(text)) };
+}
 export const parseDone = (value: unknown): IDone => ({
   said: reader(value, 'answer')('said', text)
 });
@@ -285,9 +289,29 @@ export function parseLimitTable(value: unknown): ILimitTable {
     kinds: read('limits', listOf(limitKind)),
     inForce: read('in_force', listOf(limitEntry)),
     waiting: read('waiting', listOf(limitEntry)),
-    deployments: read('deployments', listOf(limitedDeployment))
+    deployments: read('deployments', listOf(limitedDeployment)),
+    overridable: read('overridable', listOf(text)),
+    overrideMinutes: read('override_minutes', number),
+    overrides: read('overrides', listOf(override))
   };
 }
+
+const override: Parser<IOverride> = (value, path) => {
+  const read = reader(value, path);
+  return {
+    number: read('number', number),
+    deploymentId: read('deployment_id', branded<DeploymentId>()),
+    control: read('control', text),
+    instrument: read('instrument', text),
+    units: read('units', number),
+    state: read('state', oneOf('waits', 'approved', 'withdrawn', 'used', 'expired')),
+    by: read('by', text),
+    approvedBy: read('approved_by', text),
+    reason: read('reason', text),
+    orderId: read('client_order_id', text),
+    until: read('until', millis)
+  };
+};
 
 const control: Parser<IControl> = (value, path) => {
   const read = reader(value, path);
@@ -326,6 +350,7 @@ const limitedDeployment: Parser<ILimitedDeployment> = (value, path) => {
   return {
     id: read('deployment_id', branded<DeploymentId>()),
     accountId: read('account_id', text),
+    instruments: read('instruments', listOf(text)),
     halted: read('halted', text)
   };
 };

@@ -15,15 +15,18 @@ import {
 } from './parse';
 import type {
   DeploymentId,
-  IAccount,
+  IAccounts,
   IApi,
   IApproveRequest,
   IDeployRequest,
   IDone,
+  IFeed,
   ILimitChange,
   ILimitDecision,
   ILimitTable,
   IMe,
+  IOverrideDecision,
+  IOverrideWish,
   IPromoteRequest,
   IPromotion,
   IRelease,
@@ -60,7 +63,7 @@ export class ServerApi implements IApi {
     return parseReleases(await this.get('releases'));
   }
 
-  async accounts(): Promise<readonly IAccount[]> {
+  async accounts(): Promise<IAccounts> {
     return parseAccounts(await this.get('accounts'));
   }
 
@@ -77,15 +80,12 @@ export class ServerApi implements IApi {
   }
 
   async deploy(request: IDeployRequest): Promise<IDone> {
-    const { releaseId, accountId, replay } = request;
+    const { releaseId, accountId, feed } = request;
     return parseDone(
       await this.post('deploy', {
         release_id: releaseId,
         account_id: accountId,
-        replay:
-          replay === null
-            ? undefined
-            : { start: replay.start || undefined, bars_per_second: replay.barsPerSecond }
+        feed: feed === null ? undefined : feedBody(feed)
       })
     );
   }
@@ -116,6 +116,16 @@ export class ServerApi implements IApi {
 
   async decideLimit(decision: ILimitDecision): Promise<IDone> {
     return parseDone(await this.post('limits', { ...decision }));
+  }
+
+  async askOverride({ deploymentId, ...wish }: IOverrideWish): Promise<IDone> {
+    return parseDone(
+      await this.post('override', { action: 'ask', deployment_id: deploymentId, ...wish })
+    );
+  }
+
+  async decideOverride(decision: IOverrideDecision): Promise<IDone> {
+    return parseDone(await this.post('override', { ...decision }));
   }
 
   async resume(deploymentId: DeploymentId): Promise<IDone> {
@@ -167,4 +177,11 @@ export class ServerApi implements IApi {
     }
     return found;
   }
+}
+
+function feedBody(feed: IFeed): Readonly<Record<string, unknown>> {
+  const { kind, start, end, perSecond, source, everyQuote } = feed;
+  return kind === 'stream'
+    ? { kind, source, every_quote: everyQuote }
+    : { kind, start: start || undefined, end: end || undefined, per_second: perSecond };
 }

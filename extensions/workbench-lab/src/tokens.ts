@@ -145,6 +145,13 @@ export interface IAccount {
   readonly heldBy: string;
 }
 
+/** Where a release can be put. */
+export interface IAccounts {
+  readonly accounts: readonly IAccount[];
+  /** Who publishes quotes for a stream now. */
+  readonly sources: readonly string[];
+}
+
 /** One frame of the stream. */
 export interface IFrame {
   readonly seq: number;
@@ -175,18 +182,28 @@ export interface IApproveRequest {
   readonly approver?: string;
 }
 
-/** A replay of the release's own bars. */
-export interface IReplay {
-  /** As in 2017-03-01, empty for four weeks before the last bar. */
+export type FeedKind = 'bars' | 'ticks' | 'stream';
+
+/** Where the prices of a deployment come from: a replay of its own data, or a stream of quotes. */
+export interface IFeed {
+  readonly kind: FeedKind;
+  /** Of a replay, as in 2017-03-01; empty for four weeks before the end. */
   readonly start: string;
-  readonly barsPerSecond: number;
+  /** The first day that a replay leaves out; empty for none. */
+  readonly end: string;
+  /** Bars or ticks of a replay. */
+  readonly perSecond: number;
+  /** Who publishes the quotes of a stream. */
+  readonly source: string;
+  /** Of a stream: each quote, not the latest where the strategy is slower. */
+  readonly everyQuote: boolean;
 }
 
 export interface IDeployRequest {
   readonly releaseId: ReleaseId;
   readonly accountId: string;
   /** Null for the account's own feed. */
-  readonly replay: IReplay | null;
+  readonly feed: IFeed | null;
 }
 
 /** One of the controls R01 to R26. */
@@ -226,8 +243,28 @@ export interface ILimitEntry {
 export interface ILimitedDeployment {
   readonly id: DeploymentId;
   readonly accountId: string;
+  readonly instruments: readonly string[];
   /** Why it only reduces, empty when it does not. */
   readonly halted: string;
+}
+
+export type OverrideState = 'waits' | 'approved' | 'withdrawn' | 'used' | 'expired';
+
+/** One order past one soft control (R26). */
+export interface IOverride {
+  readonly number: number;
+  readonly deploymentId: DeploymentId;
+  readonly control: string;
+  readonly instrument: string;
+  /** The most to buy; below zero to sell. */
+  readonly units: number;
+  readonly state: OverrideState;
+  readonly by: string;
+  readonly approvedBy: string;
+  readonly reason: string;
+  /** The order that used it, empty for none. */
+  readonly orderId: string;
+  readonly until: Millis | null;
 }
 
 /** The table of limits. */
@@ -240,6 +277,12 @@ export interface ILimitTable {
   readonly inForce: readonly ILimitEntry[];
   readonly waiting: readonly ILimitEntry[];
   readonly deployments: readonly ILimitedDeployment[];
+  /** The controls that may be overridden. */
+  readonly overridable: readonly string[];
+  /** How long an override may hold; 0 while they are off. */
+  readonly overrideMinutes: number;
+  /** The oldest first. */
+  readonly overrides: readonly IOverride[];
 }
 
 export interface ILimitChange {
@@ -258,12 +301,29 @@ export interface ILimitDecision {
   readonly person?: string;
 }
 
+export interface IOverrideWish {
+  readonly deploymentId: DeploymentId;
+  readonly control: string;
+  readonly instrument: string;
+  readonly units: number;
+  readonly minutes: number;
+  readonly reason: string;
+  readonly person?: string;
+}
+
+export interface IOverrideDecision {
+  readonly action: 'approve' | 'withdraw';
+  readonly number: number;
+  readonly reason: string;
+  readonly person?: string;
+}
+
 /** What the server can be asked; `request.ts` does it over HTTP. */
 export interface IApi {
   me(): Promise<IMe>;
   runs(): Promise<readonly IRun[]>;
   releases(): Promise<readonly IRelease[]>;
-  accounts(): Promise<readonly IAccount[]>;
+  accounts(): Promise<IAccounts>;
   promote(request: IPromoteRequest): Promise<IPromotion>;
   approve(request: IApproveRequest): Promise<IRelease>;
   deploy(request: IDeployRequest): Promise<IDone>;
@@ -274,6 +334,8 @@ export interface IApi {
   limits(): Promise<ILimitTable>;
   setLimit(change: ILimitChange): Promise<IDone>;
   decideLimit(decision: ILimitDecision): Promise<IDone>;
+  askOverride(wish: IOverrideWish): Promise<IDone>;
+  decideOverride(decision: IOverrideDecision): Promise<IDone>;
   resume(deploymentId: DeploymentId): Promise<IDone>;
   openStream(listener: IStreamListener): IStream;
 }

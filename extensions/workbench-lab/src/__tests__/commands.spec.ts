@@ -19,7 +19,7 @@ class FakeWorkbench implements IWorkbench {
   }
 
   readonly api = {
-    accounts: () => Promise.resolve([]),
+    accounts: () => Promise.resolve({ accounts: [], sources: [] }),
     approve: (request: unknown) =>
       this.call(parseRelease(rawRelease({ approval: 'approved' })), request),
     deploy: (request: unknown) => this.call(parseDone({ said: 'Deployed.' }), request),
@@ -62,7 +62,7 @@ class FakeDialogs implements IDialogs {
   approve: IDialogs['approve'] = (_, chosen) =>
     Promise.resolve(this.sure ? { releaseId: chosen, decision: 'approved', reason: 'read' } : null);
   deploy: IDialogs['deploy'] = (_, __, chosen) =>
-    Promise.resolve(this.sure ? { releaseId: chosen, accountId: 'paper-1', replay: null } : null);
+    Promise.resolve(this.sure ? { releaseId: chosen, accountId: 'paper-1', feed: null } : null);
   stop: IDialogs['stop'] = (_, chosen) =>
     Promise.resolve(this.sure ? { id: chosen, flatten: true } : null);
   killReason = (): Promise<string | null> => Promise.resolve(this.reason);
@@ -146,7 +146,7 @@ describe('commands', () => {
     await commands.execute(CommandIDs.stop, { deploymentId: DEPLOYMENT });
     expect(workbench.calls).toEqual([
       [{ releaseId: RELEASE_ID as ReleaseId, decision: 'approved', reason: 'read' }],
-      [{ releaseId: RELEASE_ID as ReleaseId, accountId: 'paper-1', replay: null }],
+      [{ releaseId: RELEASE_ID as ReleaseId, accountId: 'paper-1', feed: null }],
       [DEPLOYMENT, true]
     ]);
     expect(dialogs.said).toEqual(['sma_cross is approved.', 'Deployed.', 'Stopped.']);

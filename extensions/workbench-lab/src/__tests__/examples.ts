@@ -181,6 +181,28 @@ export function rawLimitTable(values: Record<string, unknown> = {}): Record<stri
         release: { max_order_units: '100,000' }
       }
     ],
+    overridable: ['R07', 'R08'],
+    override_minutes: 0,
+    overrides: [],
+    ...values
+  };
+}
+
+export function rawOverride(values: Record<string, unknown> = {}): Record<string, unknown> {
+  return {
+    number: 1,
+    deployment_id: 'sma-cross-1a2b3c4d',
+    control: 'R08',
+    instrument: 'EUR_USD',
+    units: -5000,
+    minutes: 10,
+    client_order_id: '',
+    state: 'waits',
+    by: 'david',
+    approved_by: '',
+    reason: 'a last leg',
+    at: 1_700_000_000_000,
+    until: 1_700_000_600_000,
     ...values
   };
 }

@@ -4,7 +4,7 @@ import * as React from 'react';
 
 import { ILimitsEditorProps, LimitsEditor } from '../components/LimitsEditor';
 import { parseLimitTable } from '../parse';
-import { rawLimitEntry, rawLimitTable, trans } from './examples';
+import { rawLimitEntry, rawLimitTable, rawOverride, trans } from './examples';
 
 const WAITING = {
   waiting: [rawLimitEntry({ version: 39, text: '200,000', by: 'david', reason: 'a larger book' })]
@@ -20,12 +20,15 @@ function show(
       table={parseLimitTable(rawLimitTable(table))}
       mayChange={true}
       mayResume={true}
+      mayOverride={true}
       user="sarah"
       askName={false}
       said=""
       problem=""
       onSet={change => done.push(['set', change])}
       onDecide={decision => done.push(['decide', decision])}
+      onAskOverride={wish => done.push(['ask', wish])}
+      onDecideOverride={decision => done.push(['override', decision])}
       onResume={id => done.push(['resume', id])}
       onRefresh={() => done.push(['refresh'])}
       trans={trans}
@@ -170,6 +173,90 @@ describe('a change that waits for a second person', () => {
     expect(screen.getByText('Another person has to approve it.')).toBeTruthy();
     fireEvent.click(screen.getByRole('button', { name: 'Withdraw change 39' }));
     expect(done).toEqual([['decide', { action: 'withdraw', version: 39, reason: 'mine' }]]);
+  });
+});
+
+describe('overrides', () => {
+  const region = (): HTMLElement => screen.getByRole('region', { name: 'Overrides' });
+
+  it('say that they are off, and what would let people ask', () => {
+    show();
+    expect(region().textContent).toContain('Off: raising max_override_minutes of firm');
+    expect(screen.queryByRole('button', { name: 'Ask for an override…' })).toBeNull();
+  });
+
+  it('are asked for with a side, a control of those that may be passed and a reason', () => {
+    const { done } = show({ override_minutes: 10 });
+    expect(region().textContent).toContain('Nobody has asked for one.');
+    fireEvent.click(screen.getByRole('button', { name: 'Ask for an override…' }));
+    expect(document.activeElement).toBe(screen.getByLabelText('Deployment'));
+    fireEvent.change(screen.getByLabelText('Control to pass'), { target: { value: 'R08' } });
+    fireEvent.change(screen.getByLabelText('Side'), { target: { value: 'sell' } });
+    type('Most units', '5,000');
+    type('Reason', 'a last leg');
+    fireEvent.submit(screen.getByRole('form', { name: 'Ask for an override' }));
+    const wish = {
+      deploymentId: 'sma-cross-1a2b3c4d',
+      control: 'R08',
+      instrument: 'EUR_USD',
+      units: -5000,
+      minutes: 5,
+      reason: 'a last leg'
+    };
+    expect(done).toEqual([['ask', wish]]);
+    fireEvent.keyDown(screen.getByLabelText('Most units'), { key: 'Escape' });
+    expect(screen.queryByRole('form')).toBeNull();
+  });
+
+  it('are signed by another person, with a reason', () => {
+    const { done } = show({ override_minutes: 10, overrides: [rawOverride()] });
+    expect(region().textContent).toContain('sell up to 5,000 of EUR_USD by sma-cross-1a2b3c4d');
+    expect(region().textContent).toContain('asked by david: a last leg');
+    const approve = screen.getByRole('button', { name: 'Approve override 1' });
+    expect(approve).toHaveProperty('disabled', true);
+    type('Reason for the decision', 'seen');
+    fireEvent.click(approve);
+    expect(done).toEqual([['override', { action: 'approve', number: 1, reason: 'seen' }]]);
+  });
+
+  it('can not be signed by who asked, whose they are to withdraw', () => {
+    const { done } = show({ overrides: [rawOverride()] }, { user: 'sarah', askName: true });
+    type('Reason for the decision', 'mine');
+    type('Who decides', 'Dávid');
+    expect(screen.getByRole('button', { name: 'Approve override 1' })).toHaveProperty(
+      'disabled',
+      true
+    );
+    fireEvent.click(screen.getByRole('button', { name: 'Withdraw override 1' }));
+    const decision = { action: 'withdraw', number: 1, reason: 'mine', person: 'Dávid' };
+    expect(done).toEqual([['override', decision]]);
+  });
+
+  it('that are over show how they ended and offer nothing', () => {
+    const overrides = [
+      rawOverride({ number: 1, state: 'used', approved_by: 'sarah', client_order_id: 'order-7' }),
+      rawOverride({ number: 2, state: 'expired' }),
+      rawOverride({ number: 3, state: 'approved', approved_by: 'sarah' })
+    ];
+    show({ override_minutes: 10, overrides });
+    expect(region().textContent).toContain('approved by sarah · used by order order-7');
+    expect(region().textContent).toContain('expired');
+    expect(screen.queryByRole('button', { name: /^Approve override/ })).toBeNull();
+    expect(screen.getAllByRole('button', { name: /^Withdraw override/ })).toHaveLength(1);
+  });
+
+  it('are looked at only by who may not decide, without a fault for a screen reader', async () => {
+    const values = { override_minutes: 10, overrides: [rawOverride()] };
+    show(values, { mayOverride: false });
+    expect(screen.queryByRole('button', { name: 'Ask for an override…' })).toBeNull();
+    expect(screen.getByRole('button', { name: 'Withdraw override 1' })).toHaveProperty(
+      'disabled',
+      true
+    );
+    cleanup();
+    const { container } = show(values);
+    fireEvent.click(screen.getByRole('button', { name: 'Ask for an override…' }));
+    expect(await problemsOf(container)).toEqual([]);
   });
 });
 

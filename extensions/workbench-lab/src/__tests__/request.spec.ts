@@ -84,11 +84,18 @@ describe('requests', () => {
   it('send bodies in the server’s names and leave out what is not given', async () => {
     const api = made(200, { said: 'Deployed.' });
     const releaseId = 'ab'.repeat(32) as ReleaseId;
-    await api.deploy({ releaseId, accountId: 'paper-1', replay: null });
-    await api.deploy({ releaseId, accountId: 'paper-1', replay: { start: '', barsPerSecond: 0 } });
+    const feed = { start: '', end: '', perSecond: 0, source: 'demo', everyQuote: true };
+    await api.deploy({ releaseId, accountId: 'paper-1', feed: null });
+    await api.deploy({ releaseId, accountId: 'paper-1', feed: { ...feed, kind: 'ticks' } });
+    await api.deploy({ releaseId, accountId: 'paper-1', feed: { ...feed, kind: 'stream' } });
     expect(sent.map(item => item.body)).toEqual([
       { release_id: releaseId, account_id: 'paper-1' },
-      { release_id: releaseId, account_id: 'paper-1', replay: { bars_per_second: 0 } }
+      { release_id: releaseId, account_id: 'paper-1', feed: { kind: 'ticks', per_second: 0 } },
+      {
+        release_id: releaseId,
+        account_id: 'paper-1',
+        feed: { kind: 'stream', source: 'demo', every_quote: true }
+      }
     ]);
     expect(sent[0]?.method).toBe('POST');
   });

@@ -88,3 +88,25 @@ export function TextInput(props: ITextProps): React.JSX.Element {
     </Field>
   );
 }
+
+export interface ICheckProps {
+  readonly label: string;
+  readonly value: boolean;
+  readonly onChange: (value: boolean) => void;
+}
+
+/** Yes or no. */
+export function Check({ label, value, onChange }: ICheckProps): React.JSX.Element {
+  return (
+    <label className="wb-Check">
+      <input
+        type="checkbox"
+        checked={value}
+        onChange={event => {
+          onChange(event.target.checked);
+        }}
+      />
+      {label}
+    </label>
+  );
+}

@@ -1,23 +1,26 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 
-import { formatTime } from '../format';
 import type {
   DeploymentId,
   IControl,
   ILimitChange,
   ILimitDecision,
-  ILimitEntry,
-  ILimitTable
+  ILimitTable,
+  IOverrideDecision,
+  IOverrideWish
 } from '../tokens';
 import { Badge } from './Badge';
 import { Choice, TextInput } from './Field';
+import { Overrides } from './Overrides';
+import { WaitingChanges } from './WaitingChanges';
 
 export interface ILimitsEditorProps {
   /** Null while it loads. */
   readonly table: ILimitTable | null;
   readonly mayChange: boolean;
   readonly mayResume: boolean;
+  readonly mayOverride: boolean;
   /** Who is signed in. */
   readonly user: string;
   /** One login serves everybody: whoever decides says who that is. */
@@ -27,6 +30,8 @@ export interface ILimitsEditorProps {
   readonly problem: string;
   readonly onSet: (change: ILimitChange) => void;
   readonly onDecide: (decision: ILimitDecision) => void;
+  readonly onAskOverride: (wish: IOverrideWish) => void;
+  readonly onDecideOverride: (decision: IOverrideDecision) => void;
   readonly onResume: (id: DeploymentId) => void;
   readonly onRefresh: () => void;
   readonly trans: TranslationBundle;
@@ -71,7 +76,8 @@ export function LimitsEditor(props: ILimitsEditorProps): React.JSX.Element {
             {trans.__('A limit that is missing passes nothing.')}
           </p>
           <Halted {...props} table={table} />
-          <Waiting {...props} table={table} />
+          <WaitingChanges {...props} table={table} />
+          <Overrides {...props} table={table} />
           {editing !== null && (
             <Form
               {...props}
@@ -129,98 +135,6 @@ function Halted({ table, mayResume, onResume, trans }: ITableProps): React.JSX.E
         </p>
       ))}
     </>
-  );
-}
-
-function Waiting({
-  table,
-  mayChange,
-  user,
-  askName,
-  onDecide,
-  trans
-}: ITableProps): React.JSX.Element {
-  const [reason, setReason] = React.useState('');
-  const [person, setPerson] = React.useState('');
-  const decider = askName && person.trim() !== '' ? person.trim() : user;
-  if (table.waiting.length === 0) {
-    return <></>;
-  }
-  const decide = (action: 'approve' | 'withdraw', entry: ILimitEntry): void => {
-    onDecide({
-      action,
-      version: entry.version,
-      reason,
-      ...(decider === user ? {} : { person: decider })
-    });
-    setReason('');
-  };
-  return (
-    <section className="wb-Card" aria-label={trans.__('Changes that wait for a second person')}>
-      <h3>{trans.__('Waits for a second person')}</h3>
-      {table.waiting.map(entry => {
-        const now = table.inForce.find(
-          item => item.name === entry.name && item.scope === entry.scope
-        );
-        const what = trans.__('change %1', String(entry.version));
-        return (
-          <div key={entry.version} className="wb-Waiting">
-            <p>
-              <Badge tone="warn">{trans.__('waits')}</Badge> <b>{entry.control}</b> {entry.name} ·{' '}
-              {entry.scope}: {now?.text ?? trans.__('nothing')} → <b>{entry.text}</b>
-            </p>
-            <p className="wb-quiet">
-              {trans.__('%1, %2: %3', entry.by, formatTime(entry.at), entry.reason)}
-            </p>
-            <div className="wb-Buttons">
-              <button
-                type="button"
-                className="wb-Button wb-mod-primary"
-                aria-label={trans.__('Approve %1', what)}
-                disabled={!mayChange || reason.trim() === '' || samePerson(entry.by, decider)}
-                onClick={() => {
-                  decide('approve', entry);
-                }}
-              >
-                {trans.__('Approve')}
-              </button>
-              <button
-                type="button"
-                className="wb-Button"
-                aria-label={trans.__('Withdraw %1', what)}
-                disabled={!mayChange || reason.trim() === ''}
-                onClick={() => {
-                  decide('withdraw', entry);
-                }}
-              >
-                {trans.__('Withdraw')}
-              </button>
-              {samePerson(entry.by, decider) && (
-                <span className="wb-quiet">{trans.__('Another person has to approve it.')}</span>
-              )}
-            </div>
-          </div>
-        );
-      })}
-      {mayChange && (
-        <div className="wb-Form">
-          <TextInput
-            label={trans.__('Reason for the decision')}
-            value={reason}
-            onChange={setReason}
-          />
-          {askName && (
-            <TextInput
-              label={trans.__('Who decides')}
-              hint={trans.__('%1 when left out', user)}
-              value={person}
-              optional
-              onChange={setPerson}
-            />
-          )}
-        </div>
-      )}
-    </section>
   );
 }
 
@@ -415,14 +329,4 @@ function scopesOf(table: ILimitTable): readonly string[] {
 /** A limit in percent is shown and typed in percent, whatever whole unit it is kept in. */
 function unitOf(unit: string, text: string): string {
   return text.endsWith('%') ? unit.replace('millionths', '%') : unit.replace('micro-units of ', '');
-}
-
-/** As the server sees it, so that nobody is offered what it would refuse. */
-function samePerson(one: string, other: string): boolean {
-  const plain = (name: string): string =>
-    name
-      .normalize('NFKD')
-      .toLowerCase()
-      .replace(/[^\p{L}\p{N}]/gu, '');
-  return plain(one) === plain(other);
 }

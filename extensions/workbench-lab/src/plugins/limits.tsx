@@ -76,12 +76,15 @@ function Body({ workbench, trans }: IBodyProps): React.JSX.Element {
       table={table}
       mayChange={workbench.may('limits')}
       mayResume={workbench.may('resume')}
+      mayOverride={workbench.may('override')}
       user={me?.user ?? ''}
       askName={me?.soleUser ?? false}
       said={said}
       problem={lost === '' ? problem : lost}
       onSet={change => void act(() => workbench.api.setLimit(change))}
       onDecide={decision => void act(() => workbench.api.decideLimit(decision))}
+      onAskOverride={wish => void act(() => workbench.api.askOverride(wish))}
+      onDecideOverride={decision => void act(() => workbench.api.decideOverride(decision))}
       onResume={id => void act(() => workbench.api.resume(id))}
       onRefresh={() => void load()}
       trans={trans}
