@@ -107,7 +107,7 @@ def test_one_order_is_let_past_a_control_by_two_people(
         other.limits("approve", version=mine["entry"]["version"], reason="seen")
     number = len(gateway.controls()["overrides"]) + 1
     card = lab.get_by_role("region", name="Overrides")
-    lab.get_by_role("button", name="Refresh").click()
+    lab.get_by_role("toolbar", name="Limits").get_by_role("button", name="Refresh").click()
     card.get_by_role("button", name="Ask for an override…").click()
     form = lab.get_by_role("form", name="Ask for an override")
     expect(form.get_by_label("Deployment")).to_be_focused()
