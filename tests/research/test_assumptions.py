@@ -2,6 +2,7 @@
 
 from datetime import date
 
+import numpy as np
 import pytest
 
 from tests.research.markets_for_tests import book_for, finer_walk, moved, ticks_of
@@ -14,6 +15,19 @@ from workbench.errors import BadInputError
 from workbench.market import Bars
 from workbench.market.sample import synthetic_companions
 from workbench.research import replay_backtest, run_backtest, tear_sheet
+from workbench.strategy import (
+    BarExpr,
+    Level,
+    Param,
+    Rules,
+    Strategy,
+    Units,
+    crosses_above,
+    crosses_below,
+    highest,
+    lowest,
+    sma,
+)
 
 MILLISECOND = 1_000_000
 
@@ -86,3 +100,50 @@ def test_bars_and_ticks_of_different_timeframes_trade_together() -> None:
     assert_same(result, replay_backtest(Cross(fast=2, slow=3), [bars, quotes], **options))
     with pytest.raises(BadInputError, match="timeframe= says which bars to make of ticks"):
         run_backtest(Cross(), bars, **options)
+
+
+class WrongSide(Strategy):
+    """Buys each rise, with a stop that lies above all prices of late, or below them."""
+
+    above = Param(1, low=0, high=1)
+
+    def rules(self, bar: BarExpr) -> Rules:
+        stop = highest(bar.bid.high, 5) + 1_000 if self.above else lowest(bar.bid.low, 5) - 10
+        return Rules(
+            enter_long=crosses_above(bar.mid.close, sma(bar.mid.close, 10)),
+            exit_long=crosses_below(bar.mid.close, sma(bar.mid.close, 10)),
+            stop=Level(stop),
+            size=Units(1_000),
+        )
+
+
+def test_entries_whose_stop_can_not_be_are_told() -> None:
+    bars = walk(400, seed=3)
+    mid = (bars.bid_close + bars.ask_close) / 2.0
+    mean = np.convolve(mid, np.ones(10) / 10.0, "valid")
+    rises = int(((mid[10:] > mean[1:]) & (mid[9:-1] <= mean[:-1])).sum())
+    assert rises > 5
+    result = run_backtest(WrongSide(), bars, cost_book=book())
+    assert len(result.outcome.fills) == 0
+    (note,) = [item for item in result.cautions if "led to no order" in item]
+    assert note.startswith(f"{rises:,} of {rises:,} signals to enter")
+    assert replay_backtest(WrongSide(), bars, cost_book=book()).cautions == result.cautions
+    good = run_backtest(WrongSide(above=0), bars, cost_book=book())
+    assert len(good.outcome.fills) > 5
+    assert not any("led to no order" in item for item in good.cautions)
+
+
+class Negative(Strategy):
+    """A distance that is known and below a point at every bar."""
+
+    def rules(self, bar: BarExpr) -> Rules:
+        up = crosses_above(bar.mid.close, sma(bar.mid.close, 10))
+        return Rules(enter_long=up, stop=bar.bid.low - bar.ask.high, size=Units(1_000))
+
+
+def test_distances_below_a_point_are_told_on_the_fast_path_too() -> None:
+    result = run_backtest(Negative(), walk(400, seed=3), cost_book=book())
+    assert len(result.outcome.fills) == 0
+    (note,) = [item for item in result.cautions if "led to no order" in item]
+    dropped, asked = note.split(" signals")[0].split(" of ")
+    assert int(dropped) == int(asked) > 5

@@ -11,6 +11,7 @@ from workbench.engine.matching import CANCEL_REASONS
 from workbench.market import Bars
 from workbench.market.bars import SYNTHETIC
 from workbench.market.ticks import Ticks
+from workbench.research.impossible import impossible_entries
 
 if TYPE_CHECKING:
     from workbench.research.result import BacktestResult
@@ -95,6 +96,14 @@ def cautions(result: "BacktestResult") -> list[str]:
             f"{larger:,} of {len(result.outcome.fills):,} fills were larger than the size on offer at their "
             "quote; run it with sizes=True to take no more than that."
         )
+    if result.rules is not None and result.given is not None:
+        dropped, asked = impossible_entries(result.rules, result.given, result.outcome)
+        if dropped:
+            notes.append(
+                f"{dropped:,} of {asked:,} signals to enter led to no order, because the stop, target, "
+                "trailing stop or level they declare could not be: a distance of less than a point, or a "
+                "level on the wrong side of the price. Give levels as Level(...), distances in points above 0."
+            )
     return notes
 
 

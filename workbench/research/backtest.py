@@ -251,4 +251,5 @@ def _result(
         path=path,
         account=terms.rules,
         given=prices,
+        rules=strategy.traced() if strategy.form == "rules" else None,
     )

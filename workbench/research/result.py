@@ -40,6 +40,7 @@ from workbench.research.outcome import Outcome, fill_records
 from workbench.research.paid import COSTS, by_instrument, costs_of, home_rates
 from workbench.research.statistics import DailyEquity, Metrics, daily_equity, figures_by_bar
 from workbench.research.trades import RoundTrips, round_trips
+from workbench.strategy import Rules
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,6 +76,7 @@ class BacktestResult:
     account: AccountRules = _NETTED
     cost_books: tuple[CostBook, ...] = ()  # where there are several dated ones
     given: Given | None = None  # all prices, where there is more than `bars`
+    rules: Rules | None = None  # of a strategy that has them
 
     @property
     def name(self) -> str:

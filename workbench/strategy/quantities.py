@@ -67,6 +67,8 @@ def check_numbers(rules: Rules, range_of: Callable[[str], PriceRange | None]) ->
                         found = range_of(_instrument_of(other))
                         if found is not None:
                             _check(item, number, kind, found)
+                    if number.op == "const" and item.op in _COMPARE:
+                        _check_moved(item, other, value, range_of, known)
 
 
 def _check(item: Expr, number: Expr, kind: str, found: PriceRange) -> None:
@@ -85,6 +87,29 @@ def _check(item: Expr, number: Expr, kind: str, found: PriceRange) -> None:
         raise BadInputError(
             f"{item!r}: distances are in points, so {number!r} is less than half a point of {record.id}; "
             f"write pips({pips:g}) for that distance in prices"
+        )
+
+
+def _check_moved(
+    item: Expr,
+    other: Expr,
+    limit: float,
+    range_of: Callable[[str], PriceRange | None],
+    known: dict[str, str],
+) -> None:
+    """Refuse ``close - 1.05 > 0``: a price less a number that was meant as a price, which stays a price."""
+    if other.op not in ("sub", "add") or _measured(other, known) != LEVEL:
+        return
+    number = next((part for part in other.args if part.op == "const"), None)
+    found = None if number is None else range_of(_instrument_of(other))
+    if number is None or found is None or not limit < found.low / _FAR:
+        return
+    value = abs(float(dict(number.data)["value"]))
+    low, high = found.low / _FAR, found.high * _FAR
+    if value < low and low <= value * 10.0**found.record.digits <= high:
+        raise BadInputError(
+            f"{item!r}: prices are in points, so {value:g} changes a price of {found.record.id} by next to "
+            f'nothing and the answer is one for all bars; write price("{value:g}") for that price'
         )
 
 
