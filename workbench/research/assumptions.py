@@ -102,7 +102,7 @@ def cautions(result: "BacktestResult") -> list[str]:
             notes.append(
                 f"{dropped:,} of {asked:,} signals to enter led to no order, because the stop, target, "
                 "trailing stop or level they declare could not be: a distance of less than a point, or a "
-                "level on the wrong side of the price. Give levels as Level(...), distances in points above 0."
+                "level on the wrong side of the price. Give levels as Level(...), distances in points."
             )
     return notes
 
