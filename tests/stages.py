@@ -82,7 +82,7 @@ TESTS = {
     ),
     "simulation": Stage(
         "simulation: the real order path under faults, seed after seed",
-        in_the_gaps(tool("workbench", "simulate", "--seeds", "5000")),
+        in_the_gaps(tool("workbench", "simulate", "--seeds", "5000", "--least-hits", "200")),
     ),
     "notebooks": Stage(
         "notebooks: each runs from top to bottom in a fresh kernel",

@@ -12,6 +12,8 @@ from workbench.errors import BadInputError, WorkbenchError
 
 __all__ = ["simulate"]
 
+_SHOWN = 20  # failures that are told of while it runs
+
 
 @click.command()
 @click.option("--seeds", default=200, show_default=True, help="How many runs.")
@@ -73,6 +75,8 @@ def simulate(
                         "command": failure.command,
                     }
                 )
+                if len(failed) <= _SHOWN:  # at once: the others may take an hour
+                    click.echo(f"seed {failure.seed}: {failure.violations[0]}\n  {failure.command}", err=True)
     failed.sort(key=lambda item: int(item["seed"]))
     rare = [name for name in sorted(names or CATALOGUE) if hits[name] < least_hits]
     value = {
@@ -105,9 +109,6 @@ def _show(value: dict[str, Any]) -> None:
         f"{value['runs']:,} runs: {value['orders']:,} orders, {value['executions']:,} executions, "
         f"{value['restarts']:,} restarts of the gateway"
     )
-    for item in value["failed"][:20]:
-        click.echo(f"seed {item['seed']}: {item['violations'][0]}")
-        click.echo(f"  {item['command']}")
     if not value["failed"]:
         click.echo("every invariant held: 0 orders lost, 0 sent twice, 0 made up")
 
