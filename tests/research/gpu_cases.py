@@ -1,7 +1,9 @@
-"""What a card would do, acted by numba's simulator, against what the processor does.
+"""What a card would do, against what the processor does.
 
-Run by `test_gpu.py` in a process of its own: the simulator is chosen before numba is imported
-(``NUMBA_ENABLE_CUDASIM=1``), and acts every thread of the kernels in Python.
+Run by `test_gpu.py` in a process of its own, with numba's simulator in the place of a card: it acts every
+thread of the kernels in Python, and is chosen before numba is imported (``NUMBA_ENABLE_CUDASIM=1``). Without
+it the kernels' PTX is carried out, see `tests.research.ptx_on_processor`. With a card there is
+`benchmarks/gpu_sweep.py`.
 """
 
 import os
@@ -15,23 +17,28 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.research.markets_for_tests import finer_walk, ticks_of
+from tests.research.ptx_on_processor import install
 from tests.research.strategies_for_tests import Bracket, Cross, book, walk
 from tests.research.test_everything_agrees import Everything
 from tests.research.test_passes_agree import InAndOut
 from workbench.domain.accounts import AccountRules
 from workbench.domain.timeframes import Timeframe
 from workbench.engine.accounts import as_cost_books
+from workbench.errors import BadInputError
 from workbench.research import MemoryLedger, sweep
 from workbench.research.account_terms import AccountTerms
 from workbench.research.compiled_run import PlainRun, signals_of
 from workbench.research.given import given as put_in_order
 from workbench.research.gpu import DeviceRun, open_card
+from workbench.research.gpu import card as gpu_card
 from workbench.research.gpu import device_run as module
 from workbench.research.gpu.card import SIMULATED
 from workbench.research.statistics import day_ends
 from workbench.strategy import BarExpr, Param, Rules, Strategy, Units, crosses_above, crosses_below, sma
 
-assert SIMULATED, "expected NUMBA_ENABLE_CUDASIM=1"
+if not SIMULATED:
+    install()
+
 EXAMPLES = int(os.environ.get("WORKBENCH_GPU_EXAMPLES", "6"))
 patient = settings(
     max_examples=EXAMPLES, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
@@ -195,6 +202,18 @@ def test_other_clocks_are_left_to_the_processor() -> None:
 
     bars = walk(150, seed=8)
     assert both([Slower(fast=2), Slower(fast=3)], bars, cost_book=book(), balance=10**5, by_bar=True) == 2
+
+
+def test_what_does_not_fit_at_once_is_taken_in_parts_and_what_never_fits_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "_MOST_NUMBERS_BYTES", 8 * 4 * (60 + 3 * 64))  # four columns
+    monkeypatch.setattr(module, "_SIGNAL_BYTES", 0)
+    bars, strategies = walk(60, seed=2), [Cross(fast=at, slow=3 * at) for at in (2, 3, 4, 5, 6)]
+    assert both(strategies, bars, cost_book=book(), balance=10**6, by_bar=True) == 5
+    monkeypatch.setattr(gpu_card, "_SIMULATED_BYTES", 7_000)
+    with pytest.raises(BadInputError, match=r"room for one combination of 60 bars.*statistics='trades'"):
+        both(strategies, bars, cost_book=book(), balance=10**6, by_bar=True)
 
 
 def test_a_sweep_that_is_interrupted_counts_the_blocks_that_are_done(monkeypatch: pytest.MonkeyPatch) -> None:

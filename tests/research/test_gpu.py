@@ -1,6 +1,8 @@
 """Sweeps on a card: what is said where there is none, and what the simulator of one gives."""
 
+import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -58,6 +60,30 @@ def test_a_simulated_card_gives_the_bits_of_the_processor() -> None:
     )
     assert done.returncode == 0, done.stdout[-4_000:]
     assert "skipped" not in done.stdout
+
+
+@pytest.mark.timeout(3_000)
+@pytest.mark.skipif(
+    importlib.util.find_spec("numba_cuda") is None or shutil.which("gcc") is None,
+    reason="the PTX of the kernels takes numba-cuda (pip install 'forex-workbench[gpu]') and gcc",
+)
+def test_the_program_for_a_card_gives_the_bits_of_the_processor() -> None:
+    # fused multiply-adds round otherwise: these four look ahead at limits and margin, see `on_device`
+    code = (
+        "from tests.research.ptx_on_processor import fused_operations as n; "
+        "print(n('find_truths'), n('cross_runs'), n('trade_runs'))"
+    )
+    counted = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    found = [int(item) for item in counted.stdout.split()]
+    assert all(here <= most for here, most in zip(found, (0, 3, 1), strict=True)), found
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", str(CASES)],
+        env={key: value for key, value in os.environ.items() if key != "NUMBA_ENABLE_CUDASIM"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-4_000:]
 
 
 def _fused() -> float:
