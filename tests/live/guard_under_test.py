@@ -27,6 +27,7 @@ def trade(kin: Kin, folder: Path, mood: str) -> None:
     say(kin.said, Said(phase=Phase.TRADING))
     print("it trades")
     (folder / "child").write_text(str(os.getpid()))
+    signal.signal(signal.SIGTERM, lambda *_: leave(kin))
     board: Board = kin.board
     board.decided(EVENT - 1, orders=3, replayed=False)
     board.begin(EVENT)
@@ -41,7 +42,6 @@ def trade(kin: Kin, folder: Path, mood: str) -> None:
         "writes nonsense": lambda: (os.write(kin.said, b"\xff nonsense\n"), finish()),
     }[mood]()
     board.end()
-    signal.signal(signal.SIGTERM, lambda *_: leave(kin))
     while True:
         time.sleep(1.0)
 

@@ -20,7 +20,10 @@ from workbench.strategy import Decision
 
 def hold_everything() -> None:
     """Hang as compiled code does that never lets another thread run."""
-    ctypes.PyDLL(None).sleep(3_600)
+    system, mutex = ctypes.PyDLL(None), ctypes.create_string_buffer(128)
+    system.pthread_mutex_init(mutex, None)
+    for _ in range(2):  # the second waits for the first, signals or not
+        system.pthread_mutex_lock(mutex)
 
 
 def eat_memory() -> None:
@@ -106,4 +109,4 @@ if __name__ == "__main__":
     sys.modules["kernel_under_test"] = sys.modules["__main__"]  # what the notebooks import
     from workbench.live.live_kernel import main
 
-    main(Parts())
+    main(Parts)

@@ -154,7 +154,7 @@ def test_hanging_crashing_eating_and_printing_cost_a_restart_each_and_not_one_fi
     desk.allowance = Allowance(decision_s=5.0, memory_mib=700)
     deployment = desk.deploy()
     desk.start()
-    line = desk.until(deployment, state="finished")
+    line = desk.until(deployment, state="finished", within_s=600.0)
     reasons = [item["reason"] for item in line["recoveries"]]
     back = "; its waiting orders are taken back"
     assert reasons[0] == f"its strategy took longer than 5 s to decide event 6{back}"

@@ -4,6 +4,7 @@ No program is started anew: the kernel is a fork, so that the two share a page o
 """
 
 import ctypes
+import gc
 import os
 import signal
 import sys
@@ -43,6 +44,8 @@ def part() -> Kin:
     said, say = os.pipe()
     printed, out = os.pipe()
     guard = os.getpid()
+    gc.collect()
+    gc.freeze()  # what is loaded stays shared: no collection writes to its pages
     sys.stdout.flush()
     sys.stderr.flush()
     child = os.fork()

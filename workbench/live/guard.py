@@ -137,7 +137,7 @@ class Guard:
         if resident > self._memory:
             self._end(
                 Phase.OVERDUE,
-                f"its strategy took {resident // _MIB:,} MiB of memory, more than the "
+                f"its strategy took {-(-resident // _MIB):,} MiB of memory, more than the "
                 f"{self._memory // _MIB:,} MiB it may",
             )
 

@@ -19,6 +19,7 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -120,8 +121,14 @@ class StopSignal:
             pass
 
 
-def main(parts: Parts) -> None:
-    """Run a live kernel; the order to launch comes through standard input."""
+def main(make_parts: Callable[[], Parts]) -> None:
+    """Run a live kernel; the order to launch comes through standard input.
+
+    Parameters
+    ----------
+    make_parts
+        Called in the kernel alone: what it imports and starts is none of its guard's.
+    """
     os.umask(0o077)
     parser = argparse.ArgumentParser(prog="python -m workbench.live.live_kernel")
     parser.add_argument("-f", dest="connection_file", required=True)
@@ -134,7 +141,7 @@ def main(parts: Parts) -> None:
     _hide_memory()
     if kin.child:
         sys.exit(_watch_over(kin, launch, places))
-    _trade(parts, kin, launch, places, connection_file)
+    _trade(make_parts(), kin, launch, places, connection_file)
     os.close(lease)  # not reached while the process lives: both processes hold the lease until their end
 
 
@@ -241,7 +248,11 @@ def _hide_memory() -> None:
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
-if __name__ == "__main__":
+def _workbench_parts() -> Parts:
     from workbench.live.joining import WorkbenchParts
 
-    main(WorkbenchParts())
+    return WorkbenchParts()
+
+
+if __name__ == "__main__":
+    main(_workbench_parts)
