@@ -1,12 +1,10 @@
 """The gateway killed at any moment, for real: the end is that of a run that was never interrupted."""
 
-import contextlib
-import itertools
 import re
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -86,10 +84,6 @@ def _taken(asked: Iterable[Mapping[str, Any]]) -> set[str]:
     return {row["client_order_id"] for row in asked if row["state"] not in ("REJECTED", "DENIED")}
 
 
-class _Killed(BaseException):
-    """What nothing in the gateway may catch."""
-
-
 @pytest.mark.parametrize("decide", [busy, patient, handy], ids=["at the market", "waiting", "by hand"])
 def test_ended_at_each_boundary_of_every_write_it_comes_to_the_same_end(
     tmp_path: Path, bars: Bars, decide: Any
@@ -99,29 +93,20 @@ def test_ended_at_each_boundary_of_every_write_it_comes_to_the_same_end(
     assert len(expected) > 3
     alike: list[tuple[object, ...]] = []
     names: list[str] = []
-    empty = tmp_path / "empty.db"
-    open_store(f"sqlite:///{empty}").dispose()
-    for number in itertools.count(1):
-        died = _end_at(number, names)
-        shutil.copy(empty, tmp_path / f"{number}.db")
-        room = Room(
-            url=f"sqlite:///{tmp_path}/{number}.db", home=tmp_path / "home", bars=short, at_boundary=died
-        )
-        with contextlib.suppress(_Killed):
-            room.open(decide=decide).run()
-        room.start()
+    for name, left in _left_at_each_boundary(tmp_path, short, decide):
+        names.append(name)
+        room = Room(url=f"sqlite:///{left}/store.db", home=left, bars=short)
         kernel = room.open(decide=decide)
         kernel.run()
-        assert kernel.fills == expected, names[-1]
+        assert kernel.fills == expected, name
         assert [fill_of(row) for row in room.rows(fills)] == expected
         assert {row["client_order_id"] for row in room.rows(orders)} == _taken(room.rows(intents))
         assert verify_journal(room.engine).fault == ""
         books = (_ends_of(room), _withdrawals_of(room), _changes_of(room))
         alike = alike or [books]
-        assert books == alike[0], names[-1]
+        assert books == alike[0], name
         room.engine.dispose()
-        if len(names) < number:
-            break
+    assert names.pop() == "the end"
     assert len(names) > 70
     writes = ["open", "delivery", "intent", "answer"]
     happened = ["placed"]
@@ -135,6 +120,28 @@ def test_ended_at_each_boundary_of_every_write_it_comes_to_the_same_end(
         *happened,
         *(f"{when} {what}" for when in ("before", "in", "after") for what in writes),
     }
+
+
+def _left_at_each_boundary(folder: Path, bars: Bars, decide: Any) -> list[tuple[str, Path]]:
+    """A home as a gateway leaves it that ends at a boundary, for each one of a run, and at its end.
+
+    What was written is copied, what was not yet is not: what a SIGKILL leaves.
+    """
+    home = folder / "home"
+    found: list[tuple[str, Path]] = []
+
+    def keep(name: str) -> None:
+        left = folder / str(len(found))
+        # not the index of the journal, which is made anew: SQLite holds its locks there
+        shutil.copytree(home, left, ignore=shutil.ignore_patterns("*-shm"))
+        found.append((name, left))
+
+    home.mkdir()
+    room = Room(url=f"sqlite:///{home}/store.db", home=home, bars=bars, at_boundary=keep)
+    room.open(decide=decide).run()
+    keep("the end")
+    room.engine.dispose()
+    return found
 
 
 def _ends_of(room: Room) -> list[tuple[object, ...]]:
@@ -162,19 +169,6 @@ def _changes_of(room: Room) -> list[tuple[object, ...]]:
     names = ("event_seq", "number", "body", "state", "control", "reason", "changed_seq")
     rows = [tuple(row[name] for name in names) for row in room.rows(exit_changes)]
     return sorted(rows, key=lambda row: row[:2])  # type: ignore[arg-type,return-value]
-
-
-def _end_at(number: int, names: list[str]) -> Callable[[str], None]:
-    left = number
-
-    def at_boundary(name: str) -> None:
-        nonlocal left
-        left -= 1
-        if left == 0:
-            names.append(name)
-            raise _Killed
-
-    return at_boundary
 
 
 @pytest.mark.parametrize("decide", [busy, patient, handy], ids=["at the market", "waiting", "by hand"])
