@@ -12,7 +12,6 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from dataclasses import replace
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -325,7 +324,7 @@ class Watch:
         ):
             self._overdue(beat, why)
         else:
-            self._ended(beat, why or self._words_of(kernel))
+            self._ended(beat, why or kernel.end_words(self._places.output))
 
     def _overdue(self, beat: Beat, why: str) -> None:
         """A strategy that did not come back: its waiting orders are taken back, its position keeps its exits.
@@ -342,13 +341,6 @@ class Watch:
             return
         self._releasing = self._executor.submit(self._release, self.row.id)
         self._restart(f"{why}; its waiting orders are taken back")
-
-    def _words_of(self, kernel: WatchedKernel) -> str:
-        words = kernel.end_words()
-        if kernel.trading_since:
-            return words
-        last = _last_line(self._places.output)
-        return f"{words}: {last}" if last else words
 
     def _ended(self, beat: Beat | None, why: str) -> None:
         phase = beat.phase if beat is not None else Phase.STARTING
@@ -429,11 +421,3 @@ class Watch:
 
 def _desired(state: str, row: Deployment) -> str:
     return "stopped" if state in ("stopped", "finished", "failed") else row.desired
-
-
-def _last_line(path: Path) -> str:
-    try:
-        lines = path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    except FileNotFoundError:
-        return ""
-    return lines[-1].strip()[:300] if lines else ""
