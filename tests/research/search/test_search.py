@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.research.markets_for_tests import book_for, moved
+from tests.research.markets_for_tests import book_for, moved, ticks_of
 from tests.research.strategies_for_tests import Bracket, Cross, CrossByBar, book, walk
 from workbench.errors import BadInputError
 from workbench.market import resample
@@ -133,9 +133,52 @@ def test_a_search_that_was_broken_off_ends_as_one_that_was_not(method: Method, t
 
 
 @pytest.mark.parametrize(
+    ("fewer", "more"),
+    [
+        (Random(trials=9, seed=1), Random(trials=12, seed=1)),
+        (Tpe(trials=10, seed=1), Tpe(trials=14, seed=1)),  # not whole batches
+        (
+            Nsga2(trials=15, population=10, seed=1),
+            Nsga2(trials=24, population=10, seed=1),
+        ),
+        (
+            Genetic(population=8, generations=2, mutation=0.9, seed=1),
+            Genetic(population=8, generations=5, mutation=0.9, seed=1),
+        ),
+    ],
+    ids=lambda item: item.name,
+)
+def test_a_longer_search_goes_on_where_a_shorter_one_ended(
+    fewer: Method, more: Method, tmp_path: Path
+) -> None:
+    counted = MemoryLedger()
+    short = run(fewer, folder=tmp_path, ledger=counted)
+    long = run(more, folder=tmp_path, ledger=counted)
+    assert len(counted.trials) == len(long) > len(short)
+    assert long.digest == run(more).digest
+    assert [long.point(at) for at in range(len(short))] == [short.point(at) for at in range(len(short))]
+    assert run(fewer, folder=tmp_path, ledger=counted).digest == short.digest
+    assert len(counted.trials) == len(long)
+
+
+def test_a_search_takes_no_more_than_is_on_offer() -> None:
+    ticks = ticks_of(walk(300, seed=4), seed=4, sizes=4_000)
+    found = search(
+        Cross, ticks, {"fast": [2, 3]}, cost_book=book(), timeframe="H1", sizes=True, progress=False
+    )
+    for number in range(len(found)):
+        one = run_backtest(
+            Cross(**found.parameters(number)), ticks, timeframe="H1", cost_book=book(), sizes=True
+        )
+        assert found.backtest(number).digest == one.digest
+        assert found.row(number)["net_profit"] == one.metrics["net_profit"]
+    assert one.digest != run_backtest(Cross(fast=3), ticks, timeframe="H1", cost_book=book()).digest
+
+
+@pytest.mark.parametrize(
     ("method", "workers"),
-    [(Grid(), JoblibWorkers("threading", 2)), (LEARNING[2], 2)],
-    ids=["grid in threads", "genetic in processes"],
+    [(Grid(), JoblibWorkers("threading", 2)), (Grid(), JoblibWorkers("sequential")), (LEARNING[2], 2)],
+    ids=["grid in threads", "grid in batches", "genetic in processes"],
 )
 def test_other_workers_find_the_same(method: Method, workers: object) -> None:
     assert run(method, workers=workers).digest == run(method).digest
