@@ -1,6 +1,8 @@
 """Results of several instruments: each by itself, and all of them summed up."""
 
 import csv
+import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -65,7 +67,7 @@ def test_the_tear_sheet_shows_every_instrument_over_the_whole_time(
     page = (tmp_path / "tear_sheet.html").read_text()
     assert all(f"{name}: Mid prices" in page for name in NAMES)
     assert "By instrument, in USD" in page
-    assert page.count("<img alt=") == 6
+    assert page.count("<img alt=") == 8
     axes = full.figures["equity"].axes[0]
     drawn = axes.lines[0].get_xdata()
     assert (drawn[-1] - drawn[0]) * 86_400e9 == pytest.approx(
@@ -77,14 +79,16 @@ def test_the_tear_sheet_shows_every_instrument_over_the_whole_time(
 
 
 def test_the_interactive_figure_has_a_tab_for_each_with_its_own_trades(result: BacktestResult) -> None:
-    equity, tabs = tear_sheet(result).interactive().figure().children
+    sheet = tear_sheet(result)
+    equity, _, tabs = sheet.interactive().figure().children
     assert [tab.title for tab in tabs.tabs] == list(NAMES)
-    for tab in tabs.tabs:
-        assert tab.child.x_range is equity.x_range
-        source = tab.child.select_one({"name": "trades"})
-        assert len(source.data["entry_at"]) == len(result.trades_of(tab.title))
-    (source,) = [item.data_source for item in equity.renderers]
-    assert len(source.data["at"]) == len(source.data["equity"])
+    found = re.search(r'id="wb-zoom">(.*?)</script>', sheet.interactive().html(), re.DOTALL)
+    assert found is not None
+    columns = json.loads(found[1])["columns"]
+    for place, tab in enumerate(tabs.tabs):
+        assert all(panel.x_range is equity.x_range for panel in tab.child.children)
+        assert columns[f"{place}_net"]["count"] == len(result.trades_of(tab.title))
+    assert columns["equity"]["count"] == len(result.equity)
 
 
 def test_one_position_of_several_instruments_is_refused(result: BacktestResult) -> None:

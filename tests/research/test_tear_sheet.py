@@ -1,6 +1,7 @@
 """The tear sheet: what it shows, and the files it writes."""
 
 import csv
+import json
 import math
 import re
 import struct
@@ -16,6 +17,9 @@ from workbench.domain.cost_book import CostBook
 from workbench.errors import BadInputError
 from workbench.market import Bars
 from workbench.research import DEFINITIONS, BacktestResult, TearSheet, run_backtest, tear_sheet
+from workbench.research.chart_lines import LEVELS
+from workbench.research.interactive import Interactive
+from workbench.research.packing import unpacked_column
 from workbench.research.thinning import thinned
 
 
@@ -34,7 +38,10 @@ def sheet(result: BacktestResult) -> TearSheet:
 def test_saving_writes_pictures_pages_and_tables(sheet: TearSheet, tmp_path: Path) -> None:
     written = {path.name: path.read_bytes() for path in sheet.save(tmp_path / "report")}
     pictures = {name for name in written if name.endswith(".png")}
-    assert pictures == {"equity.png", "monthly.png", "trades.png", "costs.png"}
+    assert pictures == {
+        *("equity.png", "monthly.png", "trades.png"),
+        *("excursions.png", "times.png", "costs.png"),
+    }
     for name in pictures:
         assert written[name].startswith(b"\x89PNG")
         width, height = struct.unpack(">II", written[name][16:24])
@@ -59,7 +66,7 @@ def test_the_card_reads_on_light_and_dark_pages(sheet: TearSheet) -> None:
     page = sheet._repr_html_()
     assert "var(--jp-ui-font-color1,inherit)" in page
     assert not re.search(r"(?<![-\w])background(-color)?:\s*(#|white|rgb)", page)
-    assert page.count("<img alt=") == 4
+    assert page.count("<img alt=") == 6
     for name in sheet.result.metrics:
         assert name in DEFINITIONS
         assert name in page
@@ -105,7 +112,9 @@ def test_the_window_shows_its_own_bars_and_trades(sheet: TearSheet) -> None:
             >= pd.Timestamp("2017-03-01", tz="UTC")
         )
     ]
-    dashed = [line for line in axes.lines if line.get_linestyle() == "--"]
+    lines = [line for line in axes.lines if line.get_linestyle() == "--"]
+    dashed = [line for line in lines if line.get_label() not in LEVELS]
+    assert {line.get_label() for line in lines} >= {"stop", "target"}
     assert len(dashed) == len(inside) > 0
 
 
@@ -123,7 +132,7 @@ def test_a_backtest_without_trades_has_a_tear_sheet(bars: int, tmp_path: Path) -
     assert "sharpe" not in result.metrics
     assert all(math.isfinite(float(value)) for value in result.metrics.values())
     sheet = tear_sheet(result)
-    assert len(sheet.save(tmp_path)) == 11
+    assert len(sheet.save(tmp_path)) == 16
     assert "No trade ended" in sheet._repr_html_()
 
 
@@ -136,11 +145,32 @@ def test_thinning_keeps_ends_and_extremes() -> None:
     assert thinned(values[:200], limit=300).tolist() == list(range(200))
 
 
-def test_the_interactive_figure_holds_equity_price_and_trades(result: BacktestResult) -> None:
-    layout = tear_sheet(result).interactive().figure()
-    equity, price = layout.children
-    assert price.x_range is equity.x_range
-    assert equity.renderers[0].data_source.data["equity"][-1] == pytest.approx(result.equity[-1] / 1e6)
-    trades = next(item.data_source.data for item in price.renderers if "entry_at" in item.data_source.data)
-    assert len(trades["entry_at"]) == len(result.trades)
+@pytest.mark.parametrize("limit", [2_000_000, 500])
+def test_the_interactive_page_holds_every_bar_or_every_extreme_and_every_trade(
+    result: BacktestResult, limit: int
+) -> None:
+    page = Interactive(result).html(limit=limit)
+    found = re.search(r'<script type="application/json" id="wb-zoom">(.*?)</script>', page, re.DOTALL)
+    assert found is not None
+    packed = json.loads(found[1])
+    columns = {name: unpacked_column(item) for name, item in packed["columns"].items()}
+    assert columns["equity"][-1] == pytest.approx(result.equity[-1] / 1e6, abs=0.006)
+    assert columns["equity"].min() == pytest.approx(result.equity.min() / 1e6, abs=0.006)
+    bars = result.bars
+    mid_high = (bars.bid_high + bars.ask_high) / 2 * 1e-5
+    each = packed["prices"][0]["candles"]["each"]
+    assert each == (1 if limit > len(bars) else math.ceil(len(bars) / limit))
+    assert len(columns["0_high"]) == math.ceil(len(bars) / each)
+    assert columns["0_high"].max() == pytest.approx(mid_high.max(), abs=1e-9)
+    if each == 1:
+        np.testing.assert_allclose(columns["0_high"], mid_high, atol=1e-9)
+        np.testing.assert_array_equal(columns["0_to"] * 1_000_000, bars.close_ns)
+    np.testing.assert_allclose(columns["0_net"], result.trades["net_profit"], atol=0.006)
+    np.testing.assert_allclose(columns["0_entry_price"], result.trades["entry_price"], atol=1e-7)
+    words = packed["prices"][0]["trades"]["words"]
+    told = [words[int(at)] for at in columns["0_reason"]]
+    assert told == [item.lower().replace("_", " ") for item in result.trades["reason"]]
+
+
+def test_the_figure_in_a_notebook_lies_in_a_frame(result: BacktestResult) -> None:
     assert "srcdoc=" in tear_sheet(result).interactive()._repr_html_()

@@ -1,8 +1,8 @@
 """A picture in a frame that can speak with the kernel: what is clicked in it arrives as a message.
 
-The frame carries Bokeh itself and is the same page that is shown without a kernel, so nothing is loaded from
-elsewhere. It writes what it has to say into a text field beside it that nobody sees; what the kernel says goes
-the same way back. JupyterLab and Voila sync both, as they do any other widget.
+The frame carries Bokeh itself and is the same page that is shown without a kernel, so nothing is loaded
+from elsewhere. It writes what it has to say into a text field beside it that nobody sees, which JupyterLab
+and Voila sync as they do any other.
 """
 
 import json
@@ -20,7 +20,7 @@ def framed(frame: str, heard: Callable[[dict[str, Any]], None]) -> Any:
     Parameters
     ----------
     frame
-        HTML of an ``iframe`` with its page inside (``srcdoc``), see `workbench.research.interactive.frame_of`.
+        HTML of an ``iframe`` with its page inside (``srcdoc``).
     """
     picture = widgets.HTML(frame, layout=widgets.Layout(width="100%"))
     said = widgets.Textarea(layout=widgets.Layout(display="none"))

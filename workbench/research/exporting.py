@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from workbench.errors import BadInputError
 from workbench.research import html
+from workbench.research.by_time import by_session, by_weekday
 from workbench.research.statistics import DEFINITIONS
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def save_pdf(sheet: "TearSheet", path: Path | str) -> Path:
 
 
 def tables_of(sheet: "TearSheet") -> "dict[str, pd.DataFrame]":
-    """The tables behind a tear sheet by name: trades, equity, costs, monthly, metrics."""
+    """The tables behind a tear sheet by name: trades, equity, costs, monthly, metrics and others."""
     import pandas as pd  # takes a while
 
     result = sheet.result
@@ -57,6 +58,9 @@ def tables_of(sheet: "TearSheet") -> "dict[str, pd.DataFrame]":
         "costs": result.costs,
         "monthly": sheet.monthly,
         "metrics": metrics,
+        "against": sheet.against.frame,
+        "by_weekday": by_weekday(result),
+        "by_session": by_session(result),
     }
     return found | ({"by_instrument": result.by_instrument} if len(result.traded) > 1 else {})
 

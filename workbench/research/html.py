@@ -6,7 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from workbench.research.paid import COSTS
-from workbench.research.statistics import DEFINITIONS
+from workbench.research.statistics import DEFINITIONS, DIFFERENCES, SOURCES, Metrics
 
 if TYPE_CHECKING:
     from workbench.research.result import BacktestResult
@@ -164,7 +164,6 @@ def _count(number: int, what: str) -> str:
 def result_html(result: "BacktestResult") -> str:
     """The card a notebook shows."""
     figures = result.metrics
-    rows = [(name, figure_text(name, value), DEFINITIONS[name]) for name, value in figures.items()]
     costs = ", ".join(f"{kind} {value / 1e6:,.2f}" for kind, value in result.cost_micro.items())
     return page(
         heading(result)
@@ -172,8 +171,23 @@ def result_html(result: "BacktestResult") -> str:
         + warnings_of(result)
         + (instruments(result) if len(result.traded) > 1 else "")
         + f'<p class="wb-quiet">Paid in {escape(result.currency)}: {escape(costs)}.</p>'
-        + f"<details><summary>All figures and what they mean</summary>"
-        f"{table(('figure', 'value', 'definition'), rows, words=(2,))}</details>" + identity(result)
+        + definitions(figures)
+        + identity(result)
+    )
+
+
+def definitions(figures: Metrics) -> str:
+    """Every figure with what it means and where its formula comes from, and where other programs differ."""
+    rows = [
+        (name, figure_text(name, value), DEFINITIONS[name], SOURCES.get(name, ""))
+        for name, value in figures.items()
+    ]
+    other = [(name.replace("_", " "), text) for name, text in DIFFERENCES.items()]
+    return (
+        "<details><summary>All figures and what they mean</summary>"
+        f"{table(('figure', 'value', 'definition', 'source'), rows, words=(2, 3))}"
+        "<p>Where other programs (empyrical, pyfolio, vectorbt) tell another number for the same:</p>"
+        f"{table(('figure', 'difference'), other, words=(1,))}</details>"
     )
 
 

@@ -1,4 +1,4 @@
-"""One figure to move about in: equity above, price and trades below (a tab an instrument), linked, by Bokeh.
+"""One figure to move about in: equity above, candles below (a tab an instrument), linked, by Bokeh.
 
 The page it makes carries Bokeh itself, so it works without a network and outside Jupyter. It is light or dark
 as the reader's system is; within a notebook it lies transparent on the page, whatever its theme.
@@ -7,34 +7,25 @@ as the reader's system is; within a notebook it lies transparent on the page, wh
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pandas as pd
 from bokeh.embed import file_html
 from bokeh.layouts import column
-from bokeh.models import (
-    ColumnDataSource,
-    CrosshairTool,
-    HoverTool,
-    InlineStyleSheet,
-    NumeralTickFormatter,
-    TabPanel,
-    Tabs,
-)
+from bokeh.models import CrosshairTool, InlineStyleSheet, Range1d, TabPanel, Tabs
 from bokeh.models.annotations import Span
-from bokeh.plotting import figure
 from bokeh.resources import INLINE
 
-from workbench.domain.money import MICRO
+from workbench.research.benchmarks import against
+from workbench.research.chart_lines import chart_lines
+from workbench.research.panels import equity_panel, fall_panel, price_panels
 from workbench.research.pictures import COLOURS
-from workbench.research.thinning import thinned
+from workbench.research.zooming import Zoomed
 
 if TYPE_CHECKING:
-    from workbench.market import Bars
     from workbench.research.result import BacktestResult
 
 __all__ = ["Interactive", "page_of"]
 
-_POINTS = 6_000
+_IN_PAGE, _IN_NOTEBOOK = 2_000_000, 50_000  # bars
+_BESIDE = 2  # indicators on a scale of their own that get a panel
 _TABS = """
 :host(.bk-Tabs) .bk-header { border-bottom: 1px solid #75757580; color: #757575; }
 :host(.bk-Tabs) .bk-tab { border-radius: 4px 4px 0 0; }
@@ -53,32 +44,34 @@ _TOOLS = "xpan,xwheel_zoom,box_zoom,reset,save"
 
 
 class Interactive:
-    """Equity and price of a backtest as a Bokeh figure that a notebook shows inline."""
+    """Equity, price and trades of a backtest as a Bokeh figure that a notebook shows inline.
 
-    def __init__(self, result: "BacktestResult") -> None:
+    Zoomed out it shows the least and the greatest of each stretch, zoomed in each bar and each trade, with
+    the indicators of the rules and where stops, targets and waiting entries stood.
+
+    Parameters
+    ----------
+    cash_rate
+        Simple interest on cash a year, as in `against`.
+    """
+
+    def __init__(self, result: "BacktestResult", *, cash_rate: float = 0.0) -> None:
         self._result = result
+        self._against = against(result, cash_rate=cash_rate)
 
     def figure(self) -> Any:
-        """The Bokeh layout."""
-        equity = self._equity()
-        prices = {name: self._price(bars) for name, bars in self._result.traded.items()}
-        width = Span(dimension="height", line_dash="dotted", line_color=COLOURS["text"])
-        for panel in (equity, *prices.values()):
-            panel.x_range = equity.x_range
-            panel.add_tools(CrosshairTool(overlay=width, dimensions="height"))
-            _plain(panel)
-        below: Any = next(iter(prices.values()))
-        if len(prices) > 1:
-            below = Tabs(
-                tabs=[TabPanel(child=price, title=str(name)) for name, price in prices.items()],
-                sizing_mode="stretch_width",
-                stylesheets=[InlineStyleSheet(css=_TABS)],
-            )
-        return column(equity, below, sizing_mode="stretch_width")
+        """The Bokeh layout; the page's program fills it, see `html`."""
+        return self._drawn(_IN_PAGE)[0]
 
-    def html(self) -> str:
-        """A page that stands alone."""
-        return page_of(self.figure(), self._title)
+    def html(self, *, limit: int = _IN_PAGE) -> str:
+        """A page that stands alone.
+
+        Parameters
+        ----------
+        limit
+            Bars that are in the page one by one, of all instruments together; of more, several make a candle.
+        """
+        return self._page(limit, framed=False)
 
     @property
     def _title(self) -> str:
@@ -88,71 +81,57 @@ class Interactive:
         return f"<interactive figure of {self._result!r}>"
 
     def _repr_html_(self) -> str:
-        page = escape(page_of(self.figure(), self._title, framed=True), quote=True)
-        height = 660 if len(self._result.traded) == 1 else 700  # with a row of tabs
+        page = escape(self._page(_IN_NOTEBOOK, framed=True), quote=True)
         return (
-            f'<iframe title="Equity and price, interactive" style="border:0;width:100%;height:{height}px;'
-            f'background:transparent" srcdoc="{page}"></iframe>'
+            '<iframe title="Equity and price, interactive" style="border:0;width:100%;'
+            f'height:{self._height}px;background:transparent" srcdoc="{page}"></iframe>'
         )
 
-    def _equity(self) -> Any:
-        result = self._result
-        values = result.equity / MICRO
-        keep = thinned(values, limit=_POINTS)
-        source = ColumnDataSource(
-            {"at": result.round_ns[keep].view("M8[ns]"), "equity": values[keep]}, name="equity"
-        )
-        panel = figure(
-            height=280,
-            sizing_mode="stretch_width",
-            x_axis_type="datetime",
-            tools=_TOOLS,
-            active_drag="xpan",
-            active_scroll="xwheel_zoom",
-            title=f"Equity, {result.currency}",
-        )
-        line = panel.line("at", "equity", source=source, color=COLOURS["line"], line_width=1.5)
-        panel.yaxis.formatter = NumeralTickFormatter(format="0,0")
-        tips = [("at", "@at{%F %H:%M} UTC"), ("equity", "@equity{0,0.00}")]
-        panel.add_tools(
-            HoverTool(renderers=[line], tooltips=tips, formatters={"@at": "datetime"}, mode="vline")
-        )
-        return panel
+    def _page(self, limit: int, *, framed: bool) -> str:
+        layout, zoomed = self._drawn(limit)
+        page = page_of(layout, self._title, framed=framed)
+        return page.replace("</body>", f"{zoomed.script()}</body>", 1)
 
-    def _price(self, bars: "Bars") -> Any:
-        name, digits = bars.instrument.id, bars.instrument.digits
-        mid = (bars.bid_close + bars.ask_close) / 2 * 10.0**-digits
-        keep = thinned(mid, limit=_POINTS)
-        panel = figure(
-            height=340,
-            sizing_mode="stretch_width",
-            x_axis_type="datetime",
-            tools=_TOOLS,
-            active_drag="xpan",
-            active_scroll="xwheel_zoom",
-            title=f"{name} mid close and trades",
+    @property
+    def _height(self) -> int:
+        beside = max((len(chart_lines(self._result, name).beside) for name in self._result.traded), default=0)
+        tabs = 40 if len(self._result.traded) > 1 else 0
+        return 880 + 120 * min(beside, _BESIDE) + tabs
+
+    def _drawn(self, limit: int) -> tuple[Any, Zoomed]:
+        zoomed = Zoomed(result=self._result, against=self._against, limit=limit, colours=COLOURS)
+        times = self._result.round_ns
+        ends = (int(times[0]) // 1_000_000, int(times[-1]) // 1_000_000) if len(times) else (0, 1)
+        margin = max((ends[1] - ends[0]) // 100, 1)
+        across = Range1d(
+            start=ends[0] - margin, end=ends[1] + margin, bounds=(ends[0] - 9 * margin, ends[1] + 9 * margin)
         )
-        panel.line(bars.close_ns[keep].view("M8[ns]"), mid[keep], color=COLOURS["line"], line_width=1.2)
-        panel.yaxis.formatter = NumeralTickFormatter(format="0." + "0" * digits)
-        source = ColumnDataSource(
-            _trade_columns(self._result.trades_of(name), end_ns=int(bars.close_ns[-1])), name="trades"
-        )
-        lines = panel.segment(
-            "entry_at", "entry_price", "last_at", "exit_price", source=source, color="colour", line_width=2
-        )
-        panel.scatter(
-            "entry_at", "entry_price", source=source, marker="marker", size=7, color=COLOURS["line"]
-        )
-        panel.scatter("last_at", "exit_price", source=source, marker="x", size=6, color=COLOURS["mark"])
-        tips = [
-            ("side", "@side @units{0,0}"),
-            ("entry", "@entry_at{%F %H:%M} at @entry_price{0.00000}"),
-            ("exit", "@last_at{%F %H:%M} at @exit_price{0.00000}, @reason"),
-            ("net", "@net_profit{0,0.00}"),
+        zoomed.equity()
+        tops = [
+            equity_panel(self._result.currency, across),
+            fall_panel(across),
         ]
-        formatters: dict[str, Any] = {"@entry_at": "datetime", "@last_at": "datetime"}
-        panel.add_tools(HoverTool(renderers=[lines], tooltips=tips, formatters=formatters))
-        return panel
+        tabs: dict[str, Any] = {}
+        for place, name in enumerate(self._result.traded):
+            lines = zoomed.price(place, name)
+            digits = self._result.traded[name].instrument.digits
+            tabs[str(name)] = price_panels(
+                f"{place}_", lines, across, digits=digits, currency=self._result.currency, most=_BESIDE
+            )
+        width = Span(dimension="height", line_dash="dotted", line_color=COLOURS["text"])
+        for panel in (*tops, *(item for group in tabs.values() for item in group)):
+            panel.add_tools(CrosshairTool(overlay=width, dimensions="height"))
+        below: Any = column(*next(iter(tabs.values())), sizing_mode="stretch_width")
+        if len(tabs) > 1:
+            below = Tabs(
+                tabs=[
+                    TabPanel(child=column(*panels, sizing_mode="stretch_width"), title=name)
+                    for name, panels in tabs.items()
+                ],
+                sizing_mode="stretch_width",
+                stylesheets=[InlineStyleSheet(css=_TABS)],
+            )
+        return column(*tops, below, sizing_mode="stretch_width"), zoomed
 
 
 def page_of(layout: Any, title: str, *, framed: bool = False) -> str:
@@ -165,35 +144,3 @@ def page_of(layout: Any, title: str, *, framed: bool = False) -> str:
     """
     look = _IN_A_PAGE if framed else _OWN_PAGE
     return str(file_html(layout, INLINE, title)).replace("<head>", f"<head>{look}", 1)
-
-
-def _trade_columns(trades: pd.DataFrame, *, end_ns: int) -> dict[str, Any]:
-    end = pd.Timestamp(end_ns, tz="UTC")
-    return {
-        "entry_at": trades["entry_at"].dt.tz_convert(None).to_numpy(),
-        "last_at": trades["exit_at"].fillna(end).dt.tz_convert(None).to_numpy(),
-        "entry_price": trades["entry_price"].to_numpy(),
-        "exit_price": trades["exit_price"].to_numpy(),
-        "side": trades["side"].tolist(),
-        "units": trades["units"].to_numpy(),
-        "reason": trades["reason"].tolist(),
-        "net_profit": trades["net_profit"].to_numpy(),
-        "colour": np.where(trades["net_profit"] > 0, COLOURS["up"], COLOURS["down"]).tolist(),
-        "marker": np.where(trades["side"] == "long", "triangle", "inverted_triangle").tolist(),
-    }
-
-
-def _plain(panel: Any) -> None:
-    """Transparent, with a grey that reads on white and on black."""
-    panel.background_fill_color = None
-    panel.border_fill_color = None
-    panel.outline_line_color = None
-    panel.title.text_color = COLOURS["text"]
-    panel.title.text_font_size = "12px"
-    panel.grid.grid_line_color = COLOURS["text"]
-    panel.grid.grid_line_alpha = 0.22
-    for axis in panel.axis:
-        axis.axis_line_color = axis.major_tick_line_color = COLOURS["text"]
-        axis.minor_tick_line_color = None
-        axis.major_label_text_color = COLOURS["text"]
-    panel.toolbar.logo = None

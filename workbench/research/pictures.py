@@ -10,20 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 from matplotlib import dates as mdates
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from workbench.domain.money import MICRO
 from workbench.research.thinning import thinned
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
 
-    from workbench.domain.instruments import InstrumentId
-    from workbench.market import Bars
+    from workbench.research.benchmarks import Against
     from workbench.research.result import BacktestResult
 
 __all__ = [
@@ -35,7 +33,6 @@ __all__ = [
     "monthly_picture",
     "new_figure",
     "png",
-    "trade_picture",
 ]
 
 Floats = npt.NDArray[np.float64]
@@ -43,7 +40,7 @@ Floats = npt.NDArray[np.float64]
 COLOURS = {"line": "#3b82c4", "up": "#2e9e5b", "down": "#d9534f", "text": "#757575", "mark": "#c98500"}
 _MDATES: Any = mdates  # its functions carry no types
 _POINTS = 4_000
-_CANDLES = 400
+_STRETCHES = 150
 
 
 def png(figure: Figure, *, dpi: int = 110) -> bytes:
@@ -84,17 +81,30 @@ def style(axes: "Axes", *, title: str = "", dates: bool = False) -> None:
         axes.xaxis.set_major_formatter(_MDATES.ConciseDateFormatter(locator))
 
 
-def equity_picture(result: "BacktestResult") -> Figure:
-    """Equity above, the fall from its highest value below."""
+def equity_picture(result: "BacktestResult", beside: "Against | None" = None) -> Figure:
+    """Equity, with buy and hold and cash where they are given; the fall from the high; the units held."""
     equity = result.equity / MICRO
     high = np.maximum.accumulate(np.maximum(equity, result.starting_balance / MICRO))
     fall = (equity - high) / high * 100
     keep = thinned(equity, limit=_POINTS)
     times = _dates(result.round_ns[keep])
-    figure = new_figure(9, 4.6)
-    top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    top.plot(times, equity[keep], color=COLOURS["line"], linewidth=1.2)
-    top.axhline(result.starting_balance / MICRO, color=COLOURS["text"], linewidth=0.8, linestyle=":")
+    figure = new_figure(9, 5.6)
+    top, middle, bottom = figure.subplots(3, 1, sharex=True, height_ratios=(3, 1, 0.8))
+    if beside is not None:
+        other = thinned(beside.held.equity / MICRO, limit=_POINTS)
+        top.plot(
+            _dates(beside.held.round_ns[other]), beside.held.equity[other] / MICRO,
+            color=COLOURS["mark"], linewidth=0.9, label="buy and hold",
+        )  # fmt: skip
+        top.plot(
+            times, beside.cash[keep] / MICRO,
+            color=COLOURS["text"], linewidth=0.8, linestyle=":", label="cash",
+        )  # fmt: skip
+    else:
+        top.axhline(result.starting_balance / MICRO, color=COLOURS["text"], linewidth=0.8, linestyle=":")
+    top.plot(times, equity[keep], color=COLOURS["line"], linewidth=1.2, label="strategy")
+    if beside is not None:
+        top.legend(fontsize=8, frameon=False, labelcolor=COLOURS["text"], ncols=3, loc="best")
     when = (
         "at each bar's close"
         if len(result.traded) == 1
@@ -102,12 +112,26 @@ def equity_picture(result: "BacktestResult") -> Figure:
     )
     style(top, title=f"Equity, {result.currency}, {when}")
     top.yaxis.set_major_formatter("{x:,.0f}")
-    bottom.fill_between(times, fall[keep], 0, color=COLOURS["down"], alpha=0.55, linewidth=0)
-    style(bottom, title="Below the highest equity before, %", dates=True)
+    middle.fill_between(times, fall[keep], 0, color=COLOURS["down"], alpha=0.55, linewidth=0)
+    style(middle, title="Below the highest equity before, %")
+    _exposure(bottom, result)
+    style(bottom, title="Share of bars with a position, stretch by stretch, %", dates=True)
     return figure
 
 
-def monthly_picture(monthly: pd.DataFrame) -> Figure:
+def _exposure(axes: "Axes", result: "BacktestResult") -> None:
+    """How much of each stretch of the time something was held."""
+    if not len(result.round_ns):
+        return
+    held = np.any([result.positions_of(name) != 0 for name in result.traded], axis=0)
+    edges = np.unique(np.linspace(0, len(held), min(_STRETCHES, len(held)) + 1).astype(np.int64))
+    share = np.add.reduceat(held.astype(np.float64), edges[:-1]) / np.diff(edges) * 100
+    times = _dates(result.round_ns[np.append(edges[:-1], len(held) - 1)])
+    axes.stairs(share, times, fill=True, color=COLOURS["line"], alpha=0.45)
+    axes.set_ylim(0, 100)
+
+
+def monthly_picture(monthly: "pd.DataFrame") -> Figure:
     """Returns by month, percent; years down, months across, the year's return last."""
     figure = new_figure(9, 0.9 + 0.34 * max(len(monthly), 1))
     axes = figure.subplots()
@@ -174,29 +198,6 @@ def heat(
         )
 
 
-def trade_picture(result: "BacktestResult", name: "InstrumentId", *, start_ns: int, end_ns: int) -> Figure:
-    """Mid prices of an instrument's bars that open in `[start_ns, end_ns)`, and trades that touch them."""
-    bars = result.traded[name].between(start_ns, end_ns)
-    scale = 10.0**-bars.instrument.digits
-    times = _dates(bars.close_ns)
-    figure = new_figure(9, 3.6)
-    axes = figure.subplots()
-    close = (bars.bid_close + bars.ask_close) / 2 * scale
-    if len(bars) <= _CANDLES:
-        _candles(axes, bars)
-    else:
-        axes.plot(times, close, color=COLOURS["line"], linewidth=0.9)
-    style(axes, title=f"{name} {bars.timeframe}, mid, with trades", dates=True)
-    if len(bars):
-        _trade_marks(
-            axes, result.trades_of(name), start_ns=int(bars.open_ns[0]), end_ns=int(bars.close_ns[-1])
-        )
-        if len(bars) > 1:
-            axes.set_xlim(times[0], times[-1])
-    axes.yaxis.set_major_formatter(f"{{x:.{max(bars.instrument.digits - 1, 0)}f}}")
-    return figure
-
-
 def cost_picture(result: "BacktestResult") -> Figure:
     """From the profit before costs, cost by cost, to the net profit."""
     costs = result.costs["amount"]
@@ -232,48 +233,6 @@ def cost_picture(result: "BacktestResult") -> Figure:
     style(axes, title=f"What the trades made and what they cost, {result.currency}")
     axes.xaxis.set_major_formatter("{x:,.0f}")
     return figure
-
-
-def _candles(axes: "Axes", bars: "Bars") -> None:
-    scale = 10.0**-bars.instrument.digits
-    times = _dates(bars.close_ns)
-    opened, highs, lows, closes = (
-        (getattr(bars, f"bid_{part}") + getattr(bars, f"ask_{part}")) / 2 * scale
-        for part in ("open", "high", "low", "close")
-    )
-    colours = [COLOURS["up"] if up else COLOURS["down"] for up in closes >= opened]
-    width = max(0.8, 560 / max(len(bars), 1) * 0.6)
-    for bottom, top, thickness in ((lows, highs, 0.7), (opened, closes, width)):
-        lines = np.stack((np.column_stack((times, bottom)), np.column_stack((times, top))), axis=1)
-        axes.add_collection(LineCollection(list(lines), colors=colours, linewidths=thickness, alpha=0.75))
-    axes.autoscale_view()
-
-
-def _trade_marks(axes: "Axes", trades: pd.DataFrame, *, start_ns: int, end_ns: int) -> None:
-    start, end = pd.Timestamp(start_ns, tz="UTC"), pd.Timestamp(end_ns, tz="UTC")
-    ended = trades["exit_at"].fillna(end)
-    shown = trades[(trades["entry_at"] <= end) & (ended >= start)]
-    entries = _MDATES.date2num(shown["entry_at"].dt.tz_convert(None).to_numpy())
-    exits = _MDATES.date2num(ended[shown.index].dt.tz_convert(None).to_numpy())
-    prices = shown[["entry_price", "exit_price"]].to_numpy(np.float64)
-    won, long = (shown["net_profit"] > 0).to_numpy(), (shown["side"] == "long").to_numpy()
-    closed = shown["exit_at"].notna().to_numpy()
-    for row in range(len(shown)):
-        colour = COLOURS["up" if won[row] else "down"]
-        axes.plot([entries[row], exits[row]], prices[row], color=colour, linewidth=1.3, linestyle="--")
-    for marker, chosen in (("^", long), ("v", ~long)):
-        axes.plot(entries[chosen], prices[chosen, 0], marker=marker, **_mark("line"))
-    axes.plot(exits[closed], prices[closed, 1], marker="x", **_mark("mark"))
-    handles = [
-        axes.plot([], [], marker="^", label="long entry", **_mark("line"))[0],
-        axes.plot([], [], marker="v", label="short entry", **_mark("line"))[0],
-        axes.plot([], [], marker="x", label="exit", **_mark("mark"))[0],
-    ]
-    axes.legend(handles=handles, fontsize=8, frameon=False, labelcolor=COLOURS["text"], ncols=3, loc="best")
-
-
-def _mark(colour: str) -> dict[str, Any]:
-    return {"color": COLOURS[colour], "markersize": 7, "linestyle": "none"}
 
 
 def _dates(time_ns: npt.NDArray[np.int64]) -> Any:

@@ -19,7 +19,9 @@ from workbench.indicators.compiled import compiled
 
 __all__ = [
     "DEFINITIONS",
+    "DIFFERENCES",
     "SESSIONS_PER_YEAR",
+    "SOURCES",
     "DailyEquity",
     "DayEnds",
     "Drawdown",
@@ -77,6 +79,37 @@ DEFINITIONS: Mapping[str, str] = MappingProxyType(
         "margin_closeouts": "Positions closed by force because margin ran out.",
         "ambiguous_bars": "Bars that reached both stop and target; the stop was taken to come first.",
         "bars": "Bars traded, without those that only warmed up the indicators.",
+    }
+)
+
+
+SOURCES: Mapping[str, str] = MappingProxyType(
+    {
+        "sharpe": "Sharpe (1994), The Sharpe Ratio, Journal of Portfolio Management 21(1); the root of time: "
+        "Lo (2002), The Statistics of Sharpe Ratios, Financial Analysts Journal 58(4).",
+        "daily_sharpe": "Sharpe (1994), Journal of Portfolio Management 21(1).",
+        "volatility": "Sample standard deviation; the square root of time as for the Sharpe ratio.",
+        "skew": "Third central moment over the second to the power 3/2 (population moments): Joanes and Gill "
+        "(1998), The Statistician 47(1), g1.",
+        "kurtosis": "Fourth central moment over the square of the second (population moments): Joanes and "
+        "Gill (1998), The Statistician 47(1), g2 + 3.",
+        "max_drawdown": "Magdon-Ismail and Atiya (2004), Maximum Drawdown, Risk 17(10).",
+        "profit_factor": "Gross profit over gross loss: Kaufman (2013), Trading Systems and Methods, 5th ed.",
+    }
+)
+
+DIFFERENCES: Mapping[str, str] = MappingProxyType(
+    {
+        "max_drawdown": "Taken at every bar's close; empyrical takes daily returns and so never finds a "
+        "deeper one. It gives it as a negative number.",
+        "sharpe": "The same formula on the same daily returns (empyrical's sharpe_ratio, 252 a year); days "
+        "end 17:00 New York here, often 00:00 UTC elsewhere.",
+        "volatility": "The same as empyrical's annual_volatility on the same daily returns.",
+        "monthly returns": "The same as empyrical's aggregate_returns on the dates of the FX sessions.",
+        "return": "Of the starting balance and not annualized; empyrical's cum_returns_final is the same, "
+        "its annual_return is not.",
+        "trades": "From flat to flat or to the other side; programs that count each fill that reduces a "
+        "position find more.",
     }
 )
 

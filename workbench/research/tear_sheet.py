@@ -16,8 +16,9 @@ from workbench.errors import BadInputError
 from workbench.market import ecb_rate
 from workbench.market.errors import MissingDataError
 from workbench.research import html
+from workbench.research.benchmarks import BENCHMARKS, Against, against
+from workbench.research.by_time import TIMES, by_session, by_weekday
 from workbench.research.result import BacktestResult
-from workbench.research.statistics import DEFINITIONS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,12 +34,17 @@ _CAPTIONS = {
     "equity": "Equity at each bar's close, and how far it stood below its highest value before.",
     "monthly": "Return by month, in percent of the equity the month began with.",
     "trades": "Mid prices and the trades in a window of the backtest.",
-    "costs": "From the profit before costs to the net profit.",
+    "excursions": "Net profit of each trade over the worst (MAE) and the best (MFE) it stood at.",
+    "times": "Net profit by the FX weekday and by the trading sessions in which trades were entered.",
+    "costs": "From the profit before costs to the net profit; financing is the swap.",
 }
 
 
 def tear_sheet(
-    result: BacktestResult, *, window: tuple[str | datetime, str | datetime] | None = None
+    result: BacktestResult,
+    *,
+    window: tuple[str | datetime, str | datetime] | None = None,
+    cash_rate: float = 0.0,
 ) -> "TearSheet":
     """The tear sheet of a backtest.
 
@@ -48,13 +54,19 @@ def tear_sheet(
         First and last moment of the chart with the trades: aware datetimes, or dates such as
         ``"2017-03-01"`` taken as UTC. Left out, the 240 bars around the last trade. Of several instruments
         all charts show the same time; one that has no bar in it is left out.
+    cash_rate
+        Simple interest that cash would have had, a fraction a year.
 
     Raises
     ------
     BadInputError
-        No bar lies in the window.
+        No bar lies in the window, or there is no such rate.
     """
-    return TearSheet(result=result, window=_latest(result) if window is None else _between(result, *window))
+    return TearSheet(
+        result=result,
+        window=_latest(result) if window is None else _between(result, *window),
+        against=against(result, cash_rate=cash_rate),
+    )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -63,6 +75,7 @@ class TearSheet:
 
     result: BacktestResult
     window: tuple[int, int]  # nanoseconds: bars that open in it are on the charts with the trades
+    against: Against  # buy and hold, and cash
 
     @property
     def digest(self) -> str:
@@ -76,21 +89,23 @@ class TearSheet:
 
     @cached_property
     def figures(self) -> "dict[str, Figure]":
-        """The pictures by name: equity, monthly, trades (of several ``trades EUR_USD`` and so on), costs."""
-        from workbench.research import pictures  # matplotlib takes a while to import
+        """The pictures by name: equity, monthly, trades (of several ``trades EUR_USD`` and so on) …"""
+        from workbench.research import pictures, trade_pictures  # matplotlib takes a while to import
 
         start, end = self.window
         several = len(self.result.traded) > 1
         return {
-            "equity": pictures.equity_picture(self.result),
+            "equity": pictures.equity_picture(self.result, self.against),
             "monthly": pictures.monthly_picture(self.monthly),
             **{
-                f"trades {name}" if several else "trades": pictures.trade_picture(
+                f"trades {name}" if several else "trades": trade_pictures.trade_picture(
                     self.result, name, start_ns=start, end_ns=end
                 )
                 for name, bars in self.result.traded.items()
                 if not several or len(bars.between(start, end))
             },
+            "excursions": trade_pictures.excursion_picture(self.result),
+            "times": trade_pictures.time_picture(self.result),
             "costs": pictures.cost_picture(self.result),
         }
 
@@ -115,14 +130,13 @@ class TearSheet:
         """Equity and price to zoom and move about in."""
         from workbench.research.interactive import Interactive  # Bokeh takes a while to import
 
-        return Interactive(self.result)
+        return Interactive(self.result, cash_rate=self.against.cash_rate)
 
     def save(self, folder: Path | str) -> list[Path]:
         """Write pictures (PNG), pages (HTML) and tables (CSV) to `folder`, made if missing; the files."""
 
-        import pandas as pd  # takes a while
-
         from workbench.research import pictures
+        from workbench.research.exporting import tables_of
 
         target = Path(folder)
         target.mkdir(parents=True, exist_ok=True)
@@ -137,19 +151,7 @@ class TearSheet:
             put(f"{name.replace(' ', '_')}.png", pictures.png(picture, dpi=160))
         put("tear_sheet.html", self._standalone().encode())
         put("interactive.html", self.interactive().html().encode())
-        tables = {
-            "trades": self.result.trades,
-            "equity": self.result.to_frame(),
-            "costs": self.result.costs,
-            "monthly": self.monthly,
-            "metrics": pd.DataFrame(
-                [(name, value, DEFINITIONS[name]) for name, value in self.result.metrics.items()],
-                columns=["figure", "value", "definition"],
-            ).set_index("figure"),
-        }
-        if len(self.result.traded) > 1:
-            tables["by_instrument"] = self.result.by_instrument
-        for name, frame in tables.items():
+        for name, frame in tables_of(self).items():
             put(f"{name}.csv", frame.to_csv(lineterminator="\n").encode())
         return written
 
@@ -196,13 +198,55 @@ class TearSheet:
         ]
         parts.append(f"<h4>Costs in {escape(result.currency)}</h4>")
         parts.append(html.table(("", "amount", "a trade"), rows))
-        rows = [(name, html.figure_text(name, value), DEFINITIONS[name]) for name, value in figures.items()]
-        parts.append(
-            "<details><summary>All figures and what they mean</summary>"
-            f"{html.table(('figure', 'value', 'definition'), rows, words=(2,))}</details>"
-        )
+        parts += [_against_html(self.against), _times_html(result)]
+        parts.append(html.definitions(figures))
         parts.append(html.identity(result))
         return "".join(parts)
+
+
+def _against_html(beside: Against) -> str:
+    """Strategy, buy and hold and cash side by side."""
+    frame = beside.frame
+    rows = [
+        (
+            str(name).replace("_", " "),
+            *(html.figure_text(str(name), None if np.isnan(value) else float(value)) for value in row),
+        )
+        for name, row in zip(frame.index, frame.to_numpy(np.float64), strict=True)
+    ]
+    together = ", ".join(
+        f"{name.replace('_', ' ')} {'–' if np.isnan(value) else f'{value:.2f}'}"
+        for name, value in beside.together.items()
+    )
+    meaning = [(name.replace("_", " "), text) for name, text in BENCHMARKS.items()]
+    return (
+        f"<h4>Against buy and hold and against cash</h4>{html.table(('', *frame.columns), rows)}"
+        f"<p>With buy and hold: {escape(together)}. Cash at {beside.cash_rate:.2%} a year.</p>"
+        "<details><summary>What these mean</summary>"
+        f"{html.table(('', 'definition'), meaning, words=(1,))}</details>"
+    )
+
+
+def _times_html(result: BacktestResult) -> str:
+    """The trades by weekday and by session."""
+    parts = []
+    for kind, frame in (("weekday", by_weekday(result)), ("session", by_session(result))):
+        rows = [
+            (
+                str(name),
+                f"{int(row['trades']):,}",
+                *(
+                    html.figure_text(column, None if np.isnan(row[column]) else float(row[column]))
+                    for column in ("win_rate", "net_profit", "average_trade")
+                ),
+            )
+            for name, row in zip(frame.index, frame.to_dict("records"), strict=True)
+        ]
+        head = ("", "trades", "win rate", "net profit", "average trade")
+        parts.append(
+            f'<h4>By {kind}</h4>{html.table(head, rows)}<p class="wb-quiet">{escape(TIMES[kind])}</p>'
+        )
+    return "".join(parts)
 
 
 def monthly_returns(result: BacktestResult) -> "pd.DataFrame":
