@@ -84,7 +84,7 @@ def test_an_order_without_an_answer_stays_unknown_until_the_grace_is_over_and_is
     disk: SimulatedDisk,
 ) -> None:
     desk = Desk(disk, decisions=[[buy("lost", 1_000)]])
-    desk.world.network.weather.lose_requests = True
+    desk.world.house.troubles.lose_requests = True
     desk.go(2)
     assert desk.world.kernel.answers == {"lost": "UNKNOWN"}
     assert desk.standing.unknown() == ["lost"]
@@ -99,9 +99,9 @@ def test_an_order_without_an_answer_stays_unknown_until_the_grace_is_over_and_is
 
 def test_a_person_may_say_what_became_of_an_unknown_order(disk: SimulatedDisk) -> None:
     desk = Desk(disk, decisions=[[buy("lost", 1_000)]])
-    desk.world.network.weather.half_open = True
+    desk.world.house.troubles.half_open = True
     desk.trading.standing.heard_s = desk.world.clock.seconds  # type: ignore[union-attr]
-    desk.world.network.weather.half_open, desk.world.network.weather.lose_requests = False, True
+    desk.world.house.troubles.half_open, desk.world.house.troubles.lose_requests = False, True
     desk.go(2)
     with pytest.raises(WorkbenchError, match="expected an order that is UNKNOWN, found other"):
         desk.verb("resolve", client_order_id="other", state="ABSENT")
@@ -226,12 +226,12 @@ def test_others_orders_count_in_the_exposure_and_are_never_touched(disk: Simulat
 
 def test_nothing_leaves_while_the_broker_is_away_and_it_comes_back_by_itself(disk: SimulatedDisk) -> None:
     desk = Desk(disk, decisions=[[buy("one", 1_000)], [buy("two", 1_000)]])
-    desk.world.network.weather.down = True
+    desk.world.house.troubles.down = True
     desk.wait(1.0)
     assert desk.standing.phase is Phase.AWAY
     desk.go(2)
     assert desk.world.kernel.answers["one"] == "DENIED"
-    desk.world.network.weather.down = False
+    desk.world.house.troubles.down = False
     desk.wait(40.0)
     assert desk.standing.phase is Phase.READY
     desk.go(2)

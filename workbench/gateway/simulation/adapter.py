@@ -64,7 +64,7 @@ class SimulatedBroker:
         """See `Broker`."""
         if self._connected:
             return
-        if self.network.weather.unauthorized:
+        if self.network.house.troubles.unauthorized:
             self.network.connect()
             self.network.hits["F06"] += 1
             raise NotAuthorizedError("token expired")
@@ -78,19 +78,19 @@ class SimulatedBroker:
 
     def news(self) -> tuple[BrokerNews, ...]:
         """See `Broker`."""
-        weather = self.network.weather
+        troubles = self.network.house.troubles
         if not self._connected:
             return (Lost(reason="not connected"),)
         if self.network.cut:
             self.network.cut = False
             return (Lost(reason="connection reset"),)
-        if weather.flap:
+        if troubles.flap:
             self.network.hits["F25"] += 1
             return (Lost(reason="connection reset"),)
-        if weather.down:
+        if troubles.down:
             return (Lost(reason="connection reset"),)
-        if weather.half_open or weather.silent_stream:
-            self.network.hits["F24" if weather.half_open else "F23"] += 1
+        if troubles.half_open or troubles.silent_stream:
+            self.network.hits["F24" if troubles.half_open else "F23"] += 1
             return ()
         last = self.network.house.record[-1].number if self.network.house.record else 0
         return (Beat(time_ns=self.network.clock.wall_ns(), last_transaction=last),)

@@ -34,31 +34,20 @@ def _nothing(world: "World") -> None:
     """Nothing is to be put back."""
 
 
-def _weather(id: str, title: str, *names: str, patient: bool = False, also: str = "") -> Fault:
-    def switch(on: bool) -> "Callable[[World], None]":
-        def act(world: "World") -> None:
-            world.kernel.patient += patient * (1 if on else -1)
-            for name in names:
-                setattr(world.network.weather, name, on)
-
-        return act
-
-    steps = _PATIENT_STEPS if patient else 1
-    return Fault(id=id, title=title, begin=switch(True), end=switch(False), also=also, least_steps=steps)
-
-
-def _misdeed(id: str, title: str, *names: str, patient: bool = False, cut: bool = False) -> Fault:
+def _trouble(
+    id: str, title: str, *names: str, patient: bool = False, cut: bool = False, also: str = ""
+) -> Fault:
     def switch(on: bool) -> "Callable[[World], None]":
         def act(world: "World") -> None:
             world.kernel.patient += patient * (1 if on else -1)
             world.network.cut = world.network.cut or cut
             for name in names:
-                setattr(world.house.misdeeds, name, on)
+                setattr(world.house.troubles, name, on)
 
         return act
 
     steps = _PATIENT_STEPS if patient else 1
-    return Fault(id=id, title=title, begin=switch(True), end=switch(False), least_steps=steps)
+    return Fault(id=id, title=title, begin=switch(True), end=switch(False), also=also, least_steps=steps)
 
 
 def _death(id: str, title: str, *places: str, also: str = "tests/gateway/test_crashes.py") -> Fault:
@@ -93,33 +82,33 @@ def _once(id: str, title: str, name: str, *, undo: str = "", also: str = "") -> 
 
 
 def _thin_and_down(world: "World") -> None:
-    world.house.misdeeds.thin_market = True
+    world.house.troubles.thin_market = True
     world.cut_after_partial()
 
 
 def _thick_and_up(world: "World") -> None:
     world.stop_waiting_for_partial()
-    world.house.misdeeds.thin_market = False
-    world.network.weather.down = False
+    world.house.troubles.thin_market = False
+    world.house.troubles.down = False
 
 
 def _half_cancels(world: "World") -> None:
     world.kernel.patient += 1
-    world.house.misdeeds.half_cancels = True
+    world.house.troubles.half_cancels = True
 
 
 def _all_cancels(world: "World") -> None:
     world.kill_and_look()
     world.kernel.patient -= 1
-    world.house.misdeeds.half_cancels = False
+    world.house.troubles.half_cancels = False
 
 
 def _late_list(world: "World") -> None:
-    world.house.misdeeds.late_list_s = 4.0
+    world.house.troubles.late_list_s = 4.0
 
 
 def _prompt_list(world: "World") -> None:
-    world.house.misdeeds.late_list_s = 0.0
+    world.house.troubles.late_list_s = 0.0
 
 
 _FAULTS = (
@@ -130,20 +119,20 @@ _FAULTS = (
         "other_gateway",
         also="tests/gateway/test_two_homes.py",
     ),
-    _weather("F01", "request lost before the broker", "lose_requests"),
-    _weather("F02", "response lost, order accepted", "lose_replies"),
-    _weather("F03", "response late, after the probe adopted the order", "late_replies"),
-    _weather("F04", "server error although the order was accepted", "server_errors"),
-    _weather("F05", "too many requests", "too_many"),
-    _weather("F06", "token expired", "unauthorized"),
-    _weather("F07", "response cut short", "cut_bodies"),
-    _weather("F08", "acknowledgement twice", "repeat_replies"),
-    _misdeed("F09", "execution twice, same trade id", "repeat_fill"),
-    _misdeed("F10", "same trade id, another price", "alter_fill"),
-    _misdeed("F11", "same execution under another id", "rename_fill"),
-    _misdeed("F12", "execution before the acknowledgement", "fill_at_once"),
-    _misdeed("F13", "execution after the cancel was confirmed", "ghost_cancel", patient=True),
-    _misdeed("F14", "partial execution, then a cancel", "thin_market"),
+    _trouble("F01", "request lost before the broker", "lose_requests"),
+    _trouble("F02", "response lost, order accepted", "lose_replies"),
+    _trouble("F03", "response late, after the probe adopted the order", "late_replies"),
+    _trouble("F04", "server error although the order was accepted", "server_errors"),
+    _trouble("F05", "too many requests", "too_many"),
+    _trouble("F06", "token expired", "unauthorized"),
+    _trouble("F07", "response cut short", "cut_bodies"),
+    _trouble("F08", "acknowledgement twice", "repeat_replies"),
+    _trouble("F09", "execution twice, same trade id", "repeat_fill"),
+    _trouble("F10", "same trade id, another price", "alter_fill"),
+    _trouble("F11", "same execution under another id", "rename_fill"),
+    _trouble("F12", "execution before the acknowledgement", "fill_at_once"),
+    _trouble("F13", "execution after the cancel was confirmed", "ghost_cancel", patient=True),
+    _trouble("F14", "partial execution, then a cancel", "thin_market"),
     Fault(
         id="F15",
         title="partial execution, disconnect, the rest while away",
@@ -151,21 +140,21 @@ _FAULTS = (
         end=_thick_and_up,
         least_steps=3,
     ),
-    _misdeed("F16", "more executed than ordered", "overfill"),
-    _misdeed("F17", "cancel answered with unknown order", "deny_cancel", patient=True),
-    _misdeed("F18", "replaced order and its successor both live", "keep_replaced", patient=True),
-    _weather("F19", "change lost on the way", "lose_changes", patient=True),
+    _trouble("F16", "more executed than ordered", "overfill"),
+    _trouble("F17", "cancel answered with unknown order", "deny_cancel", patient=True),
+    _trouble("F18", "replaced order and its successor both live", "keep_replaced", patient=True),
+    _trouble("F19", "change lost on the way", "lose_changes", patient=True),
     Fault(id="F20", title="half of the cancels fail", begin=_half_cancels, end=_all_cancels, least_steps=2),
-    _misdeed("F21", "record out of order", "shuffle"),
-    _misdeed("F22", "record with a gap", "gap"),
-    _weather("F23", "stream connected and silent", "silent_stream"),
-    _weather("F24", "half-open connection", "half_open", also="broker cards over the loopback proxy"),
-    _weather("F25", "connection flaps", "flap"),
-    _weather("F26", "disconnect during executions", "down"),
-    _misdeed("F27", "empty positions by error", "empty_positions"),
+    _trouble("F21", "record out of order", "shuffle"),
+    _trouble("F22", "record with a gap", "gap"),
+    _trouble("F23", "stream connected and silent", "silent_stream"),
+    _trouble("F24", "half-open connection", "half_open", also="broker cards over the loopback proxy"),
+    _trouble("F25", "connection flaps", "flap"),
+    _trouble("F26", "disconnect during executions", "down"),
+    _trouble("F27", "empty positions by error", "empty_positions"),
     Fault(id="F28", title="order listed late", begin=_late_list, end=_prompt_list),
-    _misdeed("F29", "rejected, then executed", "reject_and_fill"),
-    _misdeed("F30", "order silently dropped by the broker", "drop_order"),
+    _trouble("F29", "rejected, then executed", "reject_and_fill"),
+    _trouble("F30", "order silently dropped by the broker", "drop_order"),
     _death("F31", "process killed before the intent is durable", "before intent", "in intent"),
     _death("F32", "process killed after the intent, before the send", "after intent"),
     _death("F33", "process killed after the send, before the answer is durable", "placed", "in answer"),
@@ -195,7 +184,7 @@ _FAULTS = (
     _once("F46", "the wall clock jumps", "jump_clock", undo="settle_clock"),
     _once("F47", "weekend, change to summer time, New York roll", "cross_a_weekend"),
     _once("F48", "crossed, zero and outlying quotes", "bad_quotes", undo="good_quotes"),
-    _misdeed("F49", "the instrument's smallest order changes", "other_minimum", cut=True),
+    _trouble("F49", "the instrument's smallest order changes", "other_minimum", cut=True),
     _once("F50", "limits missing", "lose_limits", undo="give_limits_back"),
     _once("F51", "log and metrics fail", "break_log", undo="mend_log"),
     _once(

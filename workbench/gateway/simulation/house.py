@@ -16,32 +16,10 @@ from workbench.domain.orders import EXIT_REASONS, ClientOrderId, ExitChange, Fil
 from workbench.gateway.brokers.paper import PaperBroker
 from workbench.gateway.brokers.port import EXTERNAL_PREFIX, RejectedError, Transaction
 from workbench.gateway.messages import FeedEvent, QuoteMoved
+from workbench.gateway.simulation.troubles import Troubles
 from workbench.gateway.simulation.wire import Page, Reply, Request, Word
 
-__all__ = ["House", "Misdeeds"]
-
-
-@dataclass(slots=True, kw_only=True)
-class Misdeeds:
-    """What the broker does wrong now; each counts how often it did. Numbers are of the fault catalogue."""
-
-    repeat_fill: bool = False  # F09
-    alter_fill: bool = False  # F10
-    rename_fill: bool = False  # F11
-    fill_at_once: bool = False  # F12
-    ghost_cancel: bool = False  # F13
-    thin_market: bool = False  # F14, F15
-    overfill: bool = False  # F16
-    deny_cancel: bool = False  # F17
-    keep_replaced: bool = False  # F18
-    half_cancels: bool = False  # F20
-    shuffle: bool = False  # F21
-    gap: bool = False  # F22
-    empty_positions: bool = False  # F27
-    late_list_s: float = 0.0  # F28
-    reject_and_fill: bool = False  # F29
-    drop_order: bool = False  # F30
-    other_minimum: bool = False  # F49
+__all__ = ["House"]
 
 
 @dataclass(slots=True)
@@ -52,7 +30,7 @@ class House:
     feed: Callable[[int], FeedEvent | None]
     rng: random.Random
     clock: Callable[[], float]
-    misdeeds: Misdeeds = field(default_factory=Misdeeds)
+    troubles: Troubles = field(default_factory=Troubles)
     record: list[Transaction] = field(default_factory=list)
     sent: Counter[str] = field(default_factory=Counter)  # how often each client id came to be placed
     log: list[str] = field(default_factory=list)
@@ -77,7 +55,7 @@ class House:
             if event is None:
                 return
             self.seq += 1
-            if self.misdeeds.thin_market and isinstance(event, QuoteMoved):
+            if self.troubles.thin_market and isinstance(event, QuoteMoved):
                 quote, size = event.quote, self.rng.randint(400, 1_500)
                 thin = replace(quote, bids=((quote.bid, size),), asks=((quote.ask, size),))
                 event = QuoteMoved(seq=event.seq, quote=thin)
@@ -119,7 +97,7 @@ class House:
         self.sent[name] += 1
         self.openings += not order.reduce_only
         self.log.append(f"place {name} {order.units}")
-        if self.misdeeds.drop_order:
+        if self.troubles.drop_order:
             self.hits["F30"] += 1
             self.dropped.add(name)
             return _word(Word(id=f"D{len(self.log):09d}"))
@@ -128,10 +106,10 @@ class House:
         except RejectedError as error:
             return _word(Word(done=False, reason=str(error), proof=True), status=400)
         self._had.add(name)
-        if self.misdeeds.late_list_s:
-            self._hidden[name] = self.clock() + self.misdeeds.late_list_s
+        if self.troubles.late_list_s:
+            self._hidden[name] = self.clock() + self.troubles.late_list_s
             self.hits["F28"] += 1
-        if self.misdeeds.overfill and not order.reduce_only and order.price == 0:
+        if self.troubles.overfill and not order.reduce_only and order.price == 0:
             extra = ClientOrderId(f"over-{len(self._double)}")
             self._double[extra] = name
             self.paper.place(
@@ -142,10 +120,10 @@ class House:
                 )
             )
             self.lied.add("F16")
-        if self.misdeeds.fill_at_once:
+        if self.troubles.fill_at_once:
             self.hits["F12"] += 1
             self.move_to(self.seq + 1)
-        if self.misdeeds.reject_and_fill:
+        if self.troubles.reject_and_fill:
             self.hits["F29"] += 1
             self.lied.add("F29")
             return _word(Word(done=False, reason="off quotes", proof=True), status=400)
@@ -155,13 +133,13 @@ class House:
         self.cancels += 1
         self.log.append(f"cancel {name}")
         waits = name in {order.client_order_id for order in self.live()} and name not in self._ghosts
-        if waits and self.misdeeds.deny_cancel:
+        if waits and self.troubles.deny_cancel:
             self.hits["F17"] += 1
             return _word(Word(done=False, reason="unknown order"))
-        if waits and self.misdeeds.half_cancels and self.cancels % 2:
+        if waits and self.troubles.half_cancels and self.cancels % 2:
             self.hits["F20"] += 1
             return Reply(status=503, body=b"")
-        if waits and self.misdeeds.ghost_cancel:
+        if waits and self.troubles.ghost_cancel:
             self.hits["F13"] += 1
             self.lied.add("F13")
             self._ghosts.add(name)
@@ -175,7 +153,7 @@ class House:
         self.sent[order.client_order_id] += 1
         self.log.append(f"replace {name} {order.client_order_id} {order.units}")
         try:
-            if self.misdeeds.keep_replaced and name in {item.client_order_id for item in self.live()}:
+            if self.troubles.keep_replaced and name in {item.client_order_id for item in self.live()}:
                 self.hits["F18"] += 1
                 self.lied.add("F18")
                 accepted = self.paper.place(order)
@@ -205,10 +183,10 @@ class House:
             case "transactions":
                 page = [item for item in shown if item.number > request.since]
                 count = len(page)
-                if self.misdeeds.shuffle and count > 1:
+                if self.troubles.shuffle and count > 1:
                     self.hits["F21"] += 1
                     self.rng.shuffle(page)
-                if self.misdeeds.gap and count > 1:
+                if self.troubles.gap and count > 1:
                     self.hits["F22"] += 1
                     del page[self.rng.randrange(count)]
                 return Page(count=count, last=last, transactions=tuple(page))
@@ -216,7 +194,7 @@ class House:
                 return Page(count=1, last=last, account=self.paper.account())
             case "positions":
                 found = self.paper.positions()
-                if self.misdeeds.empty_positions and found:
+                if self.troubles.empty_positions and found:
                     self.hits["F27"] += 1
                     found = ()
                 return Page(count=len(found), last=last, positions=found)
@@ -243,7 +221,7 @@ class House:
 
     def _instruments(self) -> tuple[Instrument, ...]:
         found = self.paper.instruments()
-        if not self.misdeeds.other_minimum:
+        if not self.troubles.other_minimum:
             return found
         self.hits["F49"] += 1
         return tuple(replace(item, minimum_units=5_000, unit_step=1_000) for item in found)
@@ -290,13 +268,13 @@ class House:
             self._misreport(item, item.fill)
 
     def _misreport(self, item: Transaction, fill: Fill) -> None:
-        if self.misdeeds.repeat_fill:
+        if self.troubles.repeat_fill:
             self.hits["F09"] += 1
             self._append(item)
-        if self.misdeeds.alter_fill:
+        if self.troubles.alter_fill:
             self.hits["F10"] += 1
             self._append(replace(item, fill=replace(fill, price=fill.price + 7)))
-        if self.misdeeds.rename_fill:
+        if self.troubles.rename_fill:
             self.hits["F11"] += 1
             self.lied.add("F11")
             self._append(replace(item, broker_trade_id=f"{item.broker_trade_id}-again"))

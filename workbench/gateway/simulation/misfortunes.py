@@ -259,13 +259,13 @@ class Misfortunes:
 
     def kill_while_away(self) -> None:
         """The kill switch, with nobody at the other end."""
-        self.network.weather.down = True
+        self.house.troubles.down = True
         self.hits["F52"] += 1
         self._kill()
 
     def heal_and_release(self) -> None:
         """The broker answers again; a while later a person lets it trade."""
-        self.network.weather.down = False
+        self.house.troubles.down = False
         for _ in range(6):
             self._step()
         self.release()

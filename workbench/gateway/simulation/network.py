@@ -10,29 +10,10 @@ from workbench.gateway.simulation.clock import SimulatedClock
 from workbench.gateway.simulation.house import House
 from workbench.gateway.simulation.wire import Reply, Request, TimedOutError, Word
 
-__all__ = ["Network", "Weather"]
+__all__ = ["Network"]
 
 _TIMEOUT_S = 2.0
 _CHANGES = frozenset({"place", "cancel", "replace", "exits"})
-
-
-@dataclass(slots=True, kw_only=True)
-class Weather:
-    """What is wrong with the network now. Numbers are of the fault catalogue."""
-
-    lose_requests: bool = False  # F01
-    lose_replies: bool = False  # F02
-    late_replies: bool = False  # F03
-    server_errors: bool = False  # F04
-    too_many: bool = False  # F05
-    unauthorized: bool = False  # F06
-    cut_bodies: bool = False  # F07
-    repeat_replies: bool = False  # F08
-    lose_changes: bool = False  # F19
-    half_open: bool = False  # F24
-    flap: bool = False  # F25
-    down: bool = False  # F15, F26, F52
-    silent_stream: bool = False  # F23
 
 
 @dataclass(slots=True)
@@ -42,7 +23,6 @@ class Network:
     house: House
     clock: SimulatedClock
     rng: random.Random
-    weather: Weather = field(default_factory=Weather)
     hits: Counter[str] = field(default_factory=Counter)
     late: list[tuple[float, str, str]] = field(default_factory=list)  # when, client id, broker's id
     connections: int = 0
@@ -53,10 +33,10 @@ class Network:
         """Whether a connection can be made."""
         self.attempts.append(self.clock.seconds)
         self.clock.advance(0.02)
-        weather = self.weather
-        if weather.down or weather.half_open:
-            self.hits["F24" if weather.half_open else "F52"] += 1
-            self.clock.advance(_TIMEOUT_S if weather.half_open else 0.0)
+        troubles = self.house.troubles
+        if troubles.down or troubles.half_open:
+            self.hits["F24" if troubles.half_open else "F52"] += 1
+            self.clock.advance(_TIMEOUT_S if troubles.half_open else 0.0)
             return False
         self.connections += 1
         return True
@@ -69,39 +49,39 @@ class Network:
         TimedOutError
             None came.
         """
-        weather, verb = self.weather, request.verb
+        troubles, verb = self.house.troubles, request.verb
         self.clock.advance(self.rng.uniform(0.005, 0.03))
-        if weather.down:
+        if troubles.down:
             self.hits["F26"] += 1
             raise TimedOutError("connection refused")
-        if weather.half_open:
+        if troubles.half_open:
             self._wait("F24")
-        if weather.unauthorized:
+        if troubles.unauthorized:
             self.hits["F06"] += 1
             return Reply(status=401, body=b'{"reason":"token expired"}')
         placing = verb == "place"
-        if weather.too_many and placing:
+        if troubles.too_many and placing:
             self.hits["F05"] += 1
             return Reply(status=429, body=b'{"reason":"slow down"}')
-        if weather.lose_requests and placing:
+        if troubles.lose_requests and placing:
             self._wait("F01")
-        if weather.lose_changes and verb in ("replace", "exits"):
+        if troubles.lose_changes and verb in ("replace", "exits"):
             self._wait("F19")
         reply = self.house.answer(request)
         if verb not in _CHANGES:
             return self._spoiled(reply)
-        if weather.late_replies and placing and reply.status == 200:
+        if troubles.late_replies and placing and reply.status == 200:
             self.late.append(
                 (self.clock.seconds + self.rng.uniform(3.0, 9.0), request_name(request), _id(reply))
             )
             self._wait("F03")
-        if weather.repeat_replies and placing and reply.status == 200:
+        if troubles.repeat_replies and placing and reply.status == 200:
             self.hits["F08"] += 1
             for _ in range(2):
                 self.late.append((self.clock.seconds, request_name(request), _id(reply)))
-        if weather.lose_replies:
+        if troubles.lose_replies:
             self._wait("F02")
-        if weather.server_errors:
+        if troubles.server_errors:
             self.hits["F04"] += 1
             return Reply(status=502, body=b"<html>bad gateway</html>")
         return self._spoiled(reply)
@@ -114,7 +94,7 @@ class Network:
         return found
 
     def _spoiled(self, reply: Reply) -> Reply:
-        if not self.weather.cut_bodies or self.rng.random() < 0.3:
+        if not self.house.troubles.cut_bodies or self.rng.random() < 0.3:
             return reply
         self.hits["F07"] += 1
         return Reply(status=reply.status, body=reply.body[: len(reply.body) // 2])

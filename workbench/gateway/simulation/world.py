@@ -201,7 +201,7 @@ class World(Misfortunes):
         self.house.move_to(self.house.seq + self.rng.choice((1, 2, 2)))
         if self._cut_when_partial and any(item.state == "PARTIAL" for item in self.house.record):
             self._cut_when_partial = False
-            self.network.weather.down = True
+            self.house.troubles.down = True
             self.hits["F15"] += 1
         self.clock.advance(self.rng.uniform(0.3, 2.5))
         self._round()

@@ -102,21 +102,24 @@ def a_dribble_ends(stage: Stage) -> None:
     _doubtful_submit(stage, Fault.DRIBBLE, taken=True)
 
 
+def _taken_once(stage: Stage, fault: Fault) -> Order:
+    """An order that is accepted although its request or answer meets the fault, and waits once."""
+    stage.bench.cause(fault, Verb.PLACE)
+    order = stage.place(stage.waiting())
+    need(stage.names_waiting() == [order.client_order_id], f"found {stage.names_waiting()}")
+    return order
+
+
 @_submit("C68", Ability.FAULTS, fault=Fault.SLOW)
 def a_late_answer_is_an_answer(stage: Stage) -> None:
     """An answer that comes late but in time is an answer."""
-    stage.bench.cause(Fault.SLOW, Verb.PLACE)
-    order = stage.place(stage.waiting())
-    need(stage.names_waiting() == [order.client_order_id], f"found {stage.names_waiting()}")
-    _count(stage, order)
+    _count(stage, _taken_once(stage, Fault.SLOW))
 
 
 @_submit("C69", Ability.FAULTS, fault=Fault.TWICE)
 def a_request_that_arrives_twice_is_one_order(stage: Stage) -> None:
     """A request that the network delivers twice is one order."""
-    stage.bench.cause(Fault.TWICE, Verb.PLACE)
-    order = stage.place(stage.waiting())
-    need(stage.names_waiting() == [order.client_order_id], f"found {stage.names_waiting()}")
+    _taken_once(stage, Fault.TWICE)
 
 
 @_submit("C70", Ability.FAULTS, fault=Fault.TOO_MANY)
@@ -148,13 +151,19 @@ def a_fill_without_an_answer_is_in_the_record(stage: Stage) -> None:
     _count(stage, order)
 
 
+def _doubtful_cancel(stage: Stage, fault: Fault) -> Order:
+    """A waiting order whose taking back meets the fault."""
+    order = stage.place(stage.waiting())
+    name = order.client_order_id
+    _doubt(stage, fault, Verb.CANCEL, lambda: stage.broker.cancel(name, reason="card"))
+    return order
+
+
 @_cancel("C75", Ability.FAULTS, fault=Fault.REPLY_LOST)
 def taking_back_without_an_answer_can_be_asked_again(stage: Stage) -> None:
     """A cancel whose answer is lost is ambiguous; asked again it is False, and the record says CANCELED."""
-    order = stage.place(stage.waiting())
-    name = order.client_order_id
-    _doubt(stage, Fault.REPLY_LOST, Verb.CANCEL, lambda: stage.broker.cancel(name, reason="card"))
-    need(not stage.broker.cancel(name, reason="card"), "it was taken back twice")
+    order = _doubtful_cancel(stage, Fault.REPLY_LOST)
+    need(not stage.broker.cancel(order.client_order_id, reason="card"), "it was taken back twice")
     need(stage.until_ended(order).state is OrderState.CANCELED, f"found {stage.record(order)}")
     need(len(stage.record(order)) == 1, f"found {stage.record(order)}")
 
@@ -162,9 +171,7 @@ def taking_back_without_an_answer_can_be_asked_again(stage: Stage) -> None:
 @_cancel("C76", Ability.FAULTS, fault=Fault.REQUEST_LOST)
 def a_lost_cancel_can_be_asked_again(stage: Stage) -> None:
     """A cancel lost on its way is ambiguous, never assumed done; asked again it is done."""
-    order = stage.place(stage.waiting())
-    name = order.client_order_id
-    _doubt(stage, Fault.REQUEST_LOST, Verb.CANCEL, lambda: stage.broker.cancel(name, reason="card"))
+    name = _doubtful_cancel(stage, Fault.REQUEST_LOST).client_order_id
     need(stage.names_waiting() == [name], f"found {stage.names_waiting()}")
     need(stage.broker.cancel(name, reason="card"), "asked again it was not done")
 
@@ -172,9 +179,7 @@ def a_lost_cancel_can_be_asked_again(stage: Stage) -> None:
 @_cancel("C77", Ability.FAULTS, fault=Fault.SERVER_ERROR)
 def a_cancel_met_by_a_server_error_is_not_known(stage: Stage) -> None:
     """A server's error on a cancel is ambiguous, and the record says what it was."""
-    order = stage.place(stage.waiting())
-    name = order.client_order_id
-    _doubt(stage, Fault.SERVER_ERROR, Verb.CANCEL, lambda: stage.broker.cancel(name, reason="card"))
+    order = _doubtful_cancel(stage, Fault.SERVER_ERROR)
     need(stage.until_ended(order).state is OrderState.CANCELED, f"found {stage.record(order)}")
 
 
