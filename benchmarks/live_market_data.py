@@ -9,6 +9,7 @@ instant at which the quote was published. KILL: from a person's request to the b
 """
 
 import argparse
+import gc
 import hashlib
 import json
 import multiprocessing
@@ -156,6 +157,8 @@ def ingestion(*, rate: int, seconds: float) -> dict[str, Any]:
         BarBuilder(record, Timeframe("M1")).add_columns(one, one, one)
         engine.on_quote(Quote(instrument=record.id, time_ns=START, bid=118_000, ask=118_010))
     runner.on_tick(Quote(instrument=records[0].id, time_ns=START, bid=1, ask=2), engine.account(), 0)
+    gc.collect()
+    gc.freeze()  # as the gateway does before it serves
     publishing.start.set()
     while feed.counts.quotes == 0:
         feed.pump()

@@ -1,6 +1,7 @@
 """Quotes from a stream: every one in the bars, the latest to who is slow, nothing missing unnoticed."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 
 import numpy as np
@@ -352,3 +353,46 @@ def test_quotes_on_a_socket_lose_nothing_though_the_line_drops_some(tmp_path: Pa
     finally:
         feed.close()
         publisher.close()
+
+
+def test_what_is_missing_is_fetched_beside_the_loop_and_what_comes_meanwhile_waits(tmp_path: Path) -> None:
+    ticks = made_up_ticks(40)
+    line = Line(numbered(ticks))
+    asked: list[tuple[Callable[[], Quotes], Future[Quotes]]] = []
+    now = [0]
+
+    def fetch(ask: Callable[[], Quotes]) -> Future[Quotes]:
+        asked.append((ask, Future()))
+        return asked[-1][1]
+
+    feed = StreamFeed(
+        line,
+        EventLog(tmp_path / "events", instruments=["EUR_USD"]),
+        [EUR_USD],
+        Timeframe("M5"),
+        clock_ns=lambda: now[0],
+        monotonic=lambda: 0.0,
+        every_quote=True,
+        fetch=fetch,
+    )
+    for first, last in ((0, 5), (8, 10), (10, 15), (18, 20)):
+        line.pieces.append(line.quotes[first:last])
+    assert [feed.pump(), feed.pump()] == [5, 0]
+    now[0] = 2**62  # the open bar's end is over, but not all of its quotes are here
+    assert [feed.pump() for _ in range(3)] == [0, 0, 0]
+    now[0] = 0
+    assert len(asked) == 1
+    asked[0][1].set_result(asked[0][0]())
+    assert feed.pump() == 5  # up to the quotes after which some are missing again
+    assert len(asked) == 2
+    asked[1][1].set_exception(MissedQuotesError("gone"))
+    assert feed.pump() == 7
+    found, seq = [], 1
+    while (event := feed.event(seq)) is not None:
+        seq += 1
+        if isinstance(event, QuoteMoved):
+            found.append(event.quote.time_ns)
+    taken = [*range(15), 18, 19]
+    assert found == ticks.time_ns[taken].tolist()
+    assert (feed.counts.gaps, feed.counts.fetched, feed.counts.lost) == (2, 3, 3)
+    feed.close()

@@ -17,6 +17,8 @@ from workbench.errors import BadInputError
 
 __all__ = ["bench"]
 
+_ID = re.compile(r"\b(?:P\d+|ORDER|KILL)\b")
+
 _RUN = """
 import importlib, inspect, json, sys
 module = importlib.import_module(sys.argv[1])
@@ -34,6 +36,8 @@ print("\\n@@" + json.dumps([row for row in rows if not wanted or row["id"] in wa
 def bench(ids: tuple[str, ...], as_json: bool) -> None:
     """Measure the performance targets (all, or P1 P7 ...) and say which are met.
 
+    ORDER is the way of an order through the gateway, by the disk and in memory, KILL the kill switch.
+
     Peers are run where they are installed; `make bench` sets up an environment with them. Run it on a machine
     that does nothing else.
     """
@@ -42,7 +46,7 @@ def bench(ids: tuple[str, ...], as_json: bool) -> None:
     found: list[dict[str, Any]] = []
     for file in sorted(folder.glob("*.py")):
         source = file.read_text()
-        named = set(re.findall(r"\bP\d+\b", source))
+        named = set(_ID.findall(source))
         if "def measure(" not in source or (wanted and not named & set(wanted)):
             continue
         for row in _measured(folder, file.stem, wanted):

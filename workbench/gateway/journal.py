@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from workbench.gateway.checkpoints import Checkpoint
 from workbench.gateway.errors import DamagedStoreError
+from workbench.gateway.statements import Prepared
 from workbench.store.schema import journal
 
 __all__ = [
@@ -32,7 +33,7 @@ GENESIS = "0" * 64
 _SELECT = sa.select(
     journal.c.seq, journal.c.created_ns, journal.c.kind, journal.c.body, journal.c.previous, journal.c.hash
 ).order_by(journal.c.seq)
-_INSERT = sa.insert(journal)
+_INSERT = Prepared(sa.insert(journal))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +102,7 @@ def append(
         )
         head = digest
     if rows:
-        connection.execute(_INSERT, rows)
+        _INSERT.run(connection, rows)
     return seq, head
 
 

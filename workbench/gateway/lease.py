@@ -14,12 +14,13 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from workbench.gateway.errors import GatewayRunningError, LeaseLostError, LedgerWriteError
+from workbench.gateway.statements import Lookup
 from workbench.store.schema import leases
 
 __all__ = ["check_lease", "gateway_lease", "take_lease"]
 
 _NUMBER = sa.select(leases.c.number).where(leases.c.id == 1)
-_NUMBER_SHARED = _NUMBER.with_for_update(read=True)
+_SHARED = Lookup(_NUMBER.with_for_update(read=True))
 _NUMBER_ALONE = _NUMBER.with_for_update()
 
 
@@ -84,7 +85,8 @@ def check_lease(connection: sa.Connection, number: int) -> None:
     LeaseLostError
         Somebody did.
     """
-    found = connection.scalar(_NUMBER_SHARED)
+    row = _SHARED.first(connection)
+    found = None if row is None else row[0]
     if found != number:
         raise LeaseLostError(
             f"expected to hold lease {number} of this store, found {found}: another gateway writes to it now;"

@@ -1,6 +1,7 @@
 """The gateway's one way to write: a change and its journal records, in one transaction, or not at all."""
 
 import time
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -12,6 +13,8 @@ from workbench.gateway.checkpoints import CheckpointFile
 from workbench.gateway.errors import LeaseLostError, LedgerWriteError
 from workbench.gateway.journal import append, tail
 from workbench.gateway.lease import check_lease
+from workbench.gateway.statements import Lookup, Prepared
+from workbench.store import writing_connection
 
 __all__ = ["Change", "Ledger"]
 
@@ -28,6 +31,10 @@ class Change:
     def execute(self, statement: sa.Executable, rows: Any = None) -> "sa.CursorResult[Any]":
         """Run a statement in the transaction."""
         return self._connection.execute(statement, rows)
+
+    def run(self, statement: Prepared, row: Mapping[str, Any]) -> int:
+        """Run a statement that is run often; how many rows it met."""
+        return statement.run(self._connection, row)
 
     def record(self, kind: str, **body: Any) -> None:
         """Add a record to the journal, in the same transaction."""
@@ -69,7 +76,9 @@ class Ledger:
         self._lease = lease
         self._failed = ""
         self._under_way = False
+        self._held: sa.Connection | None = None  # of SQLite, from change to change
         self._last_change_s = 0.0
+        _give_back_with(engine, self)
         with engine.connect() as connection:
             self._tail: tuple[int, str] | None = tail(connection)
         self._length = self._tail[0]
@@ -126,7 +135,7 @@ class Ledger:
         self._at_boundary(f"before {name}")
         self._under_way = True
         try:
-            with self._engine.begin() as connection:
+            with self._transaction() as connection:
                 if self._lease is not None:
                     check_lease(connection, self._lease)
                 last = self._tail if self._tail is not None else tail(connection)
@@ -141,6 +150,7 @@ class Ledger:
         except sa.exc.SQLAlchemyError as error:
             if any(words in str(error.__cause__ or error).lower() for words in _DISK_FAILURES):
                 self._failed = f"the disk failed: {error.__cause__ or error}; start the gateway again"
+            self.close()
             self._tail = None  # the outcome of a commit that failed is read again, never guessed
             self._engine.dispose()
             self._log.error("not written", change=name, detail=str(error.__cause__ or error))
@@ -156,6 +166,40 @@ class Ledger:
         self._at_boundary(f"after {name}")
         if self._length - self._signed >= self._checkpoint_records:
             self.sign_head()
+
+    def look(self, lookup: Lookup, **values: Any) -> tuple[Any, ...] | None:
+        """The first row of what is durable, between changes."""
+        if self._engine.dialect.name == "sqlite" and not self._under_way:
+            try:
+                return lookup.first(self._connected(), **values)
+            except sa.exc.SQLAlchemyError:
+                self.close()
+                raise
+        with self._engine.connect() as connection:
+            return lookup.first(connection, **values)
+
+    def close(self) -> None:
+        """Give the connection back; the next change takes another."""
+        held, self._held = self._held, None
+        if held is not None:
+            held.invalidate()  # a pool that was disposed of would keep it open, with the store's files
+            held.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sa.Connection]:
+        if self._engine.dialect.name != "sqlite":  # a server may have begun anew: the pool finds out
+            with self._engine.begin() as connection:
+                yield connection
+            return
+        connection = self._connected()
+        with connection.begin():
+            yield connection
+
+    def _connected(self) -> sa.Connection:
+        """The connection that is kept; its transactions take the write lock at once."""
+        if self._held is None:
+            self._held = writing_connection(self._engine)
+        return self._held
 
     def tick(self) -> None:
         """Sign the head when the last signature is old and there is something new."""
@@ -175,3 +219,13 @@ class Ledger:
             return
         self._signed = seq
         self._log.info("checkpoint", seq=seq, hash=head, signature=checkpoint.signature)
+
+
+def _give_back_with(engine: sa.Engine, ledger: Ledger) -> None:
+    """An engine that gives its connections back gives the ledger's back too."""
+    known = weakref.ref(ledger)
+
+    @sa.event.listens_for(engine, "engine_disposed")
+    def give_back(disposed: sa.Engine) -> None:
+        if (found := known()) is not None:
+            found.close()

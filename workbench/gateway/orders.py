@@ -23,6 +23,7 @@ from workbench.gateway.records import (
 )
 from workbench.gateway.replacing import not_replaceable
 from workbench.gateway.sending import obstacle, place_once, take_back
+from workbench.gateway.statements import Lookup
 from workbench.gateway.trading import State, Trading
 from workbench.store.schema import intents
 
@@ -39,6 +40,9 @@ __all__ = [
 _NAME = re.compile(r"[A-Za-z0-9-]{1,32}")
 _INSTRUMENT = re.compile(r"[A-Za-z0-9_.]{1,32}")
 _KNOWN = sa.select(intents).where(intents.c.client_order_id == sa.bindparam("id"))
+_IS_KNOWN = Lookup(
+    sa.select(intents.c.client_order_id).where(intents.c.client_order_id == sa.bindparam("id"))
+)
 
 
 def submit(desk: Desk, trading: Trading, request: SubmitIntent) -> KernelReply:
@@ -51,9 +55,9 @@ def submit(desk: Desk, trading: Trading, request: SubmitIntent) -> KernelReply:
                 f"EUR_USD, found {order.client_order_id[:40]!r} and {order.instrument[:40]!r}"
             )
         )
-    with desk.engine.connect() as connection:
-        known = connection.execute(_KNOWN, {"id": order.client_order_id}).mappings().first()
-    if known is not None:
+    if desk.ledger.look(_IS_KNOWN, id=order.client_order_id) is not None:
+        with desk.engine.connect() as connection:
+            known = connection.execute(_KNOWN, {"id": order.client_order_id}).mappings().one()
         return _first_answer(known, trading, request)
     if trading.state is State.FROZEN:
         return Refused(reason=trading.detail)

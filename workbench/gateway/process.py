@@ -1,5 +1,6 @@
 """The gateway process from start to end: lease, store, checks, desk, sockets."""
 
+import gc
 import logging
 import logging.handlers
 import os
@@ -9,6 +10,7 @@ import signal
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
@@ -36,6 +38,7 @@ from workbench.gateway.recovery import load_desk
 from workbench.gateway.reports import Sources, check_store
 from workbench.gateway.server import GatewayServer
 from workbench.gateway.specs import DeploymentSpec, StreamFeedSpec
+from workbench.gateway.warming import warm_up
 from workbench.market import Bars, MarketStore
 from workbench.market.ticks import Ticks
 from workbench.operations import Watchdog
@@ -160,6 +163,7 @@ def _serve(
     )
     market = MarketStore(settings.market_root, settings.store_url)
     credentials = Credentials(settings.credentials_dir)
+    fetching = ThreadPoolExecutor(max_workers=4, thread_name_prefix="quotes again")
     lanes = Lanes(may_leave=lambda: not ledger.under_way)
 
     def load_bars(spec: DeploymentSpec, record: Instrument) -> Bars:
@@ -189,6 +193,7 @@ def _serve(
             monotonic=time.monotonic,
             jitter=random.random,
             every_quote=feed.every_quote,
+            fetch=fetching.submit,
         )
 
     desk = Desk(
@@ -205,6 +210,9 @@ def _serve(
     )
     desk.controls.approvers.update(settings.approvers)
     load_desk(desk)
+    warm_up()
+    gc.collect()
+    gc.freeze()  # what is loaded by now stays: looking through it again would hold quotes up for 0.1 s
 
     def each_round() -> None:
         if metrics is not None:
@@ -236,6 +244,8 @@ def _serve(
         watchdog.stopping()
         before()
         ledger.sign_head()
+        ledger.close()
+        fetching.shutdown(wait=False, cancel_futures=True)
         reading.dispose()
         log.info("ended", journal_length=ledger.length)
     if ledger.failed:

@@ -20,6 +20,7 @@ from workbench.gateway.brokers.port import Accepted, Transaction
 from workbench.gateway.journal import digest
 from workbench.gateway.ledger import Change
 from workbench.gateway.messages import BarClosed, FeedEnded, FeedEvent, QuoteMoved
+from workbench.gateway.statements import Prepared
 from workbench.gateway.trading import Trading
 from workbench.store.schema import cancels, deliveries, exit_changes, fills, intents, orders, positions
 
@@ -41,18 +42,18 @@ __all__ = [
     "write_transactions",
 ]
 
-_INSERT_INTENT = sa.insert(intents)
-_INSERT_ORDER = sa.insert(orders)
-_INSERT_FILL = sa.insert(fills)
-_INSERT_DELIVERY = sa.insert(deliveries)
-_INSERT_CANCEL = sa.insert(cancels)
-_UPDATE_CANCEL = (
+_INSERT_INTENT = Prepared(sa.insert(intents))
+_INSERT_ORDER = Prepared(sa.insert(orders))
+_INSERT_FILL = Prepared(sa.insert(fills))
+_INSERT_DELIVERY = Prepared(sa.insert(deliveries))
+_INSERT_CANCEL = Prepared(sa.insert(cancels))
+_UPDATE_CANCEL = Prepared(
     sa.update(cancels)
     .where(cancels.c.client_order_id == sa.bindparam("id"), cancels.c.event_seq == sa.bindparam("seq"))
     .values(state=sa.bindparam("new_state"), reason=sa.bindparam("new_reason"))
 )
-_INSERT_CHANGE = sa.insert(exit_changes)
-_UPDATE_CHANGE = (
+_INSERT_CHANGE = Prepared(sa.insert(exit_changes))
+_UPDATE_CHANGE = Prepared(
     sa.update(exit_changes)
     .where(
         exit_changes.c.deployment_id == sa.bindparam("deployment"),
@@ -66,7 +67,7 @@ _UPDATE_CHANGE = (
         changed_seq=sa.bindparam("new_seq"),
     )
 )
-_UPDATE_INTENT = (
+_UPDATE_INTENT = Prepared(
     sa.update(intents)
     .where(intents.c.client_order_id == sa.bindparam("id"))
     .values(
@@ -75,33 +76,33 @@ _UPDATE_INTENT = (
         reason=sa.bindparam("new_reason"),
     )
 )
-_UPDATE_INTENT_STATE = (
+_UPDATE_INTENT_STATE = Prepared(
     sa.update(intents)
     .where(intents.c.client_order_id == sa.bindparam("id"))
     .values(state=sa.bindparam("new_state"))
 )
-_UPDATE_ORDER = (
+_UPDATE_ORDER = Prepared(
     sa.update(orders)
     .where(orders.c.client_order_id == sa.bindparam("id"))
     .values(state=sa.bindparam("new_state"), updated_ns=sa.bindparam("now_ns"))
 )
-_UPDATE_REMAINING = (
+_UPDATE_REMAINING = Prepared(
     sa.update(orders)
     .where(orders.c.client_order_id == sa.bindparam("id"))
     .values(remaining=sa.bindparam("units"))
 )
-_UPDATE_CANCELED = (
+_UPDATE_CANCELED = Prepared(
     sa.update(orders)
     .where(orders.c.client_order_id == sa.bindparam("id"))
     .values(canceled_seq=sa.bindparam("seq"))
 )
-_ACK = (
+_ACK = Prepared(
     sa.update(deliveries)
     .where(deliveries.c.deployment_id == sa.bindparam("deployment"))
     .where(deliveries.c.event_seq == sa.bindparam("seq"))
     .values(acked=True, decision=sa.bindparam("new_decision", type_=sa.JSON))
 )
-_UPDATE_BOOKS = (
+_UPDATE_BOOKS = Prepared(
     sa.update(positions)
     .where(positions.c.deployment_id == sa.bindparam("deployment"))
     .values(event_seq=sa.bindparam("seq"), snapshot=sa.bindparam("new_snapshot", type_=sa.JSON))
@@ -167,7 +168,7 @@ def write_intent(
         "release_id": trading.spec.release_id,
         "watermark": trading.watermark,
     }
-    change.execute(_INSERT_INTENT, row)
+    change.run(_INSERT_INTENT, row)
     change.record("order.denied" if state is OrderState.DENIED else "order.intent", **row)
 
 
@@ -181,7 +182,7 @@ def write_intent_state(
     evidence: str = "",
 ) -> None:
     """What became of an intent, and by which evidence where there is some."""
-    change.execute(
+    change.run(
         _UPDATE_INTENT,
         {"id": client_order_id, "new_state": state.value, "new_control": control, "new_reason": reason},
     )
@@ -200,7 +201,7 @@ def write_accepted(
 ) -> None:
     """The broker has the order."""
     client_order_id = order.client_order_id
-    change.execute(
+    change.run(
         _INSERT_ORDER,
         {
             "client_order_id": client_order_id,
@@ -212,7 +213,7 @@ def write_accepted(
             "canceled_seq": 0,
         },
     )
-    change.execute(_UPDATE_INTENT_STATE, {"id": client_order_id, "new_state": OrderState.WORKING.value})
+    change.run(_UPDATE_INTENT_STATE, {"id": client_order_id, "new_state": OrderState.WORKING.value})
     change.record(
         "order.working",
         client_order_id=client_order_id,
@@ -248,19 +249,19 @@ def write_transactions(
                 **{name: value for name, value in plain(item.fill).items() if name in fills.c},
                 "trade": item.fill.trade or "",
             }
-            change.execute(_INSERT_FILL, row)
+            change.run(_INSERT_FILL, row)
             change.record("fill", **row)
             if item.fill.reason in EXIT_REASONS:
                 continue  # the order itself was filled before
-            change.execute(_UPDATE_INTENT_STATE, {"id": item.client_order_id, "new_state": item.state.value})
-            change.execute(_UPDATE_REMAINING, {"id": item.client_order_id, "units": item.fill.remaining})
+            change.run(_UPDATE_INTENT_STATE, {"id": item.client_order_id, "new_state": item.state.value})
+            change.run(_UPDATE_REMAINING, {"id": item.client_order_id, "units": item.fill.remaining})
         else:
             write_intent_state(
                 change, item.client_order_id, state=item.state, control=control, reason=item.reason
             )
             if canceled_seq:
-                change.execute(_UPDATE_CANCELED, {"id": item.client_order_id, "seq": canceled_seq})
-        change.execute(
+                change.run(_UPDATE_CANCELED, {"id": item.client_order_id, "seq": canceled_seq})
+        change.run(
             _UPDATE_ORDER, {"id": item.client_order_id, "new_state": item.state.value, "now_ns": now_ns}
         )
 
@@ -284,7 +285,7 @@ def write_cancel(
         "reason": reason,
         "created_ns": now_ns,
     }
-    change.execute(_INSERT_CANCEL, row)
+    change.run(_INSERT_CANCEL, row)
     change.record(f"cancel.{state.value.lower()}", **row)
 
 
@@ -293,7 +294,7 @@ def write_cancel_state(
 ) -> None:
     """What became of the wish to take an order back."""
     row = {"id": client_order_id, "seq": event_seq, "new_state": state.value, "new_reason": reason}
-    change.execute(_UPDATE_CANCEL, row)
+    change.run(_UPDATE_CANCEL, row)
     change.record(
         f"cancel.{state.value.lower()}", client_order_id=client_order_id, event_seq=event_seq, reason=reason
     )
@@ -324,7 +325,7 @@ def write_change(
         "changed_seq": 0,
         "created_ns": now_ns,
     }
-    change.execute(_INSERT_CHANGE, row)
+    change.run(_INSERT_CHANGE, row)
     change.record("exits.denied" if state is ChangeState.DENIED else "exits.intent", **row)
 
 
@@ -341,7 +342,7 @@ def write_change_state(
 ) -> None:
     """What became of the wish for other exits."""
     deployment_id = trading.spec.deployment_id
-    change.execute(
+    change.run(
         _UPDATE_CHANGE,
         {
             "deployment": deployment_id,
@@ -368,7 +369,7 @@ def write_books(change: Change, trading: Trading, snapshot: AccountSnapshot) -> 
     """How far the feed is, and the books as of it."""
     trading.feed.sync()
     row = {"deployment": trading.spec.deployment_id, "seq": trading.seq, "new_snapshot": plain(snapshot)}
-    if change.execute(_UPDATE_BOOKS, row).rowcount == 0:
+    if change.run(_UPDATE_BOOKS, row) == 0:
         change.execute(
             sa.insert(positions),
             {
@@ -390,7 +391,7 @@ def write_delivery(change: Change, trading: Trading, event: FeedEvent, snapshot:
         "acked": False,
         "decision": {},
     }
-    change.execute(_INSERT_DELIVERY, row)
+    change.run(_INSERT_DELIVERY, row)
     change.record(
         "event",
         **{name: row[name] for name in ("deployment_id", "event_seq", "time_ns")},
@@ -411,5 +412,5 @@ def _time_of(event: FeedEvent) -> int:
 
 def write_ack(change: Change, deployment_id: str, *, seq: int, decision: Mapping[str, Any]) -> None:
     """The strategy has done with an event, and said what it decided."""
-    change.execute(_ACK, {"deployment": deployment_id, "seq": seq, "new_decision": dict(decision)})
+    change.run(_ACK, {"deployment": deployment_id, "seq": seq, "new_decision": dict(decision)})
     change.record("decided", deployment_id=deployment_id, event_seq=seq, decision=digest(dict(decision)))

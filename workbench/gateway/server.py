@@ -10,7 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import zmq
@@ -165,10 +165,9 @@ class GatewayServer:
         return None
 
     def _reply_or_hold(self, envelope: _Envelope, request: KernelRequest, reply: KernelReply) -> None:
-        if isinstance(request, NextEvent) and isinstance(reply, Waiting):
-            if self._streams.hold(envelope, request):
-                return
-        self._reply_to(envelope, reply)
+        waits = isinstance(request, NextEvent) and isinstance(reply, Waiting)
+        if not (waits and self._streams.hold(envelope, cast(NextEvent, request))):
+            self._reply_to(envelope, reply)
 
     def _reply_to(self, envelope: _Envelope, reply: KernelReply) -> None:
         _send(self._kernels, envelope, reply)

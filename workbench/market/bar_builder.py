@@ -61,6 +61,7 @@ class BarBuilder:
         self._state = np.zeros(folding.STATE_SIZE, dtype=np.int64)
         self._state[folding.LAST] = np.iinfo(np.int64).min
         self._one = np.empty((folding.FIELDS, 1), dtype=np.int64)
+        self._no_bars: Bars | None = None
 
     def quote(self, time_ns: int, bid: int, ask: int) -> Bar | None:
         """Take one quote; the bar it closes, if it does."""
@@ -171,7 +172,11 @@ class BarBuilder:
     ) -> int:
         if not self._step:
             self._look_up(int(times[0]) * unit_ns, int(times[-1]) * unit_ns)
-        columns = [_sealed(item) for item in (closes, *prices)]
+        made: dict[int, Ints] = {}  # ticks have one column four times
+        for item in (closes, *prices):
+            if id(item) not in made:
+                made[id(item)] = _sealed(item)
+        columns = [made[id(item)] for item in (closes, *prices)]
         done = self._core.fold(
             self._state, _sealed(times), unit_ns, *columns, self._step, self._edges, out, found
         )
@@ -195,6 +200,13 @@ class BarBuilder:
         )
 
     def _bars(self, columns: Ints) -> Bars:
+        if columns.shape[1]:
+            return self._made_of(columns)
+        if self._no_bars is None:  # what nearly every call for a few quotes comes to
+            self._no_bars = self._made_of(columns)
+        return self._no_bars
+
+    def _made_of(self, columns: Ints) -> Bars:
         return Bars(
             instrument=self.instrument,
             timeframe=self.timeframe,

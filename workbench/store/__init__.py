@@ -1,6 +1,6 @@
 """The relational store: one schema on SQLite and PostgreSQL, its migrations, and how it is opened."""
 
-from workbench.store.engines import database_name, open_store, read_only, upgrade
+from workbench.store.engines import database_name, open_store, read_only, upgrade, writing_connection
 from workbench.store.errors import NewerDatabaseError, StoreMissingError, StoreUrlError
 
 __all__ = [
@@ -11,4 +11,5 @@ __all__ = [
     "open_store",
     "read_only",
     "upgrade",
+    "writing_connection",
 ]

@@ -17,7 +17,7 @@ from workbench.store.errors import NewerDatabaseError, StoreMissingError, StoreU
 from workbench.store.migrations import HEAD, KNOWN
 from workbench.store.sqlite_library import connect, dbapi, library_name
 
-__all__ = ["database_name", "open_store", "read_only", "upgrade"]
+__all__ = ["database_name", "open_store", "read_only", "upgrade", "writing_connection"]
 
 _BUSY_TIMEOUT_MS = 5_000
 _LOCK_TIMEOUT_S = 60.0
@@ -30,10 +30,13 @@ class _SqliteEngine(sa.Engine):
 
     @contextmanager
     def begin(self) -> Iterator[sa.Connection]:
-        with self.connect() as connection:
-            connection = connection.execution_options(**{_IMMEDIATE: True})
-            with connection.begin():
-                yield connection
+        with writing_connection(self) as connection, connection.begin():
+            yield connection
+
+
+def writing_connection(engine: sa.Engine) -> sa.Connection:
+    """A connection to keep; on SQLite each of its transactions takes the write lock when it begins."""
+    return engine.connect().execution_options(**{_IMMEDIATE: True})
 
 
 def open_store(url: str, *, vfs: str | None = None) -> sa.Engine:
@@ -191,7 +194,12 @@ def _sqlite(url: sa.URL, *, writable: bool, vfs: str | None) -> sa.Engine:
     @sa.event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:
         immediate = connection.get_execution_options().get(_IMMEDIATE, False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+        words = "BEGIN IMMEDIATE" if immediate else "BEGIN"
+        kind = connection.dialect.loaded_dbapi.Error
+        try:  # past SQLAlchemy's own way, which takes longer than the statement
+            connection.connection.dbapi_connection.execute(words)  # type: ignore[union-attr]
+        except kind as error:
+            raise sa.exc.DBAPIError.instance(words, None, error, kind, dialect=connection.dialect) from error
 
     return engine
 

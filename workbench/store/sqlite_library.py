@@ -159,21 +159,21 @@ class Cursor:
         """The next row; None at the end."""
         try:
             return next(self._cursor, None)
-        except apsw.Error as error:
+        except (apsw.Error, UnicodeDecodeError) as error:
             raise _as_sqlite3(error) from error
 
     def fetchmany(self, size: int | None = None) -> list[Any]:
         """The next rows."""
         try:
             return list(itertools.islice(self._cursor, size or self.arraysize))
-        except apsw.Error as error:
+        except (apsw.Error, UnicodeDecodeError) as error:
             raise _as_sqlite3(error) from error
 
     def fetchall(self) -> list[Any]:
         """All further rows."""
         try:
             return self._cursor.fetchall()
-        except apsw.Error as error:
+        except (apsw.Error, UnicodeDecodeError) as error:
             raise _as_sqlite3(error) from error
 
     def __iter__(self) -> Iterator[Any]:
@@ -218,8 +218,10 @@ _KINDS: tuple[tuple[type[Exception], type[sqlite3.Error]], ...] = (
 )
 
 
-def _as_sqlite3(error: apsw.Error) -> sqlite3.Error:
+def _as_sqlite3(error: apsw.Error | UnicodeDecodeError) -> sqlite3.Error:
     """APSW's error as one of `sqlite3`."""
+    if isinstance(error, UnicodeDecodeError):
+        return sqlite3.OperationalError(f"Could not decode to UTF-8: {error}")  # a damaged file
     if isinstance(error, apsw.ConnectionClosedError):
         return sqlite3.ProgrammingError("Cannot operate on a closed database.")
     kind = next(ours for theirs, ours in _KINDS if isinstance(error, theirs))

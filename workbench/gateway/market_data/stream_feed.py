@@ -6,22 +6,27 @@ recorded, so that it can be given again, and what a strategy saw can be shown.
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from workbench.domain.instruments import Instrument, InstrumentId
 from workbench.domain.quotes import Bar, Quote
 from workbench.domain.timeframes import Timeframe
 from workbench.gateway.market_data.event_log import EventLog
-from workbench.gateway.market_data.sources import MissedQuotesError, Quotes, QuoteSource
+from workbench.gateway.market_data.sources import MissedQuotesError, Quotes, QuoteSource, no_quotes
 from workbench.gateway.messages import BarClosed, FeedEvent, QuoteMoved
 from workbench.market import BarBuilder
 
 __all__ = ["StreamCounts", "StreamFeed"]
 
+Ints = npt.NDArray[np.int64]
+_NONE = np.empty(0, np.int64)
 _SILENT_S = 10.0  # without any message, heartbeats too: the line is taken anew
 _CLOSE_AFTER_NS = 2_000_000_000  # a bar without a quote behind it is closed when its end is so long ago
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 30.0
@@ -43,6 +48,47 @@ class StreamCounts:
     reconnects: int = 0
 
 
+def _at_once(ask: Callable[[], Quotes]) -> "Future[Quotes]":
+    done: Future[Quotes] = Future()
+    try:
+        done.set_result(ask())
+    except MissedQuotesError as error:
+        done.set_exception(error)
+    return done
+
+
+@dataclass(frozen=True, slots=True)
+class _Fetching:
+    """Quotes that were asked for again."""
+
+    future: "Future[Quotes]"
+    until: int  # the source's number of the last of them
+    missing: int
+    had: Quotes  # of them, if they do not come
+
+
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """Quotes as columns that lie together."""
+
+    instrument: Ints
+    time_ns: Ints
+    bid: Ints
+    ask: Ints
+
+    @classmethod
+    def of(cls, quotes: Quotes) -> "_Columns":
+        return cls(*(np.ascontiguousarray(quotes[name]) for name in cls.__slots__))
+
+    def at(self, wanted: npt.NDArray[np.bool_]) -> "_Columns":
+        if wanted.all():
+            return self
+        return _Columns(self.instrument[wanted], self.time_ns[wanted], self.bid[wanted], self.ask[wanted])
+
+    def __len__(self) -> int:
+        return len(self.time_ns)
+
+
 class StreamFeed:
     """See `workbench.gateway.feeds.Feed`.
 
@@ -56,6 +102,9 @@ class StreamFeed:
         Seconds, for the age of quotes and the pauses before a new line.
     jitter
         In [0, 1).
+    fetch
+        Asks the source for what is missing, beside the loop; what comes meanwhile waits behind it. Default:
+        at once.
     """
 
     def __init__(
@@ -69,7 +118,11 @@ class StreamFeed:
         monotonic: Callable[[], float],
         jitter: Callable[[], float] = lambda: 0.5,
         every_quote: bool = False,
+        fetch: Callable[[Callable[[], Quotes]], "Future[Quotes]"] = _at_once,
     ) -> None:
+        self._fetch = fetch
+        self._fetching: _Fetching | None = None
+        self._behind: list[Quotes] = []  # what came while quotes before it were fetched
         self._source, self._log = source, log
         self._records = {item.id: item for item in sorted(instruments, key=lambda item: item.id)}
         self._builders = {name: BarBuilder(item, timeframe) for name, item in self._records.items()}
@@ -157,7 +210,8 @@ class StreamFeed:
                 self._before = self._state(self._whole_from)
             self._take(taken)
             self._border_ns = self._next_border()
-        self._close_by_clock()
+        if self._fetching is None:
+            self._close_by_clock()
         self._watch_line()
         return len(taken)
 
@@ -171,6 +225,7 @@ class StreamFeed:
             self.counts.gaps += 1
             self._incomplete = set(self._records)
         if was != self._epoch:
+            self._fetching, self._behind = None, []
             self._seen = self._restored()
 
     def _complete(self, found: Quotes) -> Quotes:
@@ -180,41 +235,64 @@ class StreamFeed:
                 return found
             self._seen = int(found["seq"][0]) - 1  # we join a stream that runs
         self._whole_from = self._seen
-        fresh = found[found["seq"] > self._seen]  # twice the same is once
-        until = max(self._seen, self._source.last(), int(fresh["seq"][-1]) if len(fresh) else 0)
-        missing = until - self._seen - len(fresh)
-        if missing > 0:
-            self.counts.gaps += 1
-            try:
-                fresh = self._source.again(self._seen, until)
-                self.counts.fetched += missing
-            except MissedQuotesError:
-                self.counts.lost += missing
-                self._incomplete = set(self._records)
-        self._seen = until
-        return fresh
+        if self._fetching is not None:
+            self._behind.append(found)
+            return self._fetched(self._fetching)
+        return self._whole(found, self._seen)
+
+    def _whole(self, found: Quotes, seen: int) -> Quotes:
+        """Those after number `seen`, as far as they can be had now."""
+        fresh = found[found["seq"] > seen]  # twice the same is once
+        until = max(seen, self._source.last(), int(fresh["seq"][-1]) if len(fresh) else 0)
+        missing = until - seen - len(fresh)
+        if missing <= 0:
+            self._seen = until
+            return fresh
+        self.counts.gaps += 1
+        future = self._fetch(partial(self._source.again, seen, until))
+        self._fetching = _Fetching(future, until, missing, fresh)
+        return self._fetched(self._fetching)
+
+    def _fetched(self, asked: "_Fetching") -> Quotes:
+        """What was missing and all that came after it; nothing while it is not here."""
+        if not asked.future.done():
+            return no_quotes()
+        self._fetching, behind, self._behind = None, self._behind, []
+        self._seen = asked.until
+        try:
+            fresh = asked.future.result()
+            self.counts.fetched += asked.missing
+        except MissedQuotesError:
+            fresh = asked.had
+            self.counts.lost += asked.missing
+            self._incomplete = set(self._records)
+        if not any(len(item) for item in behind):
+            return fresh
+        return np.concatenate((fresh, self._whole(np.concatenate(behind), asked.until)))
 
     def _take(self, quotes: Quotes) -> None:
         names = self._source.instruments()
         now = self._monotonic()
+        columns = _Columns.of(quotes)
         events: list[tuple[int, int, InstrumentId, Quote | Bar]] = []
-        for k in np.unique(quotes["instrument"]).tolist():
-            mine = quotes[quotes["instrument"] == k]
+        for k in set(columns.instrument.tolist()):
+            mine = columns.at(columns.instrument == k)
             name = InstrumentId(names[k]) if k < len(names) else InstrumentId("")
             if name not in self._records:
                 self.counts.strange += len(mine)
                 continue
-            sane = (mine["bid"] > 0) & (mine["ask"] >= mine["bid"])
-            self.counts.crossed += int((~sane).sum())
-            mine = mine[sane]
-            floor = np.maximum.accumulate(np.concatenate(([self._newest[name]], mine["time_ns"])))[:-1]
-            timely = mine["time_ns"] >= floor
-            self.counts.late += int((~timely).sum())
-            mine = mine[timely]
+            sane = (mine.bid > 0) & (mine.ask >= mine.bid)
+            if not sane.all():
+                self.counts.crossed += int((~sane).sum())
+                mine = mine.at(sane)
+            timely = self._timely(mine.time_ns, self._newest[name])
+            if timely is not None:
+                self.counts.late += int((~timely).sum())
+                mine = mine.at(timely)
             if len(mine):
                 self.counts.quotes += len(mine)
                 self._moved_at[name] = now
-                self._newest[name] = int(mine["time_ns"][-1])
+                self._newest[name] = int(mine.time_ns[-1])
                 events += self._events_of(name, mine)
         for _, is_quote, _, item in sorted(events, key=lambda event: event[:3]):
             if is_quote:
@@ -224,26 +302,35 @@ class StreamFeed:
                 assert isinstance(item, Bar)
                 self._put_bar(item)
 
+    @staticmethod
+    def _timely(times: Ints, newest: int) -> npt.NDArray[np.bool_] | None:
+        """Which are not older than one before; None when all are not."""
+        if not len(times) or (times[0] >= newest and (times[1:] >= times[:-1]).all()):
+            return None
+        floor = np.maximum.accumulate(np.concatenate(([newest], times)))[:-1]
+        return times >= floor
+
     def _events_of(
-        self, name: InstrumentId, mine: Quotes
+        self, name: InstrumentId, mine: "_Columns"
     ) -> list[tuple[int, int, InstrumentId, Quote | Bar]]:
-        times = np.ascontiguousarray(mine["time_ns"])
-        closed = self._builders[name].add_columns(
-            times, np.ascontiguousarray(mine["bid"]), np.ascontiguousarray(mine["ask"])
-        )
+        closed = self._builders[name].add_columns(mine.time_ns, mine.bid, mine.ask)
         found: list[tuple[int, int, InstrumentId, Quote | Bar]] = [
             (bar.close_ns, 0, name, bar) for bar in closed
         ]
-        if self._every:
-            wanted = range(len(mine))
-        else:
-            borders = np.searchsorted(times, closed.close_ns, side="left") - 1
-            wanted = sorted({*(at for at in borders.tolist() if at >= 0), len(mine) - 1})  # type: ignore[assignment]
-            self.counts.replaced += len(mine) - len(wanted)
+        wanted: Iterable[int] = range(len(mine))
+        if not self._every:
+            borders = (
+                np.searchsorted(mine.time_ns, closed.close_ns, side="left") - 1 if len(closed) else _NONE
+            )
+            shown = sorted({*(at for at in borders.tolist() if at >= 0), len(mine) - 1})
+            self.counts.replaced += len(mine) - len(shown)
+            wanted = shown
         for at in wanted:
-            row = mine[at]
             quote = Quote(
-                instrument=name, time_ns=int(row["time_ns"]), bid=int(row["bid"]), ask=int(row["ask"])
+                instrument=name,
+                time_ns=int(mine.time_ns[at]),
+                bid=int(mine.bid[at]),
+                ask=int(mine.ask[at]),
             )
             found.append((quote.time_ns, 1, name, quote))
         return found
