@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.domain.accounts import AccountRules
 from workbench.domain.cost_history import Costs
 from workbench.kernel.data import start_ns, to_balance
-from workbench.kernel.results import remember_terms, trials
+from workbench.kernel.results import all_prices, remember, remember_terms, trials
 from workbench.kernel.session import current_session
 from workbench.kernel.showing import show_result
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from workbench.kernel.session import Session
     from workbench.market import Bars
     from workbench.research import SweepResult, WalkForwardResult
+    from workbench.research.given import Several
     from workbench.research.overfitting_tests import OverfittingVerdict
     from workbench.strategy import Strategy
 
@@ -26,7 +27,7 @@ _BALANCE = Decimal(100_000)
 
 def walk_forward(
     strategy_class: "type[Strategy]",
-    bars: "Bars | Mapping[str, Bars]",
+    bars: "Several",
     *,
     grid: Mapping[str, Iterable[Any]],
     train: int | str,
@@ -45,11 +46,13 @@ def walk_forward(
         Passed on to `workbench.research.walk_forward`, which tells what the rest means.
     """
     from workbench.research import walk_forward as walk
+    from workbench.research.given import series_of
 
     session = current_session()
+    kept = tuple(series_of("data", bars).values())
     result = walk(
         strategy_class,
-        bars,
+        kept,
         grid={name: list(values) for name, values in grid.items()},
         train=train,
         test=test,
@@ -60,12 +63,10 @@ def walk_forward(
         ledger=session.ledger(),
         **options,
     )
-    for item in bars.values() if isinstance(bars, Mapping) else [bars]:
-        session.used(key=f"{item.instrument.id} {item.timeframe}", fingerprint=item.fingerprint)
-    session.cost_book = cost_book
     session.account = options.get("account", AccountRules())
     remember_terms(session, options)
-    session.made("walk_forward", result.digest)
+    prices = all_prices(kept, options)
+    remember(session, "walk_forward", result.digest, prices=prices, cost_book=cost_book)
     if session.logs:
         _log_walk_forward(session, result)
     text = f"Walk-forward of {strategy_class.__name__}: {len(result)} windows, {result.trials:,} trials."

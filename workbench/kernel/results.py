@@ -16,7 +16,16 @@ if TYPE_CHECKING:
     from workbench.research.given import Series, Several
     from workbench.strategy import Strategy
 
-__all__ = ["backtest", "remember_terms", "sweep", "tear_sheet", "track", "trials"]
+__all__ = [
+    "all_prices",
+    "backtest",
+    "remember",
+    "remember_terms",
+    "sweep",
+    "tear_sheet",
+    "track",
+    "trials",
+]
 
 _BALANCE = Decimal(100_000)
 _PRICES = ("finer", "also")
@@ -66,7 +75,7 @@ def backtest(
         ledger=session.ledger(),
         **options,
     )
-    _remember(session, "backtest", result.digest, prices=_series(bars, options), cost_book=cost_book)
+    remember(session, "backtest", result.digest, prices=all_prices(bars, options), cost_book=cost_book)
     session.account = result.account
     remember_terms(session, {**options, "currency": currency})
     session.backtests += 1
@@ -99,7 +108,7 @@ def sweep(
         As in `backtest`.
     options
         Passed on to `workbench.research.sweep`: ``finer``, ``also``, ``timeframe`` and ``account`` as in
-        `backtest`, ``statistics``, ``where``, ``workers``, ``progress``.
+        `backtest`, ``statistics``, ``where``, ``workers``, ``device`` ("cuda" for an NVIDIA card), ``progress``.
 
     Raises
     ------
@@ -125,8 +134,8 @@ def sweep(
         ledger=session.ledger(),
         **options,
     )
-    prices = _series(bars, options)
-    _remember(session, "sweep", result.digest, prices=prices, cost_book=cost_book)
+    prices = all_prices(bars, options)
+    remember(session, "sweep", result.digest, prices=prices, cost_book=cost_book)
     session.account = options["account"]
     remember_terms(session, {**options, "currency": currency})
     if session.logs:
@@ -201,7 +210,7 @@ def _kept(given: Any) -> Any:
     return list(given) if isinstance(given, Iterator) else given
 
 
-def _series(bars: Any, options: Mapping[str, Any]) -> "list[Series]":
+def all_prices(bars: Any, options: Mapping[str, Any]) -> "list[Series]":
     """All prices of a run, those to match on and to look at too."""
     from workbench.market import Bars
     from workbench.market.ticks import Ticks
@@ -224,9 +233,10 @@ def _fingerprint(item: "Series") -> tuple[str, str]:
     return f"{item.instrument.id} tick", item.content_digest()
 
 
-def _remember(
+def remember(
     session: Session, kind: str, digest: str, *, prices: "Iterable[Series]", cost_book: Costs
 ) -> None:
+    """Note in the session what was made, of which prices and at which costs."""
     for item in prices:
         key, fingerprint = _fingerprint(item)
         session.used(key=key, fingerprint=fingerprint)
@@ -236,7 +246,7 @@ def _remember(
 
 def _frames(options: Mapping[str, Any], option: str) -> dict[str, str]:
     """The timeframe, or "tick", of each instrument given as an option."""
-    found = _series(None, {option: options.get(option)})
+    found = all_prices(None, {option: options.get(option)})
     keys = sorted(_fingerprint(item)[0].partition(" ") for item in found)
     return {name: frame for name, _, frame in keys}
 
