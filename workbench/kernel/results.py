@@ -108,7 +108,7 @@ def sweep(
         As in `backtest`.
     options
         Passed on to `workbench.research.sweep`: ``finer``, ``also``, ``timeframe`` and ``account`` as in
-        `backtest`, ``statistics``, ``where``, ``workers``, ``device`` ("cuda" for an NVIDIA card), ``progress``.
+        `backtest`, ``statistics``, ``where``, ``workers``, ``device`` ("cuda": an NVIDIA card), ``progress``.
 
     Raises
     ------
