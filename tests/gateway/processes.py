@@ -26,7 +26,7 @@ from workbench.store import open_store
 
 _server = multiprocessing.forkserver._forkserver  # type: ignore[attr-defined]
 _context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["tests.gateway.processes"])
+_context.set_forkserver_preload(["tests.gateway.warm"])
 
 
 def _forget_dead_server() -> None:
