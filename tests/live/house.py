@@ -24,6 +24,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from tests.live.desk import eventually
 from tests.live.notebook_strategies import BY_HAND, HEDGED
 from workbench.domain.accounts import AccountRules
+from workbench.domain.allowance import Allowance
 from workbench.domain.calendar import session_of
 from workbench.domain.controls import LIMITS as LIMIT_KINDS
 from workbench.domain.controls import Sense
@@ -92,7 +93,7 @@ class House:
         *,
         account: AccountRules | None = None,
         others: Sequence[str] = (),
-        sizes: bool = False,
+        **terms: Any,
     ) -> "Tenant":
         """A release of the strategy that `source` defines; costs change in its replay where it has rules."""
         names = [*traded, *others]
@@ -101,7 +102,7 @@ class House:
         series, extra = [self.bars(name) for name in traded], tuple(self.bars(name) for name in others)
         if account is not None:
             book = changing_costs(replace(retail_book("EUR_USD"), costs=costs), series[0])
-        found = release(self.settings, series, book.to_json(), source, account, others=extra, sizes=sizes)
+        found = release(self.settings, series, book.to_json(), source, account, others=extra, **terms)
         return Tenant(self, found, series, extra)
 
     def run(self, name: str, *options: str) -> None:
@@ -320,6 +321,7 @@ def release(
     *,
     others: Sequence[Bars] = (),
     sizes: bool = False,
+    allowance: Allowance | None = None,
 ) -> Release:
     """A release signed by sarah and approved by david, as a promotion leaves it."""
     strategy = written(source)
@@ -350,6 +352,7 @@ def release(
         "cost_book": book,
         **({} if account is None else {"account": asdict(account)}),
         "limits": LIMITS.to_json(),
+        **({} if allowance is None else {"allowance": allowance.to_json()}),
         "evidence": [],
         "idea": "i",
         "trials": 1,

@@ -161,3 +161,17 @@ class Scalper(Strategy):
         if self.run >= 3 and account.units == 0:
             account.buy(1_000, stop=60 + self.slow, target=40 + self.fast)
 """
+HANGING = """
+from workbench.strategy import Param, Strategy
+
+class Hanging(Strategy):
+    fast = Param(8, low=2, high=50)
+    slow = Param(21, low=5, high=200)
+
+    def on_bar(self, market, account):
+        if account.position() is None and not account.waiting:
+            account.buy(1_000, stop=20_000)
+            account.buy_limit(2_000, price=market.quote.bid // 2)
+        while account.position() is not None:
+            pass
+"""
