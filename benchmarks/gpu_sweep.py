@@ -47,7 +47,7 @@ class Averages(Strategy):
         exits = (
             {"size": Units(10_000)},
             {"size": Units(10_000), "stop": 2.0 * atr(bar, 14), "target": pips(20)},
-            {"size": RiskFraction(0.001), "stop": pips(15), "trail": pips(25)},
+            {"size": RiskFraction(0.001), "stop": pips(4), "trail": pips(6)},
         )[self.kind]
         return Rules(enter_long=crosses_above(fast, slow), enter_short=crosses_below(fast, slow), **exits)
 

@@ -62,9 +62,6 @@ def plans_of(
     the compared numbers would take more than `most_bytes`.
     """
     columns = [item.columns() for item in rules]
-    everything = {item.key: item for found in columns for item in found.values() if item is not None}
-    if not make_plan(list(everything.values())).trivial:
-        return None
     steps: list[Ints] = []
     looks_back: list[bool] = []
     numbers: dict[str, Expr] = {}
@@ -91,7 +88,8 @@ def plans_of(
             item = found[name]
             if item is not None and item.op not in _CONSTANTS:
                 numbers[item.key] = item
-    if 8 * width * len(numbers) > most_bytes:
+    # conditions go by the clocks of what they compare
+    if 8 * width * len(numbers) > most_bytes or not make_plan(list(numbers.values())).trivial:
         return None
     known = evaluate_conditions((), list(numbers.values()), bars, others=others).numbers
     values = np.full((max(1, len(places)), width), np.nan)

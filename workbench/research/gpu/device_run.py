@@ -1,5 +1,6 @@
 """Many combinations on a card: laid out, traded, summed up; what `PlainRun.sums` gives, bit for bit."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -106,6 +107,14 @@ class DeviceRun:
         if plans is None and count * len(self._bars) > _SIGNAL_BYTES and count > 1:
             parts = [self.sums(rules[: count // 2]), self.sums(rules[count // 2 :])]
             return Sums.joined([part for part, _ in parts]), np.concatenate([void for _, void in parts])
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Grid size")  # numba's, of small sweeps
+            return self._summed(rules, plans)
+
+    def _summed(
+        self, rules: Sequence[Rules], plans: blocks.Plans | None
+    ) -> tuple[Sums, npt.NDArray[np.bool_]]:
+        count = len(rules)
         truths, distances = self._truths(rules, plans)
         units = np.array([self._plain.crossed_units(item) for item in rules], np.int64)
         answers = cuda.to_device(np.full(count, GAVE_UP, np.int64))
