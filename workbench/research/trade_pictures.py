@@ -72,14 +72,9 @@ def trade_picture(result: "BacktestResult", name: "InstrumentId", *, start_ns: i
         if len(bars) > 1:
             axes.set_xlim(times[0], times[-1])
     axes.yaxis.set_major_formatter(f"{{x:.{max(bars.instrument.digits - 1, 0)}f}}")
-    axes.legend(
-        fontsize=7.5,
-        frameon=False,
-        labelcolor=COLOURS["text"],
-        ncols=4,
-        loc="lower left",
-        bbox_to_anchor=(0, 0),
-    )
+    figure.legend(
+        fontsize=7.5, frameon=False, labelcolor=COLOURS["text"], ncols=6, loc="outside lower left"
+    )  # fmt: skip
     for colour, panel, (label, values) in zip(_LINES, rows[1:], beside.items(), strict=False):
         panel.plot(times, values[low:high], color=colour, linewidth=0.9)
         style(panel, title=f"{label} (of prices: in points)", dates=panel is rows[-1])
