@@ -11,8 +11,9 @@ import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
 
-from tests.gateway.bench import BALANCE, COSTS, busy, opening
+from tests.gateway.bench import BALANCE, COSTS, opening
 from tests.gateway.processes import Gateway
+from tests.gateway.strategies import busy
 from workbench.cli import main
 from workbench.domain.instruments import instrument
 from workbench.errors import BadInputError

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.gateway.bench import BALANCE, COSTS, EUR_USD, busy, decided, made_up_bars
+from tests.gateway.bench import BALANCE, COSTS, EUR_USD, made_up_bars
+from tests.gateway.strategies import busy, decided
 from workbench.domain.instruments import instrument
 from workbench.domain.orders import ClientOrderId, Fill, FillReason
 from workbench.domain.quotes import Quote

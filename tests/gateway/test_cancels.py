@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from tests.gateway.bench import Kernel, Room, buy, expected_fills, patient
+from tests.gateway.bench import Kernel, Room, buy, expected_fills
+from tests.gateway.strategies import patient
 from workbench.domain.orders import OrderKind
 from workbench.gateway.brokers.port import AmbiguousError
 from workbench.gateway.journal import verify_journal

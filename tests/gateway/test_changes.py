@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.gateway.bench import NO_LIMITS, TOKEN, Kernel, Room, buy, expected_fills, handy
+from tests.gateway.bench import NO_LIMITS, TOKEN, Kernel, Room, buy, expected_fills
+from tests.gateway.strategies import handy
 from workbench.domain.control_table import FIRM, Entry, LimitTable
 from workbench.domain.instruments import InstrumentId
 from workbench.domain.orders import ClientOrderId, ExitChange, OrderKind

@@ -12,19 +12,9 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from tests.gateway.bench import (
-    BALANCE,
-    Kernel,
-    Room,
-    busy,
-    buy,
-    expected_fills,
-    handy,
-    made_up_bars,
-    opening,
-    patient,
-)
+from tests.gateway.bench import BALANCE, Kernel, Room, buy, expected_fills, made_up_bars, opening
 from tests.gateway.processes import Gateway
+from tests.gateway.strategies import busy, handy, patient
 from workbench.errors import BadInputError
 from workbench.gateway.errors import GatewayUnreachableError
 from workbench.gateway.journal import verify_journal

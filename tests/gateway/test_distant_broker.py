@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from tests.gateway.bench import BALANCE, COSTS, EUR_USD, Kernel, Room, busy, buy, made_up_bars, patient
+from tests.gateway.bench import BALANCE, COSTS, EUR_USD, Kernel, Room, buy, made_up_bars
+from tests.gateway.strategies import busy, patient
 from workbench.domain.instruments import instrument
 from workbench.domain.orders import ExitChange, OrderState
 from workbench.gateway.brokers.conformance import STREAM_FAULTS, Fault, FaultProxy

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from tests.gateway.bench import Kernel, Room, busy, buy, handy, patient
+from tests.gateway.bench import Kernel, Room, buy
+from tests.gateway.strategies import busy, handy, patient
 from workbench.domain.accounts import AccountSnapshot
 from workbench.domain.orders import Order
 from workbench.errors import BadInputError

@@ -21,8 +21,9 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from tests.gateway.bench import Room, buy, made_up_bars, patient
+from tests.gateway.bench import Room, buy, made_up_bars
 from tests.gateway.power import Acknowledged, Event, NotingDisk, State, Sync, states, write_files
+from tests.gateway.strategies import patient
 from workbench.gateway.journal import verify_journal
 from workbench.market import Bars
 from workbench.store import open_store, sqlite_library

@@ -8,7 +8,8 @@ import nbformat
 import pytest
 from click.testing import CliRunner, Result
 
-from tests.gateway.bench import Room, handy
+from tests.gateway.bench import Room
+from tests.gateway.strategies import handy
 from workbench.cli import main
 from workbench.gateway.past_state import past_state
 from workbench.market import Bars
