@@ -1,6 +1,6 @@
 """How long a gateway takes to be ready again after a SIGKILL at each boundary of a write.
 
-    python benchmarks/recovery.py [--rounds 3] [--folder DIR]
+    python benchmarks/recovery.py [--rounds 3] [--boundary 'after intent']… [--folder DIR]
 
 A real gateway process with its store trades on an account behind HTTP, in this process. Again and again it
 ends itself by SIGKILL at the next boundary of one name, right before, in or right after a commit, or between
@@ -61,6 +61,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--rounds", type=int, default=3, help="deaths at each boundary")
+    parser.add_argument("--boundary", action="append", help="this one only; may be given again")
     parser.add_argument("--folder", type=Path, default=None, help="of the store; default: temporary")
     parser.add_argument("--serve", nargs=2, metavar=("HOME", "BOUNDARY"), help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -70,7 +71,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="wb-", dir=given.folder) as folder:
         house = _House(Path(folder))
         try:
-            names = house.boundaries()
+            names = given.boundary or house.boundaries()
             print(f"{len(names)} boundaries, {given.rounds} deaths at each", flush=True)
             for number in range(given.rounds):
                 for name in names:
