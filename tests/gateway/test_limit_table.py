@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.gateway.bench import Room, buy, made_up_bars
-from workbench.commands.limits import lifted
+from workbench.commands.lifting import lifted
 from workbench.domain.control_text import limit_from_text, limit_text
 from workbench.domain.controls import CONTROLS, LIMITS, Sense, is_raise, parse_value
 from workbench.domain.people import distinct_people
