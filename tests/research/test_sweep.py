@@ -10,6 +10,7 @@ from workbench.domain.cost_book import CostBook
 from workbench.errors import BadInputError
 from workbench.market import Bars
 from workbench.research import MemoryLedger, SweepResult, Trial, run_backtest, sweep
+from workbench.research.sweep import _chunk_size
 from workbench.strategy import evaluate
 from workbench.strategy.many_signals import evaluate_many
 
@@ -199,3 +200,16 @@ def test_the_figures_of_the_trades_alone_are_those_of_the_whole_backtest(
         whole = run_backtest(Cross(**trial.parameters), sample, cost_book=cost_book).metrics
         assert "sharpe" not in trial.result
         assert trial.result == {name: whole[name] for name in trial.result}
+
+
+@pytest.mark.parametrize(
+    ("count", "most", "threads"),
+    [(1_024, 360, 2), (1_024, 360, 1), (7, 1_024, 2), (1, 5, 4), (1_000_000, 1_024, 2)],
+)
+def test_threads_have_as_much_to_do(count: int, most: int, threads: int) -> None:
+    size = _chunk_size(count, most=most, threads=threads)
+    chunks = [min(size, count - start) for start in range(0, count, size)]
+    assert 1 <= size <= most
+    assert sum(chunks) == count
+    shares = [sum(chunks[thread::threads]) for thread in range(threads)]
+    assert max(shares) - min(shares) <= max(1, size if count < threads else count // 50)

@@ -329,7 +329,7 @@ def _results(
     work = count * bars
     threads = workers or (min(2, os.cpu_count() or 1) if work >= _WORTH_A_THREAD else 1)
     fitting = max(1, _CHUNK_BYTES // bars)
-    size = max(1, min(_CHUNK_LIMIT, fitting, -(-count // threads)))
+    size = _chunk_size(count, most=min(_CHUNK_LIMIT, fitting), threads=threads)
     if task.on_card is not None:
         threads, size = 1, min(task.on_card.size, count)
     if task.plain is not None:
@@ -347,3 +347,9 @@ def _results(
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+
+
+def _chunk_size(count: int, *, most: int, threads: int) -> int:
+    """Variants in a chunk: as many chunks for each thread, so that all end together."""
+    rounds = -(-count // (most * threads))
+    return max(1, -(-count // (rounds * threads)))
