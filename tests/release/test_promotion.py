@@ -175,7 +175,7 @@ class Oracle(Strategy):
 """
     test = _TEST.replace("strategy = Cross(fast=fast)", "ALL = bars\nstrategy = Oracle()")
     path = write(peeking, test)
-    with pytest.raises(CausalityError, match=r"decided .* instead of .* knew what came later") as no:
+    with pytest.raises(CausalityError, match=r"makes another strategy than Oracle") as no:
         promote(path, settings=world, author="sarah", limits=LIMITS)
     assert [item.name for item in no.value.evidence if item.passed][-2:] == ["reproduction", "dry_start"]
 
@@ -195,8 +195,10 @@ class Oracle(Strategy):
         elif NEXT.get(market.bar.open_ns, 0) > 38:
             account.buy(1_000)
 """
-    rises = (
-        "NEXT = dict(zip(bars.open_ns[:-1].tolist(), (bars.bid_close[1:] - bars.bid_close[:-1]).tolist()))"
+    rises = (  # where the strategy's spec does not see it
+        "import builtins\n"
+        "later = (bars.bid_close[1:] - bars.bid_close[:-1]).tolist()\n"
+        "builtins.NEXT = dict(zip(bars.open_ns[:-1].tolist(), later))"
     )
     path = write(peeking, _TEST.replace("strategy = Cross(fast=fast)", f"{rises}\nstrategy = Oracle()"))
     with pytest.raises(CausalityError, match=r"decided nothing instead of \+1,000 units"):
