@@ -305,7 +305,7 @@ def written(source: str) -> Strategy:
     name = next(line for line in source.splitlines() if line.startswith("class "))[6:].partition("(")[0]
     cell = f"<cell of {name}>"
     linecache.cache[cell] = (len(source), None, source.splitlines(keepends=True), cell)
-    scope: dict[str, Any] = {"__name__": "notebook"}
+    scope: dict[str, Any] = {"__name__": "__main__"}  # as in a kernel
     exec(compile(source, cell, "exec"), scope)
     made = scope[name](fast=8, slow=21)
     assert isinstance(made, Strategy)
