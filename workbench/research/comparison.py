@@ -22,7 +22,8 @@ __all__ = ["Comparison", "compare"]
 
 _SHOWN = (
     *("net_profit", "return", "sharpe", "volatility", "max_drawdown", "trades", "win_rate"),
-    *("profit_factor", "average_trade", "exposure", "spread_cost", "commission", "financing"),
+    *("profit_factor", "average_trade", "exposure", "spread_cost", "slippage_cost"),
+    *("commission", "financing"),
 )
 _COLOURS = ("#3b82c4", "#c98500", "#2e9e5b", "#d9534f", "#8e6bbf", "#7a7a7a", "#17a2a2", "#b0558f")
 _POINTS = 4_000
@@ -82,7 +83,7 @@ class Comparison:
         rows = [
             (
                 str(name).replace("_", " "),
-                *(html.figure_text(str(name), None if np.isnan(item) else float(item)) for item in row),
+                *(html.figure_text(str(name), _number(str(name), item)) for item in row),
             )
             for name, row in zip(self.frame.index, self.frame.to_numpy(np.float64), strict=True)
         ]
@@ -99,6 +100,13 @@ class Comparison:
 
     def __repr__(self) -> str:
         return f"<comparison of {', '.join(self.results)}>"
+
+
+def _number(name: str, value: float) -> float | int | None:
+    """A count as a whole number, what is undefined as None."""
+    if np.isnan(value):
+        return None
+    return int(value) if name == "trades" else float(value)
 
 
 def compare(results: Mapping[str, BacktestResult] | Sequence[BacktestResult]) -> Comparison:
