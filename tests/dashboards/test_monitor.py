@@ -114,6 +114,16 @@ def test_changes_of_exits_and_replaced_orders_stand_among_the_decisions(make_hom
     assert text.count(words.moment(home.view.changes(DEPLOYMENT)[0].decided_ns)) >= 4  # when it was decided
 
 
+def test_an_order_of_the_gateway_between_two_events_has_the_market_s_time(make_home):
+    home = make_home()
+    with home.gateway.begin() as connection:
+        connection.execute(sa.update(schema.intents).values(event_seq=schema.intents.c.event_seq + 1))
+        known = set(connection.scalars(sa.select(schema.deliveries.c.time_ns)))
+    decided = {line.decided_ns for line in home.view.orders(DEPLOYMENT)}
+    assert decided
+    assert decided <= known
+
+
 def test_an_empty_home_says_so(make_home):
     home = make_home()
     with home.store.begin() as connection:

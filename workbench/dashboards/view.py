@@ -282,15 +282,20 @@ class StoreView:
 
 
 def _decided(table: sa.Table, *columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
-    """The rows of a table with the market's time of the event that each was decided on."""
+    """The rows of a table with the market's time of the last event by which each was decided."""
     deliveries = schema.deliveries
-    return sa.select(table, deliveries.c.time_ns.label("decided_ns"), *columns).outerjoin(
-        deliveries,
-        sa.and_(
+    decided = (
+        sa.select(deliveries.c.time_ns)
+        .where(
             deliveries.c.deployment_id == table.c.deployment_id,
-            deliveries.c.event_seq == table.c.event_seq,
-        ),
+            deliveries.c.event_seq <= table.c.event_seq,
+        )
+        .order_by(deliveries.c.event_seq.desc())
+        .limit(1)
+        .correlate(table)
+        .scalar_subquery()
     )
+    return sa.select(table, decided.label("decided_ns"), *columns)
 
 
 def _level(row: sa.RowMapping, name: str) -> Decimal | None:
