@@ -34,6 +34,24 @@ MOST_ROWS = 128  # of a plan, which a thread keeps to itself
 S_BARS, S_AFTER, S_ROLLS, S_BLOCKS, S_DAYS, S_VALUED = range(6)  # how long columns are; 1 with equity by bar
 _SIDES = 4  # to enter long and short, to exit long and short
 
+
+def _path(prices: Ints, places: Ints) -> Any:
+    """The ten columns of a path, of those that differ and the place of each."""
+    return (
+        prices[places[0]],
+        prices[places[1]],
+        prices[places[2]],
+        prices[places[3]],
+        prices[places[4]],
+        prices[places[5]],
+        prices[places[6]],
+        prices[places[7]],
+        prices[places[8]],
+        prices[places[9]],
+    )
+
+
+_path_of: Any = on_device(_path)
 _run_steps: Any = on_device(conditions.run_steps)
 _trade_crossings: Any = on_device(crossings.trade_crossings)
 _trade_plain: Any = on_device(quick.trade_plain)
@@ -124,18 +142,7 @@ def _cross_runs(
     rolls = sizes[S_ROLLS]
     own = equity[run, : sizes[S_BARS] * sizes[S_VALUED]]
     answers[run] = _trade_crossings(
-        (
-            prices[places[0]],
-            prices[places[1]],
-            prices[places[2]],
-            prices[places[3]],
-            prices[places[4]],
-            prices[places[5]],
-            prices[places[6]],
-            prices[places[7]],
-            prices[places[8]],
-            prices[places[9]],
-        ),
+        _path_of(prices, places),
         sizes[S_BARS],
         truths[run, 0],
         truths[run, 1],
@@ -198,18 +205,7 @@ def _trade_runs(
     rolls, blocks = sizes[S_ROLLS], sizes[S_BLOCKS]
     own = equity[run, : sizes[S_BARS] * sizes[S_VALUED]]
     answers[run] = _trade_plain(
-        (
-            prices[places[0]],
-            prices[places[1]],
-            prices[places[2]],
-            prices[places[3]],
-            prices[places[4]],
-            prices[places[5]],
-            prices[places[6]],
-            prices[places[7]],
-            prices[places[8]],
-            prices[places[9]],
-        ),
+        _path_of(prices, places),
         after[: sizes[S_AFTER]],
         sizes[S_BARS],
         truths[run, 0],
