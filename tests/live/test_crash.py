@@ -95,19 +95,19 @@ def test_a_strategy_that_raises_fails_with_what_it_raised(desk: Desk) -> None:
 
 def test_a_strategy_that_hangs_is_killed_and_started_again(desk: Desk) -> None:
     write_notebook(desk.notebook, mood="hangs")  # once
-    desk.timing = Timing(hung_after_s=1.5)
+    desk.timing = Timing(hung_after_s=4.0)
     deployment = desk.deploy()
     desk.start()
     line = desk.until(deployment, state="finished")
     assert [item["reason"] for item in line["recoveries"]] == [
-        "its strategy did not come back for 2 s; its waiting orders are taken back"
+        "its strategy did not come back for 4 s; its waiting orders are taken back"
     ]
     assert desk.released == [deployment]  # the gateway was told before it started again
     assert desk.gateway.acked == 120
 
 
 def test_a_frozen_process_is_killed_and_started_again(desk: Desk) -> None:
-    desk.timing = Timing(hung_after_s=1.5)
+    desk.timing = Timing(hung_after_s=4.0)
     desk.gateway.endless = True
     deployment = desk.deploy()
     desk.start()
@@ -115,7 +115,7 @@ def test_a_frozen_process_is_killed_and_started_again(desk: Desk) -> None:
     os.kill(desk.of(deployment)["pid"], signal.SIGSTOP)
     line = eventually(lambda: (line := desk.of(deployment))["recoveries"] and line, what="the recovery")
     assert [item["reason"] for item in line["recoveries"]] == [
-        "its kernel gave no sign of life for 2 s; its waiting orders are taken back"
+        "its kernel gave no sign of life for 4 s; its waiting orders are taken back"
     ]
     desk.decided(60)
 
