@@ -10,6 +10,7 @@ from workbench.gateway.brokers.paper_http.config import PaperHttpConfig
 from workbench.gateway.brokers.paper_http.parsing import ErrorCode, ErrorReply, encode
 from workbench.gateway.brokers.paper_http.server import PaperServer
 from workbench.gateway.brokers.port import EXTERNAL_PREFIX, Broker
+from workbench.gateway.warming import warm_up
 
 __all__ = ["PaperHttpBench"]
 
@@ -37,6 +38,7 @@ class PaperHttpBench:
     patience_s = 10.0
 
     def __init__(self) -> None:
+        warm_up()  # the server answers its first request within the time of any other
         config = bench_config()
         self.instrument = config.instruments[0]
         self.server = PaperServer(config, account_id=_ACCOUNT, token=_TOKEN, beat_s=0.1, page=2)
