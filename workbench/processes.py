@@ -27,7 +27,8 @@ __all__ = [
     "stop",
 ]
 
-_READY_TIMEOUT_S = 60.0
+_READY_TIMEOUT_S = 300.0  # of what trading needs, on a machine that is busy
+_PATIENCE_S = 60.0  # with what trading does not need
 _STOP_TIMEOUT_S = 30.0  # the supervisor gives its live kernels 20
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -42,12 +43,13 @@ class ProcessFailedError(WorkbenchError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Process:
-    """One process to run."""
+    """One process to run. Without one that is not `needed`, the others go on."""
 
     name: str
     command: Sequence[str]
     ready: Callable[[], bool]
     folder: Path
+    needed: bool = True
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -91,8 +93,20 @@ def start(process: Process, *, settings: Settings) -> "subprocess.Popen[bytes]":
     Raises
     ------
     ProcessFailedError
-        It ended, or was not ready in a minute; the message carries the end of its log.
+        It ended, or was not ready in five minutes; the message carries the end of its log.
     """
+    child, log = _launch(process, settings=settings)
+    try:
+        if (trouble := _awaited(process, child, _READY_TIMEOUT_S)) is not None:
+            raise ProcessFailedError(_with_log(f"the {process.name} {trouble}", log))
+    except BaseException:
+        with _unheard():
+            stop(child)
+        raise
+    return child
+
+
+def _launch(process: Process, *, settings: Settings) -> "tuple[subprocess.Popen[bytes], Path]":
     settings.logs_dir.mkdir(parents=True, exist_ok=True)
     log = settings.logs_dir / f"{process.name}.out"
     with log.open("wb") as output:
@@ -105,20 +119,24 @@ def start(process: Process, *, settings: Settings) -> "subprocess.Popen[bytes]":
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    try:
-        deadline = time.monotonic() + _READY_TIMEOUT_S
-        while not process.ready():
-            ended = child.poll() is not None
-            if ended or time.monotonic() > deadline:
-                tail = log.read_text(errors="replace").strip().splitlines()[-5:]
-                what = f"ended with {child.returncode}" if ended else "was not ready in a minute"
-                raise ProcessFailedError("\n".join([f"the {process.name} {what}; its log is {log}:", *tail]))
-            time.sleep(0.1)
-    except BaseException:
-        with _unheard():
-            stop(child)
-        raise
-    return child
+    return child, log
+
+
+def _awaited(process: Process, child: "subprocess.Popen[bytes]", timeout_s: float) -> str | None:
+    """Wait until a process is ready; what kept it from that, None when nothing did."""
+    deadline = time.monotonic() + timeout_s
+    while not process.ready():
+        if child.poll() is not None:
+            return f"ended with {child.returncode}"
+        if time.monotonic() > deadline:
+            return f"was not ready in {timeout_s:.0f} s"
+        time.sleep(0.1)
+    return None
+
+
+def _with_log(sentence: str, log: Path) -> str:
+    tail = log.read_text(errors="replace").strip().splitlines()[-5:]
+    return "\n".join([f"{sentence}; its log is {log}:", *tail])
 
 
 def stop(child: "subprocess.Popen[bytes]", *, timeout_s: float = _STOP_TIMEOUT_S) -> None:
@@ -147,7 +165,14 @@ def running(
         try:
             for process in processes:
                 began = time.monotonic()
-                children[process.name] = start(process, settings=settings)
+                if process.needed:
+                    children[process.name] = start(process, settings=settings)
+                else:
+                    children[process.name], log = _launch(process, settings=settings)
+                    trouble = _awaited(process, children[process.name], _PATIENCE_S)
+                    if trouble is not None:
+                        tell(_with_log(f"the {process.name} {trouble}, the others go on without it", log))
+                        continue
                 tell(f"{process.name} ready in {time.monotonic() - began:.1f} s")
             yield children
         finally:

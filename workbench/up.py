@@ -63,6 +63,7 @@ def dashboard_process(settings: Settings) -> Process:
         name="voila",
         command=voila_command(dashboards, port=settings.voila_port),
         ready=lambda: _answers(settings.voila_port),
+        needed=False,
         folder=settings.project,
         environment={
             "JUPYTER_TOKEN_FILE": str(token_file(settings.keys_dir, "voila")),
@@ -97,6 +98,7 @@ def _mlflow_process(settings: Settings) -> Process:
             *("--host", "127.0.0.1", "--port", str(settings.mlflow_port), "--workers", "1"),
         ],
         ready=lambda: _answers(settings.mlflow_port),
+        needed=False,
         folder=settings.project,
         environment={"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
     )
@@ -112,6 +114,7 @@ def _lab_process(settings: Settings) -> Process:
             *(["--allow-root"] if os.getuid() == 0 else []),
         ],
         ready=lambda: _answers(settings.lab_port),
+        needed=False,
         folder=settings.project,
         environment={"JUPYTER_TOKEN_FILE": str(token_file(settings.keys_dir, "lab"))},
     )
