@@ -5,12 +5,13 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.gateway.bench import BALANCE, COSTS, EUR_USD, START, Kernel, Room, buy, made_up_bars, opening
+from tests.gateway.bench import BALANCE, COSTS, EUR_USD, START, TOKEN, Kernel, Room, buy, made_up_bars, opening
 from workbench.domain.instruments import instrument
 from workbench.domain.orders import OrderKind
 from workbench.domain.quotes import Quote
@@ -21,7 +22,10 @@ from workbench.gateway.brokers.port import AmbiguousError
 from workbench.gateway.client import GatewayClient, OperatorClient
 from workbench.gateway.journal import verify_journal
 from workbench.gateway.lanes import LaneBroker, Lanes
-from workbench.gateway.messages import BarClosed, EventReply, QuoteMoved
+from workbench.gateway.market_data.event_log import EventLog
+from workbench.gateway.market_data.sources import SocketQuotes
+from workbench.gateway.market_data.stream_feed import StreamFeed
+from workbench.gateway.messages import BarClosed, EventReply, QuoteMoved, Waiting
 from workbench.gateway.reports import Sources
 from workbench.gateway.server import GatewayServer
 
@@ -144,6 +148,39 @@ def test_after_the_end_an_answer_that_comes_late_does_nothing() -> None:
     assert said == []
 
 
+def test_an_answer_that_comes_after_the_gateways_end_freezes_nothing(
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = Room(url=sqlite_url, home=tmp_path / "home", bars=made_up_bars(2))
+    lanes, answer, said = Lanes(), threading.Event(), list[str]()
+    monkeypatch.setattr(lanes, "close", partial(lanes.close, patience_s=0.01))
+    sockets = Path(tempfile.mkdtemp(prefix="wb-"))
+    gateway = GatewayServer(
+        room.desk,
+        kernels=sockets / "k",
+        operators=sockets / "o",
+        sources=Sources(engine=room.engine, checkpoints=room.checkpoints, keys=room.home),
+        lanes=lanes,
+    )
+
+    def work() -> None:
+        gateway.stop()
+        try:
+            lanes.of("a").outside(answer.wait)
+        except Exception as error:  # as whoever answers a request does: it freezes the deployment
+            said.append(f"freezes: {error}")
+
+    lanes.of("a").add(work)
+    (lane,) = [item for item in threading.enumerate() if item.name == "orders of a"]
+    gateway.serve()
+    answer.set()
+    lane.join(30)
+    assert not lane.is_alive()
+    assert said == []
+    shutil.rmtree(sockets)
+    room.engine.dispose()
+
+
 def test_work_that_fails_unforeseen_ends_the_loop_and_not_in_silence(lanes: Lanes) -> None:
     lanes.of("a").add(lambda: [][0])
     with pytest.raises(IndexError):
@@ -223,6 +260,56 @@ def test_orders_and_a_kill_go_through_while_a_broker_hangs(
         server.close()
         shutil.rmtree(sockets)
     assert verify_journal(room.engine).fault == ""
+    room.engine.dispose()
+
+
+def test_a_kernel_on_a_silent_stream_is_answered_and_one_that_died_is_not_taken_for_alive(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    room = Room(url=sqlite_url, home=tmp_path / "home", bars=made_up_bars(2), clock=time.monotonic)  # type: ignore[arg-type]
+    config = PaperConfig(
+        instruments=(instrument("EUR_USD"),), cost_book=COSTS, currency="USD", balance=BALANCE
+    )
+    server = PaperServer(config, account_id="far", token="secret")
+    far = PaperHttpConfig(url=server.url, account_id="far", token="secret")
+    lanes = Lanes(may_leave=lambda: not room.desk.ledger.under_way)
+    room.desk.connect_broker = lambda spec: LaneBroker(PaperHttpBroker(far), lanes.of("far"))
+    room.desk.open_stream = lambda spec, feed: StreamFeed(
+        SocketQuotes(tmp_path / "nobody"),
+        EventLog(tmp_path / "events", instruments=[EUR_USD]),
+        spec.all_records,
+        spec.bar_length,
+        clock_ns=time.time_ns,
+        monotonic=time.monotonic,
+        every_quote=True,
+    )
+    sockets = Path(tempfile.mkdtemp(prefix="wb-"))
+    gateway = GatewayServer(
+        room.desk,
+        kernels=sockets / "k",
+        operators=sockets / "o",
+        sources=Sources(engine=room.engine, checkpoints=room.checkpoints, keys=room.home),
+        lanes=lanes,
+    )
+    serving = threading.Thread(target=gateway.serve, daemon=True)
+    serving.start()
+    operator = OperatorClient(sockets / "o", user="david", role="admin", timeout_s=30)
+    account = {"id": "far-1", "broker": "paper_http", "url": server.url, "at_broker": "far"}
+    try:
+        spec = opening("far", room.bars, timeframe="M1", account=account)
+        operator.open(**{**spec, "feed": {"kind": "stream", "source": "made-up", "start_ns": 1}})
+        with GatewayClient(sockets / "k", timeout_s=20, patience_s=20) as kernel:
+            kernel.attach("far", token=TOKEN)
+            assert isinstance(kernel.next_event(after=0), Waiting)
+            assert isinstance(kernel.next_event(after=0), Waiting)
+        seen = _shown(operator, "far")["kernel_seen_ns"]
+        time.sleep(1.5)
+        assert _shown(operator, "far")["kernel_seen_ns"] == seen
+    finally:
+        gateway.stop()
+        serving.join(30)
+        server.close()
+        shutil.rmtree(sockets)
     room.engine.dispose()
 
 

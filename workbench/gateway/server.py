@@ -156,17 +156,21 @@ class GatewayServer:
         if reply is not None:
             self._reply_or_hold(envelope, request, reply)
 
-    def _answer_or_pass_on(self, envelope: _Envelope, request: KernelRequest) -> KernelReply | None:
-        """The answer; None where it is given in the lane of its account."""
+    def _answer_or_pass_on(
+        self, envelope: _Envelope, request: KernelRequest, until: float | None = None
+    ) -> KernelReply | None:
+        """The answer; None where it is given in the lane of its account. `until`: of a question that is held."""
         lane = lane_of_request(self._desk, request)
         if lane is None:
             return self._answered(request)
-        lane.add(lambda: self._reply_or_hold(envelope, request, self._answered(request)))
+        lane.add(lambda: self._reply_or_hold(envelope, request, self._answered(request), until))
         return None
 
-    def _reply_or_hold(self, envelope: _Envelope, request: KernelRequest, reply: KernelReply) -> None:
+    def _reply_or_hold(
+        self, envelope: _Envelope, request: KernelRequest, reply: KernelReply, until: float | None = None
+    ) -> None:
         waits = isinstance(request, NextEvent) and isinstance(reply, Waiting)
-        if not (waits and self._streams.hold(envelope, cast(NextEvent, request))):
+        if not (waits and self._streams.hold(envelope, cast(NextEvent, request), until=until)):
             self._reply_to(envelope, reply)
 
     def _reply_to(self, envelope: _Envelope, reply: KernelReply) -> None:
@@ -261,8 +265,8 @@ class GatewayServer:
     def _wake(self) -> None:
         try:
             self.wakeup.send(b"\0")
-        except BlockingIOError:
-            return  # it is awake: the buffer is full of such bytes
+        except OSError:
+            return  # it is awake, the buffer is full of such bytes; or it has ended
 
     def _drain_wakeups(self) -> None:
         try:

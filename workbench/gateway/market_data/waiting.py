@@ -54,17 +54,25 @@ class Streams:
         """Whether a question that is held can be answered now."""
         return any(name in self._lines and self._lines[name][0].waiting for name in self._held)
 
-    def hold(self, envelope: _Envelope, request: NextEvent) -> bool:
-        """Keep a question until there is an event; whether it is kept."""
-        if request.deployment_id not in self._lines:
+    def hold(self, envelope: _Envelope, request: NextEvent, *, until: float | None = None) -> bool:
+        """Keep a question until there is an event; whether it is kept.
+
+        Parameters
+        ----------
+        until
+            Of one that was held before: nobody asked anew, so it is not held for longer than at first.
+        """
+        now = self._monotonic()
+        if until is None:
+            until = now + _HOLD_S
+        if request.deployment_id not in self._lines or until <= now:
             return False
-        until = self._monotonic() + _HOLD_S
         self._held[request.deployment_id] = (envelope, request, until)
         return True
 
     def answer_held(
         self,
-        answer: Callable[[_Envelope, NextEvent], KernelReply | None],
+        answer: Callable[[_Envelope, NextEvent, float], KernelReply | None],
         send: Callable[[_Envelope, KernelReply], None],
     ) -> None:
         """Answer the questions for which there is an event now, and those that were held long enough.
@@ -72,7 +80,8 @@ class Streams:
         Parameters
         ----------
         answer
-            None: it will be sent, or the question held again, by whoever took it.
+            Told until when the question is held. None: its answer will be sent, or it is held again that
+            long, by whoever took it.
         """
         now = self._monotonic()
         for name, (envelope, request, until) in list(self._held.items()):
@@ -80,7 +89,7 @@ class Streams:
             if line is not None and not line[0].waiting and now < until:
                 continue
             del self._held[name]
-            reply = answer(envelope, request)
+            reply = answer(envelope, request, until)
             if reply is None:
                 continue
             if isinstance(reply, Waiting) and now < until:
