@@ -23,6 +23,14 @@ def finish() -> None:
     """Come back at once."""
 
 
+def start_another() -> None:
+    """A process that a pool of workers would leave behind: a fork, with all that its parent had open."""
+    if not (other := os.fork()):
+        time.sleep(3_599)
+        os._exit(0)
+    Path("other").write_text(str(other))
+
+
 def trade(kin: Kin, folder: Path, mood: str) -> None:
     say(kin.said, Said(phase=Phase.TRADING))
     print("it trades")
@@ -39,6 +47,8 @@ def trade(kin: Kin, folder: Path, mood: str) -> None:
         "decides": finish,
         "leaves": lambda: os._exit(3),
         "starts others": lambda: (os.system("sleep 3599 & echo $! > other"), hold_everything()),
+        "starts another and crashes": lambda: (start_another(), crash()),
+        "starts another and leaves": lambda: (start_another(), os._exit(3)),
         "writes nonsense": lambda: (os.write(kin.said, b"\xff nonsense\n"), finish()),
     }[mood]()
     board.end()

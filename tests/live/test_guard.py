@@ -126,9 +126,15 @@ def test_a_child_does_not_outlive_its_guard(start: Start, tmp_path: Path) -> Non
     eventually(lambda: started_at(child) == 0.0, within_s=10, what="the child's end")
 
 
-def test_what_a_strategy_has_started_ends_with_it(start: Start, tmp_path: Path) -> None:
-    guard = start("starts others")
-    assert guard.wait(60) == 1
+@pytest.mark.parametrize(
+    ("mood", "code"),
+    [("starts others", 1), ("starts another and crashes", 1), ("starts another and leaves", 3)],
+)
+def test_what_a_strategy_has_started_ends_with_it(start: Start, tmp_path: Path, mood: str, code: int) -> None:
+    guard = start(mood)
+    assert (
+        guard.wait(60) == code
+    )  # whatever it left would hold the account's lease, and no kernel start again
     other = int((tmp_path / "other").read_text())
     eventually(lambda: started_at(other) == 0.0, within_s=10, what="the end of what it started")
 

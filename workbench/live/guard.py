@@ -90,6 +90,7 @@ class Guard:
             self._see_limits()
             if time.monotonic() - self._beaten_at > _BEAT_EVERY_S:
                 self._beat()
+        self._end_group()  # what it has started and left: it would hold the account's lease for ever
         self._hear()
         return self._closing(status)
 
@@ -145,7 +146,10 @@ class Guard:
         if self._verdict is None:
             self._verdict = (phase, detail)
             self._log.error("ends its strategy", detail=detail, event_seq=self._board.progress.event_seq)
-        with suppress(ProcessLookupError):  # it has ended by itself
+        self._end_group()
+
+    def _end_group(self) -> None:
+        with suppress(ProcessLookupError, PermissionError):  # all of it has ended by itself
             os.killpg(self._child, signal.SIGKILL)
 
     def _status(self) -> int | None:
