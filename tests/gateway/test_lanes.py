@@ -11,7 +11,18 @@ from typing import Any
 
 import pytest
 
-from tests.gateway.bench import BALANCE, COSTS, EUR_USD, START, TOKEN, Kernel, Room, buy, made_up_bars, opening
+from tests.gateway.bench import (
+    BALANCE,
+    COSTS,
+    EUR_USD,
+    START,
+    TOKEN,
+    Kernel,
+    Room,
+    buy,
+    made_up_bars,
+    opening,
+)
 from workbench.domain.instruments import instrument
 from workbench.domain.orders import OrderKind
 from workbench.domain.quotes import Quote
@@ -308,6 +319,9 @@ def test_a_kernel_on_a_silent_stream_is_answered_and_one_that_died_is_not_taken_
     finally:
         gateway.stop()
         serving.join(30)
+        for trading in room.desk.deployments.values():
+            trading.feed.close()
+            trading.broker.disconnect()
         server.close()
         shutil.rmtree(sockets)
     room.engine.dispose()

@@ -159,7 +159,7 @@ class GatewayServer:
     def _answer_or_pass_on(
         self, envelope: _Envelope, request: KernelRequest, until: float | None = None
     ) -> KernelReply | None:
-        """The answer; None where it is given in the lane of its account. `until`: of a question that is held."""
+        """The answer; None where it is given in the lane of its account. `until`: see `Streams.hold`."""
         lane = lane_of_request(self._desk, request)
         if lane is None:
             return self._answered(request)
