@@ -14,6 +14,7 @@ from workbench.domain.orders import ClientOrderId, Order
 from workbench.gateway.controls import Exposure, check_order
 from workbench.gateway.deliveries import advance
 from workbench.gateway.messages import IntentResult
+from workbench.gateway.strangers import has_our_form
 from workbench.store.schema import intents
 from workbench.strategy import Decision
 
@@ -114,6 +115,7 @@ def test_a_hedged_desk_counts_both_legs_and_flattens_trade_by_trade(room: Room, 
     assert sorted(item.units for item in trading.books.trades) == [-2_000, 1_000, 3_000]
     closing = room.act("stop", deployment_id="d-1", flatten=True)["flatten_order"].split(", ")
     assert len(closing) == 3
+    assert all(has_our_form(name) for name in closing)  # another gateway on the account knows them for ours
     again = room.act("stop", deployment_id="d-1", flatten=True)["flatten_order"].split(", ")
     assert sorted(again) == sorted(closing), "nothing is closed twice"
     kernel.next()

@@ -17,7 +17,7 @@ from workbench.store.schema import intents
 
 __all__ = ["has_our_form", "tell_strangers"]
 
-_FORM = re.compile(rf"(?:{GATEWAY_PREFIX})?[0-9a-f]{{12}}-[0-9]+(?:-[0-9]+)*")
+_FORM = re.compile(rf"(?:{GATEWAY_PREFIX})?[0-9a-f]{{12}}-[0-9]+(?:-t?[0-9]+)*")
 _STORED = sa.select(intents.c.deployment_id).where(intents.c.client_order_id == sa.bindparam("id"))
 
 
