@@ -308,7 +308,7 @@ class _Reader:
             state = self.exits.get(key, "intent")
             if state in ("intent", "unknown"):
                 self._wrong("I11", f"the exits wished for on event {key[0]} are {state.upper()} for ever")
-            elif state == "done" and wish not in done:
+            elif state == "done" and wish not in done and not _stood(wish, world.house.stood):
                 self._wrong("I10", f"the exits wished for on event {key[0]} are DONE, and were never changed")
 
     def _against(self, world: "World") -> None:
@@ -345,6 +345,14 @@ class _Reader:
         for name, life in sorted(self.orders.items()):
             if life.state == "ABSENT" and _is_real(name, house.really_had()):
                 self._wrong("I11", f"{name} was called ABSENT, and the broker had it")
+
+
+def _stood(wish: dict[str, Any], shown: Iterable[tuple[str, int, int]]) -> bool:
+    """Whether the levels wished for lay there at a report: an order's own stop may lie on the same point."""
+    return wish["trailing"] is None and any(
+        instrument == wish["instrument"] and wish["stop"] in (None, stop) and wish["target"] in (None, target)
+        for instrument, stop, target in shown
+    )
 
 
 def _is_real(name: str, had: Iterable[str]) -> bool:

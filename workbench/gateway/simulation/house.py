@@ -36,6 +36,7 @@ class House:
     log: list[str] = field(default_factory=list)
     hits: Counter[str] = field(default_factory=Counter)
     exits: list[ExitChange] = field(default_factory=list)  # that were done
+    stood: set[tuple[str, int, int]] = field(default_factory=set)  # stops and targets when it was asked
     lied: set[str] = field(default_factory=set)  # faults after which the account is not what was said of it
     others: set[str] = field(default_factory=set)  # client ids of orders that somebody else placed
     dropped: set[str] = field(default_factory=set)  # client ids of orders that were accepted and never taken
@@ -194,6 +195,7 @@ class House:
                 return Page(count=1, last=last, account=self.paper.account())
             case "positions":
                 found = self.paper.positions()
+                self.stood |= {(item.instrument, item.stop, item.target) for item in found}
                 if self.troubles.empty_positions and found:
                     self.hits["F27"] += 1
                     found = ()
