@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.gateway.bench import Room, made_up_bars, opening
 from tests.gateway.tick_room import made_up_ticks
 from workbench.domain.instruments import instrument
 from workbench.domain.timeframes import Timeframe
-from workbench.gateway.errors import DamagedStoreError
+from workbench.gateway.errors import DamagedStoreError, LedgerWriteError
 from workbench.gateway.market_data.event_log import EventLog
 from workbench.gateway.market_data.sources import (
     QUOTE,
@@ -24,6 +26,9 @@ from workbench.gateway.market_data.sources import (
 )
 from workbench.gateway.market_data.stream_feed import StreamFeed
 from workbench.gateway.messages import BarClosed, FeedEvent, QuoteMoved
+from workbench.gateway.recovery import rebuild
+from workbench.gateway.specs import DeploymentSpec, StreamFeedSpec
+from workbench.gateway.trading import State
 from workbench.market.resampling import bars_from_ticks
 from workbench.market.ticks import Ticks
 
@@ -396,3 +401,38 @@ def test_what_is_missing_is_fetched_beside_the_loop_and_what_comes_meanwhile_wai
     assert found == ticks.time_ns[taken].tolist()
     assert (feed.counts.gaps, feed.counts.fetched, feed.counts.lost) == (2, 3, 3)
     feed.close()
+
+
+@pytest.mark.parametrize("fails", ["its account", "the store", "its past"])
+def test_the_line_of_a_deployment_that_can_not_be_had_is_given_back(
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: str
+) -> None:
+    room = Room(sqlite_url, tmp_path / "home", made_up_bars(2))
+    feeds: list[StreamFeed] = []
+    closed: list[StreamFeed] = []
+
+    def open_stream(spec: DeploymentSpec, feed: StreamFeedSpec) -> StreamFeed:
+        feeds.append(feed_of(Line(numbered(made_up_ticks(3))), tmp_path / f"e-{len(feeds)}"))
+        monkeypatch.setattr(feeds[-1], "close", partial(closed.append, feeds[-1]))
+        return feeds[-1]
+
+    def fail(*_: object, **__: object) -> None:
+        raise LedgerWriteError("as asked")
+
+    room.desk.open_stream = open_stream
+    spec = {
+        **opening("d-1", room.bars, timeframe="M5"),
+        "feed": {"kind": "stream", "source": "s", "start_ns": 1},
+    }
+    if fails == "its past":
+        room.act("open", **spec)
+        monkeypatch.setattr("workbench.gateway.recovery.finish_cancels", fail)
+        trading = rebuild(room.desk, room.desk.deployments["d-1"].spec, state=State.RUNNING, detail="")
+        assert (trading.state, "as asked" in trading.detail) == (State.FROZEN, True)
+    else:
+        at = (room.desk.ledger, "change") if fails == "the store" else (room.desk, "connect_broker")
+        monkeypatch.setattr(*at, fail)
+        with pytest.raises(LedgerWriteError, match="as asked"):
+            room.act("open", **spec)
+    assert closed == feeds[-1:]  # one that is collected as garbage waits for its line, and the loop with it
+    room.engine.dispose()

@@ -179,15 +179,20 @@ def _open(desk: Desk, request: OperatorRequest) -> dict[str, Any]:
     else:
         trading = known
     state = trading.state  # a frozen one stays so until somebody resumes it
-    with desk.ledger.change("open") as change:
-        change.record(
-            "deployment.opened",
-            deployment_id=spec.deployment_id,
-            spec=plain(spec),
-            state=state.value,
-            detail="" if state is State.RUNNING else trading.detail,
-            by=request.user,
-        )
+    try:
+        with desk.ledger.change("open") as change:
+            change.record(
+                "deployment.opened",
+                deployment_id=spec.deployment_id,
+                spec=plain(spec),
+                state=state.value,
+                detail="" if state is State.RUNNING else trading.detail,
+                by=request.user,
+            )
+    except LedgerWriteError:
+        if known is None:
+            close_feed(trading.feed)
+        raise
     trading.spec, trading.limits = spec, spec.parsed_limits()
     desk.deployments[spec.deployment_id] = trading
     return _shown(desk, trading)

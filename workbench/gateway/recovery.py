@@ -24,7 +24,7 @@ from workbench.gateway.desk import Desk
 from workbench.gateway.errors import BooksMismatchError
 from workbench.gateway.feeds import Feed
 from workbench.gateway.history import load_history
-from workbench.gateway.market_data.opening import open_feed
+from workbench.gateway.market_data.opening import close_feed, open_feed
 from workbench.gateway.messages import FeedEvent
 from workbench.gateway.orders import cancel_waiting, hand_over
 from workbench.gateway.outside_accounts import released
@@ -101,14 +101,21 @@ def new_trading(desk: Desk, spec: DeploymentSpec, *, feed: Feed | None = None) -
     WorkbenchError
         Its data or its account can not be had.
     """
-    feed = feed or open_feed(desk, spec)
-    return watched(desk, _trading(desk, spec, feed))
+    own = feed or open_feed(desk, spec)
+    try:
+        return watched(desk, _trading(desk, spec, own))
+    except WorkbenchError:
+        if feed is None:
+            close_feed(own)
+        raise
 
 
 def rebuild(desk: Desk, spec: DeploymentSpec, *, state: State, detail: str) -> Trading:
     """A deployment as the store has it, frozen when that can not be had or does not agree with itself."""
+    feed: Feed | None = None
     try:
-        trading = new_trading(desk, parse_spec(plain(spec)))
+        feed = open_feed(desk, read := parse_spec(plain(spec)))
+        trading = new_trading(desk, read, feed=feed)
         trading.state, trading.detail = state, detail
         if trading.standing is not None:
             restore(desk, trading)
@@ -129,6 +136,8 @@ def rebuild(desk: Desk, spec: DeploymentSpec, *, state: State, detail: str) -> T
         elif state is not State.RUNNING:
             cancel_waiting(desk, trading, control="STOP", reason="stopped")
     except WorkbenchError as error:
+        if feed is not None:
+            close_feed(feed)  # an open line that is collected as garbage would hold the loop up for good
         trading = _archived(desk, spec, state=state, detail=detail)
         desk.freeze(trading, f"deployment {spec.deployment_id} is frozen: {error}")
     return trading
