@@ -1,6 +1,8 @@
 """The guard of a live kernel, over a child that hangs, crashes, eats memory or prints without end."""
 
+import errno
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -14,7 +16,9 @@ from tests.live.test_crash import uninterrupted
 from workbench.domain.allowance import Allowance
 from workbench.live.beat import Beat, Phase, read_beat
 from workbench.live.board import Board
+from workbench.live.guard import Guard
 from workbench.live.launch import Places
+from workbench.live.log import open_log
 from workbench.live.pids import started_at
 from workbench.live.printed import MOST_BYTES
 from workbench.live.restarts import RestartPolicy
@@ -87,6 +91,43 @@ def test_what_a_child_does_to_itself_is_said_in_a_sentence_and_ends_it(
     log = [json.loads(line) for line in (tmp_path / "live.log").read_text().splitlines()]
     assert log[-1]["event"] == "kernel ended"
     assert log[-1]["detail"] == last.detail
+
+
+def test_a_full_disk_takes_nothing_from_what_the_guard_says_and_does(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "live.log").symlink_to("/dev/full")
+    guard = start("hangs")
+    assert guard.wait(60) == 1
+    last = beat(tmp_path)  # by it the supervisor knows that the waiting orders are to be taken back
+    assert (last.phase, last.detail[:12]) == (Phase.OVERDUE, "its strategy")
+
+
+def test_a_sign_of_life_that_a_full_disk_does_not_take_ends_no_strategy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, beat: Beat) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("workbench.live.guard.write_beat", full)
+    words = [sys.executable, "-c", "import time; time.sleep(0.6)"]
+    child = subprocess.Popen(words, start_new_session=True)
+    said, say = os.pipe()
+    printed, out = os.pipe()
+    for pipe in (said, printed):
+        os.set_blocking(pipe, False)
+    guard = Guard(
+        child.pid,
+        deployment_id="d",
+        places=Places(tmp_path, tmp_path),
+        allowance=Allowance(),
+        board=Board(),
+        said=said,
+        printed=printed,
+        log=open_log(tmp_path / "live.log"),
+    )
+    assert guard.run() == 0
+    child.wait()
+    for pipe in (said, say, printed, out):
+        os.close(pipe)
 
 
 def test_the_sign_of_life_goes_on_and_a_stop_is_heard_while_the_strategy_holds_everything(

@@ -6,6 +6,7 @@ for a decision or more memory than it may. A child that hangs in compiled code, 
 holds up none of this. When the guard dies, the system ends the child.
 """
 
+import errno
 import os
 import select
 import signal
@@ -31,6 +32,7 @@ _LOOK_EVERY_S = 0.05
 _BEAT_EVERY_S = 0.25
 _STOP_WITHIN_S = 6.0
 _FIRST_DECISION_S = 60.0  # in which a strategy may compile what it uses
+_FULL = (errno.ENOSPC, errno.EDQUOT)  # the supervisor waits half a minute for a sign of life
 _MIB = 1 << 20
 
 
@@ -143,10 +145,11 @@ class Guard:
             )
 
     def _end(self, phase: Phase, detail: str) -> None:
+        self._end_group()
         if self._verdict is None:
             self._verdict = (phase, detail)
-            self._log.error("ends its strategy", detail=detail, event_seq=self._board.progress.event_seq)
-        self._end_group()
+            with suppress(OSError):  # a full disk
+                self._log.error("ends its strategy", detail=detail, event_seq=self._board.progress.event_seq)
 
     def _end_group(self) -> None:
         with suppress(ProcessLookupError, PermissionError):  # all of it has ended by itself
@@ -172,8 +175,9 @@ class Guard:
             phase, detail = said.phase, said.detail  # whoever waits for this process says with which code
         self._write(phase, detail)
         if said.phase not in ENDED:  # else it has written so itself
-            self._log.error("kernel ended", phase=phase.value, detail=detail, code=code)
-            self._log.flush()
+            with suppress(OSError):
+                self._log.error("kernel ended", phase=phase.value, detail=detail, code=code)
+                self._log.flush()
         return 1 if self._verdict is not None or code < 0 else code
 
     def _beat(self) -> None:
@@ -183,22 +187,24 @@ class Guard:
 
     def _write(self, phase: Phase, detail: str) -> None:
         progress = self._board.progress
-        write_beat(
-            self._places.beat,
-            Beat(
-                deployment_id=self._deployment_id,
-                pid=os.getpid(),
-                pid_started=self._pid_started,
-                phase=phase,
-                detail=detail,
-                event_seq=progress.event_seq,
-                decisions=progress.decisions,
-                orders=progress.orders,
-                waiting=self._sayings.last.waiting,
-                beat_ns=time.monotonic_ns(),
-                progress_ns=progress.at_ns,
-            ),
+        beat = Beat(
+            deployment_id=self._deployment_id,
+            pid=os.getpid(),
+            pid_started=self._pid_started,
+            phase=phase,
+            detail=detail,
+            event_seq=progress.event_seq,
+            decisions=progress.decisions,
+            orders=progress.orders,
+            waiting=self._sayings.last.waiting,
+            beat_ns=time.monotonic_ns(),
+            progress_ns=progress.at_ns,
         )
+        try:
+            write_beat(self._places.beat, beat)
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise  # its folder is gone, say: nobody watches any more, and the strategy ends too
 
 
 class _AwakeClock:
