@@ -274,7 +274,7 @@ def test_orders_and_a_kill_go_through_while_a_broker_hangs(
     room.engine.dispose()
 
 
-def test_a_kernel_on_a_silent_stream_is_answered_and_one_that_died_is_not_taken_for_alive(
+def test_a_kernel_on_a_silent_stream_is_answered_and_only_that_counts_as_life_and_it_is_resumed(
     sqlite_url: str, tmp_path: Path
 ) -> None:
     room = Room(url=sqlite_url, home=tmp_path / "home", bars=made_up_bars(2), clock=time.monotonic)  # type: ignore[arg-type]
@@ -316,6 +316,13 @@ def test_a_kernel_on_a_silent_stream_is_answered_and_one_that_died_is_not_taken_
         seen = _shown(operator, "far")["kernel_seen_ns"]
         time.sleep(1.5)
         assert _shown(operator, "far")["kernel_seen_ns"] == seen
+        operator.stop("far")
+        slow = room.desk.connect_broker
+        room.desk.connect_broker = lambda spec: lanes.of("far").outside(
+            lambda: (time.sleep(1), slow(spec))[1]
+        )
+        assert operator.resume("far")["state"] == "running"  # its line is closed while its broker is asked
+        assert _shown(operator, "far")["state"] == "running"
     finally:
         gateway.stop()
         serving.join(30)

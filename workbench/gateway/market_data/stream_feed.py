@@ -129,6 +129,7 @@ class StreamFeed:
         self._clock_ns, self._monotonic, self._jitter = clock_ns, monotonic, jitter
         self._every = every_quote
         self.counts = StreamCounts()
+        self.closed = False
         self._ready: deque[Quote | tuple[Bar, ...]] = deque()
         self._latest: dict[InstrumentId, Quote] = {}
         self._moved_at: dict[InstrumentId, float] = {}  # monotonic: when the last quote came
@@ -196,6 +197,7 @@ class StreamFeed:
 
     def close(self) -> None:
         """Give line and file back."""
+        self.closed = True
         self._source.close()
         self._log.close()
 

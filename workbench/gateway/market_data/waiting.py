@@ -32,7 +32,7 @@ class Streams:
         found = {
             name: (trading.feed, trading.feed.source.line())
             for name, trading in self._desk.deployments.items()
-            if isinstance(trading.feed, StreamFeed)
+            if isinstance(trading.feed, StreamFeed) and not trading.feed.closed
         }
         if found == self._lines:
             return
@@ -47,7 +47,8 @@ class Streams:
     def pump(self) -> None:
         """Take what has come on every line."""
         for feed, _ in self._lines.values():
-            feed.pump()
+            if not feed.closed:  # meanwhile, in a lane that waits for its broker
+                feed.pump()
 
     @property
     def behind(self) -> bool:
