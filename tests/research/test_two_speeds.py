@@ -1,12 +1,16 @@
 """The fast path against event by event on finer prices."""
 
+from types import SimpleNamespace
+from typing import cast
+
 import pytest
 
 from tests.research.markets_for_tests import finer_walk, ticks_of
 from tests.research.strategies_for_tests import Bracket, Cross, book
 from workbench.errors import BadInputError
 from workbench.research import replay_backtest, run_backtest
-from workbench.research.two_speeds import two_speeds
+from workbench.research.result import BacktestResult
+from workbench.research.two_speeds import TwoSpeeds, two_speeds
 
 
 @pytest.mark.parametrize("strategy", [Cross(), Bracket(stop_pips=2.0, target_pips=3.0, units=10_000)])
@@ -27,6 +31,18 @@ def test_both_speeds_agree_on_the_same_bars_and_the_optimism_is_the_difference(
     assert ("optimistic by" if found.optimism > 0 else "fast path was") in found.sentence
     assert "M1" in found.sentence or "ticks" in found.sentence
     assert "optimism" in found._repr_html_()
+
+
+def test_a_difference_too_small_to_be_written_is_called_so() -> None:
+    bars, fine = finer_walk(300, seed=4)
+    found = two_speeds(Cross(), bars, finer=fine, cost_book=book())
+    less = SimpleNamespace(
+        **{name: getattr(found.finest, name) for name in ("data", "currency", "name")},
+        metrics={**found.finest.metrics, "net_profit": found.fast.metrics["net_profit"] + 0.004},
+    )
+    told = TwoSpeeds(fast=found.fast, replayed=found.replayed, finest=cast(BacktestResult, less)).sentence
+    assert "the two differ by less than 0.01 USD" in told
+    assert "by 0.00" not in told
 
 
 def test_bars_that_reach_stop_and_target_make_the_fast_path_differ() -> None:

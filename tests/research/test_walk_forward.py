@@ -229,6 +229,9 @@ def test_picture_and_card_show_every_window(walked: WalkForwardResult) -> None:
     text = walked.picture().html()
     assert "Chosen: slow" in text
     assert "https://cdn" not in text.split("<body>")[0]
+    assert "color-scheme:light dark" in text  # a page of its own follows the reader's system
+    assert "window.frameElement" in page  # a frame follows its notebook
+    assert "color-scheme:light dark" not in page
 
 
 def test_trading_begins_no_earlier_than_asked(bars: Bars) -> None:

@@ -94,7 +94,8 @@ SOURCES: Mapping[str, str] = MappingProxyType(
         "kurtosis": "Fourth central moment over the square of the second (population moments): Joanes and "
         "Gill (1998), The Statistician 47(1), g2 + 3.",
         "max_drawdown": "Magdon-Ismail and Atiya (2004), Maximum Drawdown, Risk 17(10).",
-        "profit_factor": "Gross profit over gross loss: Kaufman (2013), Trading Systems and Methods, 5th ed.",
+        "profit_factor": "Gross profit over gross loss: Profit Factor of TradeStation's strategy performance "
+        "report.",
     }
 )
 

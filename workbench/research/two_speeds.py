@@ -25,6 +25,7 @@ _COMPARED = (
     *("spread_cost", "slippage_cost", "commission", "financing", "ambiguous_bars"),
 )
 _BETTER_LOW = frozenset(("max_drawdown",))
+_SHOWN = 0.005  # a smaller difference in money is 0.00 when it is written
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -74,6 +75,8 @@ class TwoSpeeds:
             if self.optimism < 0
             else "the fast path was neither optimistic nor pessimistic"
         )
+        if 0 < abs(self.optimism) < _SHOWN:
+            judged = f"the two differ by less than 0.01 {currency}"
         same = (
             "On the same bars both speeds agree to the bit"
             if self.equal

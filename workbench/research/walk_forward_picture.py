@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from bokeh.embed import file_html
 from bokeh.layouts import column
 from bokeh.models import ColumnDataSource, HoverTool, NumeralTickFormatter
 from bokeh.models.annotations import BoxAnnotation, Span
 from bokeh.plotting import figure
-from bokeh.resources import INLINE
 
 from workbench.domain.money import MICRO
+from workbench.research.interactive import page_of
 from workbench.research.pictures import COLOURS
 from workbench.research.thinning import thinned
 
@@ -57,8 +56,8 @@ class WalkForwardPicture:
         return column(*panels, sizing_mode="stretch_width")
 
     def html(self) -> str:
-        """A page that stands alone: it carries Bokeh itself."""
-        return str(file_html(self.figure(), INLINE, f"{self._result.strategy}, walk-forward"))
+        """A page that stands alone, carries Bokeh itself and is light or dark as the reader's system is."""
+        return self._page(framed=False)
 
     @property
     def height(self) -> int:
@@ -70,11 +69,14 @@ class WalkForwardPicture:
         return f"<picture of {self._result!r}>"
 
     def _repr_html_(self) -> str:
-        page = escape(self.html(), quote=True)
+        page = escape(self._page(framed=True), quote=True)
         return (
             '<iframe title="Walk-forward: equity out of sample and parameters chosen" style="border:0;'
             f'width:100%;height:{self.height + 40}px;background:transparent" srcdoc="{page}"></iframe>'
         )
+
+    def _page(self, *, framed: bool) -> str:
+        return page_of(self.figure(), f"{self._result.strategy}, walk-forward", framed=framed)
 
     def _equity(self) -> Any:
         result = self._result

@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+from bokeh.models import HoverTool
 
 from tests.research.strategies_for_tests import Bracket, Cross, book, walk
 from workbench.errors import BadInputError
@@ -35,6 +36,14 @@ def test_a_heatmap_shows_the_best_trial_of_each_cell(found: SearchResult) -> Non
         assert (row["slow"], row["fast"]) == ([10, 20, 40][x], [2, 3, 5][y])
         cell = (found.columns["fast"] == row["fast"]) & (found.columns["slow"] == row["slow"])
         assert value == row["net_profit"] == np.nanmax(found.figure("net_profit")[cell])
+
+
+def test_the_figure_under_the_mouse_has_its_name(found: SearchResult) -> None:
+    for view in (found.heatmap(value="net_profit"), found.slices(value="net_profit")):
+        layout, _ = view.figure()
+        tips = [tool.tooltips for tool in layout.select({"type": HoverTool})]
+        assert tips
+        assert all(tip == [("trial", "@trial"), ("net_profit", "@value{0.0000}")] for tip in tips)
 
 
 def test_slices_and_lines_carry_every_trial_and_what_is_told_of_it(found: SearchResult) -> None:

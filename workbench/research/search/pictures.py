@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from workbench.research import pictures
 
@@ -27,7 +28,15 @@ def way_picture(result: "SearchResult") -> bytes:
     shown = known[:: max(1, len(known) // _POINTS)]
     figure = pictures.new_figure(7.5, 2.6)
     axes = figure.add_subplot()
-    axes.scatter(shown, values[shown], s=5, alpha=0.45, color=pictures.COLOURS["line"], linewidths=0)
+    axes.scatter(
+        shown,
+        values[shown],
+        s=12 if len(shown) <= 500 else 5,
+        alpha=0.7,
+        color=pictures.COLOURS["line"],
+        linewidths=0,
+    )
     axes.step(known, best, where="post", color=pictures.COLOURS["mark"], linewidth=1.4)
-    pictures.style(axes, title=f"{goal.figure} of each trial, and the best so far")
+    pictures.style(axes, title=f"{goal.figure} of each trial by its number, and the best so far")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))  # there is no trial 2.5
     return pictures.png(figure)

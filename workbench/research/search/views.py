@@ -139,7 +139,7 @@ def heatmap(
         bar = ColorBar(color_mapper=mapper, background_fill_color=None, width=10)
         bar.major_label_text_color = COLOURS["text"]
         panel.add_layout(bar, "right")
-        return _with_click(panel, source, [panel])
+        return _with_click(panel, source, [panel], name)
 
     return SearchView(f"Heatmap of {result!r}", build, height=540)
 
@@ -174,7 +174,7 @@ def slices(result: "SearchResult", *, value: str | None = None) -> SearchView:
             panels.append(panel)
         rows = [panels[at : at + 2] for at in range(0, len(panels), 2)]
         grid = gridplot(rows, sizing_mode="stretch_width", toolbar_location=None)
-        return _with_click(grid, source, panels)
+        return _with_click(grid, source, panels, name)
 
     return SearchView(
         f"Slices of {result!r}", build, height=120 + 250 * math.ceil(len(result.space.axes) / 2)
@@ -215,12 +215,14 @@ def parallel(result: "SearchResult", *, value: str | None = None) -> SearchView:
         panel.xaxis.major_label_overrides = dict(enumerate(heads))
         panel.yaxis.visible = False
         panel.xgrid.grid_line_alpha = 0.6
-        return _with_click(panel, source, [panel])
+        return _with_click(panel, source, [panel], name)
 
     return SearchView(f"Parallel coordinates of {result!r}", build, height=500)
 
 
-def _with_click(layout: Any, source: ColumnDataSource, panels: list[Any]) -> tuple[Any, ColumnDataSource]:
+def _with_click(
+    layout: Any, source: ColumnDataSource, panels: list[Any], value: str
+) -> tuple[Any, ColumnDataSource]:
     below = Div(
         text=_HINT, styles={"color": COLOURS["text"], "min-height": "44px"}, sizing_mode="stretch_width"
     )
@@ -228,7 +230,7 @@ def _with_click(layout: Any, source: ColumnDataSource, panels: list[Any]) -> tup
         "indices", CustomJS(args={"source": source, "below": below, "hint": _HINT}, code=_CLICKED)
     )
     for panel in panels:
-        panel.add_tools(TapTool(), HoverTool(tooltips=[("trial", "@trial"), ("", "@value{0.0000}")]))
+        panel.add_tools(TapTool(), HoverTool(tooltips=[("trial", "@trial"), (value, "@value{0.0000}")]))
     return column(layout, below, sizing_mode="stretch_width"), source
 
 
