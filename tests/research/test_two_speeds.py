@@ -1,5 +1,6 @@
 """The fast path against event by event on finer prices."""
 
+import math
 from types import SimpleNamespace
 from typing import cast
 
@@ -27,6 +28,11 @@ def test_both_speeds_agree_on_the_same_bars_and_the_optimism_is_the_difference(
     assert (found.fast.digest, found.finest.digest) == (fast.digest, slow.digest)
     assert found.optimism == fast.metrics["net_profit"] - slow.metrics["net_profit"]
     assert found.frame.loc["net_profit", "optimism"] == found.optimism
+    for cost in ("spread_cost", "commission"):  # whoever paid less on the fast path was shown too much
+        paid = [float(run.metrics[cost]) for run in (slow, fast)]
+        assert found.frame.loc[cost, "optimism"] == paid[0] - paid[1]
+    assert math.isnan(found.frame.loc["trades", "optimism"])
+    assert f"<td>trades</td><td>{fast.metrics['trades']:,}</td>" in found._repr_html_()
     assert "agree to the bit" in found.sentence
     assert ("optimistic by" if found.optimism > 0 else "fast path was") in found.sentence
     assert "M1" in found.sentence or "ticks" in found.sentence

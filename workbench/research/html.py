@@ -34,6 +34,7 @@ STYLE = """<style>
 .wb-card th,.wb-card td{text-align:right;padding:2px 9px;border:0;background:transparent;white-space:nowrap;
  border-bottom:1px solid color-mix(in srgb,currentColor 14%,transparent)}
 .wb-card td.wb-words{text-align:left;white-space:normal;min-width:16em}
+.wb-card th.wb-words{text-align:left}
 .wb-card th:first-child,.wb-card td:first-child{text-align:left}
 .wb-card .wb-up{color:#2e9e5b}.wb-card .wb-down{color:#d9534f}
 .wb-card img{max-width:100%;display:block;margin:2px 0 6px}
@@ -89,7 +90,10 @@ def tiles(metrics: Mapping[str, float | int | str], *, currency: str) -> str:
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, words: Sequence[int] = ()) -> str:
     """A table; the columns with an index in `words` are text and may wrap."""
-    heads = "".join(f"<th>{escape(item)}</th>" for item in head)
+    heads = "".join(
+        f'<th class="wb-words">{escape(item)}</th>' if at in words else f"<th>{escape(item)}</th>"
+        for at, item in enumerate(head)
+    )
     body = "".join(
         "<tr>"
         + "".join(

@@ -24,7 +24,8 @@ _COMPARED = (
     *("net_profit", "return", "sharpe", "max_drawdown", "trades", "win_rate", "profit_factor"),
     *("spread_cost", "slippage_cost", "commission", "financing", "ambiguous_bars"),
 )
-_BETTER_LOW = frozenset(("max_drawdown",))
+_BETTER_LOW = frozenset(("max_drawdown", "spread_cost", "slippage_cost", "commission"))
+_COUNTS = frozenset(("trades", "ambiguous_bars"))  # more of them is neither better nor worse
 _SHOWN = 0.005  # a smaller difference in money is 0.00 when it is written
 
 
@@ -48,7 +49,7 @@ class TwoSpeeds:
 
     @cached_property
     def frame(self) -> "pd.DataFrame":
-        """Figures down; fast, on finer prices, and the difference across."""
+        """Figures down; fast, on finer prices, and by how much fast was better across, NaN for counts."""
         import pandas as pd  # takes a while
 
         rows = {
@@ -59,6 +60,7 @@ class TwoSpeeds:
         frame = pd.DataFrame.from_dict(rows, orient="index", columns=["fast", "finest"]).astype(float)
         frame["optimism"] = frame["fast"] - frame["finest"]
         frame.loc[frame.index.isin(_BETTER_LOW), "optimism"] *= -1.0
+        frame.loc[frame.index.isin(_COUNTS), "optimism"] = float("nan")
         frame.index.name = "figure"
         return frame
 
@@ -94,7 +96,7 @@ class TwoSpeeds:
             (
                 str(name).replace("_", " "),
                 *(
-                    "–" if value != value else html.figure_text(str(name), float(value))
+                    "–" if value != value else html.figure_text(str(name), _figure(str(name), value))
                     for value in (row["fast"], row["finest"], row["optimism"])
                 ),
             )
@@ -105,6 +107,11 @@ class TwoSpeeds:
 
     def __repr__(self) -> str:
         return f"<{self.sentence}>"
+
+
+def _figure(name: str, value: float) -> float | int:
+    """A count as a whole number."""
+    return int(value) if name in _COUNTS else float(value)
 
 
 def two_speeds(

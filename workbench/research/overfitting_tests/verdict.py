@@ -125,7 +125,7 @@ class OverfittingVerdict:
         limits = {
             "deflated_sharpe": f"at least {_EVIDENCE}",
             "superior_ability": f"at most {_LUCK}",
-            "overfitting": f"at most {_OFTEN}, or the loss out of sample is",
+            "overfitting": f"at most {_OFTEN}, or a loss out of sample of at most {_OFTEN}",
         }
         rows = []
         for item in fields(self.numbers):
