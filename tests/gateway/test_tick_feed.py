@@ -6,12 +6,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.gateway.bench import EUR_USD, Room
+from tests.gateway.bench import EUR_USD, TOKEN, Room
 from tests.gateway.tick_room import Cut, TickRoom, made_up_ticks
 from workbench.domain.orders import Fill
 from workbench.gateway.feeds import Feed
 from workbench.gateway.market_data.tick_replay import TickReplay
-from workbench.gateway.messages import BarClosed, FeedEnded, NextEvent, QuoteMoved, Refused, SubmitIntent
+from workbench.gateway.messages import (
+    BarClosed,
+    FeedEnded,
+    NextEvent,
+    QuoteMoved,
+    Refused,
+    SubmitIntent,
+    Waiting,
+)
 from workbench.live.divergence import compare
 from workbench.live.errors import DecisionDiffersError
 from workbench.live.runtime import Ending
@@ -210,6 +218,22 @@ def test_a_kill_and_a_stop_with_flatten_outlast_a_restart_between_two_quotes(roo
         seen.append(reply.event.seq)
         after = reply.event.seq
     assert seen == [*range(1, 13), 14, 15, 16]
+
+
+def test_a_kernel_goes_on_with_a_paced_replay_whose_gateway_was_killed(room: Room) -> None:
+    TickRoom(room, made_up_ticks(200), "M5", OnTicksOnly, events_per_second=10.0)
+
+    def ask(after: int) -> Any:
+        return room.ask(NextEvent(deployment_id="d-1", token=TOKEN, after=after, decision={}, quotes=True))
+
+    room.clock.now += 4.05
+    for after in range(40):
+        assert ask(after).event.seq == after + 1
+    room.start()  # it has written none of them, and its pace begins anew
+    assert isinstance(ask(40), Waiting)
+    room.clock.now += 0.15
+    assert ask(40).event.seq == 41
+    assert isinstance(ask(41), Waiting)
 
 
 def make_feed(count: int = 300, **options: Any) -> Feed:

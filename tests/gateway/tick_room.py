@@ -63,6 +63,7 @@ class TickRoom:
     frame: str
     strategy: Callable[[], Strategy]
     sizes: bool = False  # whether orders take recorded sizes alone
+    events_per_second: float = 0.0
     log: QuietLog = field(default_factory=QuietLog)
 
     def __post_init__(self) -> None:
@@ -75,7 +76,12 @@ class TickRoom:
                 self.room.bars,
                 timeframe=self.frame,
                 limits={"max_orders_per_minute": 10_000, "max_open_orders": 1_000},
-                feed={"kind": "ticks", "fingerprint": "0" * 64, "sizes": self.sizes},
+                feed={
+                    "kind": "ticks",
+                    "fingerprint": "0" * 64,
+                    "sizes": self.sizes,
+                    "bars_per_second": self.events_per_second,
+                },
             ),
         )
 

@@ -149,11 +149,12 @@ def _catch_up(desk: Desk, trading: Trading, *, until: int) -> bool:
     They had no effect: an execution is written before the strategy hears of it, and a decision before it
     is sent.
     """
+    if trading.decision_seq < until:
+        trading.feed.recall(until)  # their time has come before this process began
     while trading.decision_seq < until:
         event = None if trading.ended else trading.feed.event(trading.seq + 1)
         if event is None:
             return False
-        trading.feed.recall(event.seq)
         _hand_over(desk, trading, event, after=trading.decision_seq)
     return True
 

@@ -92,7 +92,7 @@ class TickReplay:
 
     def recall(self, until: int) -> None:
         """See `Feed`."""
-        self._recalled, self._began = max(self._recalled, until), self._monotonic()
+        self._recalled, self._began = max(self._recalled, min(until, len(self))), self._monotonic()
 
     def _read(self, seq: int) -> list[FeedEvent]:
         """Some events from `seq` on."""
