@@ -59,7 +59,8 @@ class TwoSpeeds:
         }
         frame = pd.DataFrame.from_dict(rows, orient="index", columns=["fast", "finest"]).astype(float)
         frame["optimism"] = frame["fast"] - frame["finest"]
-        frame.loc[frame.index.isin(_BETTER_LOW), "optimism"] *= -1.0
+        lower = frame.index.isin(_BETTER_LOW)
+        frame.loc[lower, "optimism"] = frame["finest"][lower] - frame["fast"][lower]  # and no -0.0
         frame.loc[frame.index.isin(_COUNTS), "optimism"] = float("nan")
         frame.index.name = "figure"
         return frame
