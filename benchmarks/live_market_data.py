@@ -5,7 +5,9 @@
 P16: a process publishes a numbered quote a message; another takes every one, builds bars and gives the
 latest to the strategy's `on_tick`. P18: quotes through a real gateway process, with its durable store, to a
 strategy that orders; each order's intent is on the disk before it is handed over. Times are from the
-instant at which the quote was published. KILL: from a person's request to the block and the last cancel.
+instant at which the quote was published; while an order is made durable no other quote is shown, so that many
+orders a second (`--orders`) make every quote late. KILL: from a person's request to the block and the
+last cancel.
 """
 
 import argparse
@@ -66,9 +68,9 @@ class Counting(Strategy):
 
 
 class Ordering(Strategy):
-    """Opens and closes by turns, some times a second, and notes when it decided."""
+    """Opens and closes by turns, some times a second of the quotes' time."""
 
-    every = 100
+    a_second = 10
 
     def __init__(self, **params: object) -> None:
         super().__init__(**params)
@@ -79,7 +81,7 @@ class Ordering(Strategy):
         now_ns = market.time_ns
         if now_ns < self.next_ns:
             return
-        self.next_ns = now_ns + 1_000_000_000 // self.every
+        self.next_ns = now_ns + 1_000_000_000 // self.a_second
         account.buy(1_000) if account.units == 0 else account.sell(1_000)
 
 
@@ -494,8 +496,10 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--rate", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--orders", type=int, default=Ordering.a_second, help="a second at most, in P18")
     parser.add_argument("--only", choices=("P16", "P18", "KILL"))
     given = parser.parse_args()
+    Ordering.a_second = given.orders
     if given.only in (None, "P16"):
         print(json.dumps(ingestion(rate=given.rate, seconds=given.seconds)))
         print(json.dumps({"every_quote_per_cpu_s": each_quote()}))
