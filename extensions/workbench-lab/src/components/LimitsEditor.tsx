@@ -13,6 +13,7 @@ import type {
 import { Badge } from './Badge';
 import { Choice, TextInput } from './Field';
 import { Overrides } from './Overrides';
+import { SignedForm } from './SignedForm';
 import { WaitingChanges } from './WaitingChanges';
 
 export interface ILimitsEditorProps {
@@ -214,34 +215,19 @@ function Form(props: IFormProps): React.JSX.Element {
   const [name, setName] = React.useState(editing.name || (table.kinds[0]?.name ?? ''));
   const [scope, setScope] = React.useState(editing.scope);
   const [typed, setTyped] = React.useState(editing.text);
-  const [reason, setReason] = React.useState('');
-  const [person, setPerson] = React.useState('');
-  const form = React.useRef<HTMLFormElement>(null);
   const kind = table.kinds.find(item => item.name === name);
-  React.useEffect(() => {
-    form.current?.querySelector<HTMLElement>('input, select')?.focus();
-  }, []);
   return (
-    <form
-      ref={form}
-      className="wb-Card wb-Form"
-      aria-label={trans.__('Change a limit')}
-      onSubmit={event => {
-        event.preventDefault();
-        const by = person.trim();
-        onSet({
-          name,
-          scope: scope.trim(),
-          text: typed,
-          reason: reason.trim(),
-          ...(askName && by !== '' && by !== user ? { person: by } : {})
-        });
+    <SignedForm
+      label={trans.__('Change a limit')}
+      reasonHint={trans.__('It is kept with the limit')}
+      send={trans.__('Set')}
+      user={user}
+      askName={askName}
+      onSend={signed => {
+        onSet({ name, scope: scope.trim(), text: typed, ...signed });
       }}
-      onKeyDown={event => {
-        if (event.key === 'Escape') {
-          onCancel();
-        }
-      }}
+      onCancel={onCancel}
+      trans={trans}
     >
       {editing.name === '' ? (
         <>
@@ -270,30 +256,7 @@ function Form(props: IFormProps): React.JSX.Element {
         value={typed}
         onChange={setTyped}
       />
-      <TextInput
-        label={trans.__('Reason')}
-        hint={trans.__('It is kept with the limit')}
-        value={reason}
-        onChange={setReason}
-      />
-      {askName && (
-        <TextInput
-          label={trans.__('Who asks for it')}
-          hint={trans.__('%1 when left out', user)}
-          value={person}
-          optional
-          onChange={setPerson}
-        />
-      )}
-      <div className="wb-Buttons">
-        <button type="submit" className="wb-Button wb-mod-primary">
-          {trans.__('Set')}
-        </button>
-        <button type="button" className="wb-Button" onClick={onCancel}>
-          {trans.__('Cancel')}
-        </button>
-      </div>
-    </form>
+    </SignedForm>
   );
 }
 

@@ -3,6 +3,7 @@ import * as React from 'react';
 
 import type { DeploymentId, ILimitTable, IOverrideWish } from '../tokens';
 import { Choice, TextInput } from './Field';
+import { SignedForm } from './SignedForm';
 
 export interface IOverrideFormProps {
   readonly table: ILimitTable;
@@ -25,37 +26,27 @@ export function OverrideForm(props: IOverrideFormProps): React.JSX.Element {
   const [side, setSide] = React.useState('buy');
   const [units, setUnits] = React.useState('');
   const [minutes, setMinutes] = React.useState(String(Math.min(5, table.overrideMinutes)));
-  const [reason, setReason] = React.useState('');
-  const [person, setPerson] = React.useState('');
-  const form = React.useRef<HTMLFormElement>(null);
-  React.useEffect(() => {
-    form.current?.querySelector<HTMLElement>('select')?.focus();
-  }, []);
   const known = table.deployments.find(item => item.id === deploymentId)?.instruments ?? [];
   const chosen = known.includes(instrument) ? instrument : (known[0] ?? '');
   return (
-    <form
-      ref={form}
-      className="wb-Card wb-Form"
-      aria-label={trans.__('Ask for an override')}
-      onSubmit={event => {
-        event.preventDefault();
-        const by = person.trim();
+    <SignedForm
+      label={trans.__('Ask for an override')}
+      reasonHint={trans.__('It is kept with the override')}
+      send={trans.__('Ask')}
+      user={user}
+      askName={askName}
+      onSend={signed => {
         onAsk({
           deploymentId: deploymentId as DeploymentId,
           control,
           instrument: chosen,
           units: Number(units.replace(/[,\s]/g, '')) * (side === 'sell' ? -1 : 1),
           minutes: Number(minutes),
-          reason: reason.trim(),
-          ...(askName && by !== '' && by !== user ? { person: by } : {})
+          ...signed
         });
       }}
-      onKeyDown={event => {
-        if (event.key === 'Escape') {
-          onCancel();
-        }
-      }}
+      onCancel={onCancel}
+      trans={trans}
     >
       <Choice
         label={trans.__('Deployment')}
@@ -100,29 +91,6 @@ export function OverrideForm(props: IOverrideFormProps): React.JSX.Element {
         value={minutes}
         onChange={setMinutes}
       />
-      <TextInput
-        label={trans.__('Reason')}
-        hint={trans.__('It is kept with the override')}
-        value={reason}
-        onChange={setReason}
-      />
-      {askName && (
-        <TextInput
-          label={trans.__('Who asks for it')}
-          hint={trans.__('%1 when left out', user)}
-          value={person}
-          optional
-          onChange={setPerson}
-        />
-      )}
-      <div className="wb-Buttons">
-        <button type="submit" className="wb-Button wb-mod-primary">
-          {trans.__('Ask')}
-        </button>
-        <button type="button" className="wb-Button" onClick={onCancel}>
-          {trans.__('Cancel')}
-        </button>
-      </div>
-    </form>
+    </SignedForm>
   );
 }
