@@ -6,19 +6,12 @@ from bokeh.models import BasicTicker, ColumnDataSource, HoverTool, NumeralTickFo
 from bokeh.plotting import figure
 
 from workbench.research.chart_lines import ChartLines
-from workbench.research.pictures import COLOURS
+from workbench.research.pictures import COLOURS, LEVEL_COLOURS, LINE_COLOURS
 from workbench.research.zooming import TRADE_COLUMNS
 
 __all__ = ["equity_panel", "fall_panel", "plain", "price_panels"]
 
 _TOOLS = "xpan,xwheel_zoom,xbox_zoom,reset,save"
-_LINES = ("#3b82c4", "#c98500", "#8e6bbf", "#17a2a2", "#b0558f", "#7a7a7a")
-_LEVELS = {
-    "stop": COLOURS["down"],
-    "trailing stop": "#b0558f",
-    "target": COLOURS["up"],
-    "entry order": COLOURS["mark"],
-}
 _AT = ("at", "@at{%F %H:%M} UTC")
 
 
@@ -59,7 +52,9 @@ def price_panels(
         column = f"{prefix}beside_{number}"
         panel = _panel(f"{column}_panel", 120, across, f"{name} (of prices: in points)", digits="0,0.[00]")
         source = _source(f"{column}_source")
-        line = panel.line("at", "value", source=source, color=_LINES[number % len(_LINES)], line_width=1.1)
+        line = panel.line(
+            "at", "value", source=source, color=LINE_COLOURS[number % len(LINE_COLOURS)], line_width=1.1
+        )
         _hover(panel, line, [_AT, (name, "@value{0,0.00}")])
         panels.append(panel)
     held = _panel(f"{prefix}held_panel", 100, across, "Units held: long above 0, short below", digits="0,0")
@@ -108,12 +103,12 @@ def _candles(prefix: str, lines: ChartLines, across: Range1d, form: str) -> Any:
     _hover(panel, bodies, tips, mode="mouse")
     for number, name in enumerate(lines.on_price):
         line = _source(f"{prefix}price_{number}_source")
-        colour = _LINES[number % len(_LINES)]
+        colour = LINE_COLOURS[number % len(LINE_COLOURS)]
         panel.line("at", "value", source=line, color=colour, line_width=1.3, legend_label=name)
     for number, name in enumerate(lines.levels):
         line = _source(f"{prefix}level_{number}_source")
         panel.step(
-            "at", "value", source=line, color=_LEVELS[name], line_width=1.3, line_dash="dashed",
+            "at", "value", source=line, color=LEVEL_COLOURS[name], line_width=1.3, line_dash="dashed",
             legend_label=name, mode="before",
         )  # fmt: skip
     _trades(prefix, panel, form)

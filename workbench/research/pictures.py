@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COLOURS",
+    "LEVEL_COLOURS",
+    "LINE_COLOURS",
     "Picture",
     "cost_picture",
     "equity_picture",
@@ -38,6 +40,13 @@ __all__ = [
 Floats = npt.NDArray[np.float64]
 
 COLOURS = {"line": "#3b82c4", "up": "#2e9e5b", "down": "#d9534f", "text": "#757575", "mark": "#c98500"}
+LINE_COLOURS = ("#3b82c4", "#c98500", "#8e6bbf", "#17a2a2", "#b0558f", "#7a7a7a")
+LEVEL_COLOURS = {
+    "stop": COLOURS["down"],
+    "trailing stop": "#b0558f",
+    "target": COLOURS["up"],
+    "entry order": COLOURS["mark"],
+}
 _MDATES: Any = mdates  # its functions carry no types
 _POINTS = 4_000
 _STRETCHES = 150

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from workbench.research.by_time import by_session, by_weekday
 from workbench.research.chart_lines import chart_lines
-from workbench.research.pictures import COLOURS, new_figure, style
+from workbench.research.pictures import COLOURS, LEVEL_COLOURS, LINE_COLOURS, new_figure, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,13 +26,6 @@ _MDATES: Any = mdates  # its functions carry no types
 _CANDLES = 400
 _BESIDE = 2  # indicators on a scale of their own that are drawn
 _DOTS = 4_000
-_LINES = ("#3b82c4", "#c98500", "#8e6bbf", "#17a2a2", "#b0558f", "#7a7a7a")
-_LEVELS = {
-    "stop": COLOURS["down"],
-    "trailing stop": "#b0558f",
-    "target": COLOURS["up"],
-    "entry order": COLOURS["mark"],
-}
 
 
 def trade_picture(result: "BacktestResult", name: "InstrumentId", *, start_ns: int, end_ns: int) -> Figure:
@@ -53,14 +46,14 @@ def trade_picture(result: "BacktestResult", name: "InstrumentId", *, start_ns: i
     else:
         close = (bars.bid_close + bars.ask_close) / 2 * 10.0**-bars.instrument.digits
         axes.plot(times, close, color=COLOURS["line"], linewidth=0.9)
-    for colour, (label, values) in zip(_LINES, lines.on_price.items(), strict=False):
+    for colour, (label, values) in zip(LINE_COLOURS, lines.on_price.items(), strict=False):
         axes.plot(times, values[low:high], color=colour, linewidth=0.9, label=label)
     for label, values in lines.levels.items():
         axes.step(
             times,
             values[low:high],
             where="pre",
-            color=_LEVELS[label],
+            color=LEVEL_COLOURS[label],
             linewidth=0.9,
             linestyle="--",
             label=label,
@@ -75,7 +68,7 @@ def trade_picture(result: "BacktestResult", name: "InstrumentId", *, start_ns: i
     figure.legend(
         fontsize=7.5, frameon=False, labelcolor=COLOURS["text"], ncols=6, loc="outside lower left"
     )  # fmt: skip
-    for colour, panel, (label, values) in zip(_LINES, rows[1:], beside.items(), strict=False):
+    for colour, panel, (label, values) in zip(LINE_COLOURS, rows[1:], beside.items(), strict=False):
         panel.plot(times, values[low:high], color=colour, linewidth=0.9)
         style(panel, title=f"{label} (of prices: in points)", dates=panel is rows[-1])
     return figure

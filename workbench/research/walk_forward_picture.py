@@ -13,6 +13,7 @@ from bokeh.plotting import figure
 
 from workbench.domain.money import MICRO
 from workbench.research.interactive import page_of
+from workbench.research.panels import plain
 from workbench.research.pictures import COLOURS
 from workbench.research.thinning import thinned
 
@@ -52,7 +53,8 @@ class WalkForwardPicture:
                         line_color=None,
                     )
                 )
-            _plain(panel)
+            plain(panel)
+            panel.min_border_left = 70
         return column(*panels, sizing_mode="stretch_width")
 
     def html(self) -> str:
@@ -189,20 +191,3 @@ def _panel(height: int, title: str, *, x_range: Any = None) -> Any:
         title=title,
         **options,
     )
-
-
-def _plain(panel: Any) -> None:
-    """Transparent, with a grey that reads on white and on black."""
-    panel.background_fill_color = None
-    panel.border_fill_color = None
-    panel.outline_line_color = None
-    panel.title.text_color = COLOURS["text"]
-    panel.title.text_font_size = "12px"
-    panel.grid.grid_line_color = COLOURS["text"]
-    panel.grid.grid_line_alpha = 0.22
-    panel.min_border_left = 70
-    for axis in panel.axis:
-        axis.axis_line_color = axis.major_tick_line_color = COLOURS["text"]
-        axis.minor_tick_line_color = None
-        axis.major_label_text_color = COLOURS["text"]
-    panel.toolbar.logo = None
